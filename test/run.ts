@@ -1,0 +1,47 @@
+// Runs the tests: `node test/run.ts [folder or file ...]` (default: everything under test/). The last line
+// is `N passed, N failed, N skipped`; the exit code is 1 when anything failed or nothing ran.
+import { readdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+
+const TEST_TIMEOUT_MS = 15 * 60 * 1000;
+
+function testFiles(path: string): string[] {
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+const root = join(import.meta.dirname, "..");
+const wanted = process.argv.slice(2);
+const paths = wanted.length > 0 ? wanted : [join(root, "test")];
+const files = paths.flatMap(testFiles);
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const stream = run({
+  files,
+  concurrency: Math.min(2, availableParallelism()),
+  timeout: TEST_TIMEOUT_MS,
+  cwd: root,
+});
+stream.on("test:summary", (summary) => {
+  if (summary.file !== undefined) return;
+  const { tests, passed, skipped, todo } = summary.counts;
+  counts.passed = passed;
+  counts.skipped = skipped + todo;
+  counts.failed = tests - passed - counts.skipped;
+});
+stream.on("end", () => {
+  process.once("beforeExit", () => {
+    process.stdout.write(
+      `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
+    );
+  });
+  process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+});
+stream.compose(spec).pipe(process.stdout);
