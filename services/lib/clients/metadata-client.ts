@@ -1,0 +1,185 @@
+// Calls the metadata service: finds the leader of a group, follows hints, retries what is safe to
+// retry, and gives every command an id, so that a retry after a lost answer never applies twice.
+//
+// Guarantees: a command that is answered was applied once. "timeout" means its outcome is unknown.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { assert, present } from "../base/assert.ts";
+import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
+import {
+  ClusterService,
+  type HeartbeatRequestSchema,
+  type HeartbeatResponse,
+} from "../gen/dolium/cluster/v1/cluster_pb.ts";
+import {
+  MetadataService,
+  type QueryRequestSchema,
+  type QueryResponse,
+} from "../gen/dolium/metadata/v1/metadata_pb.ts";
+import type { CommandSchema, Reply } from "../gen/dolium/record/v1/command_pb.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Channel, Transport } from "../ports/transport.ts";
+import { ROOT_GROUP } from "./groups.ts";
+
+type CommandInit = MessageInitShape<typeof CommandSchema>;
+type QueryInit = MessageInitShape<typeof QueryRequestSchema>;
+
+/** One command, as `{ case, value }`. */
+export type CommandKind = Extract<
+  NonNullable<CommandInit["kind"]>,
+  { case: string; value: unknown }
+>;
+/** One query, as `{ case, value }`. */
+export type QueryKind = Extract<NonNullable<QueryInit["kind"]>, { case: string; value: unknown }>;
+export type QueryCase = QueryKind["case"];
+/** The answer to a query of that case. */
+export type QueryAnswer<C extends QueryCase> = Extract<QueryResponse["kind"], { case: C }>["value"];
+
+export interface MetadataClientDeps {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface MetadataClientOptions {
+  /** host:port of every metadata replica that may be asked first. */
+  readonly addresses: readonly string[];
+  /** Milliseconds for a call with all its retries. */
+  readonly deadlineMs?: number;
+  /** Milliseconds for one attempt at one replica. */
+  readonly attemptMs?: number;
+}
+
+export interface MetadataCallOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds for this call with all its retries. */
+  readonly deadlineMs?: number;
+  readonly requestId?: string;
+}
+
+const COMMAND_ID_BYTES = 16;
+const DEADLINE_MS = 10_000;
+const ATTEMPT_MS = 3000;
+const BACKOFF_MIN_MS = 20;
+const BACKOFF_MAX_MS = 400;
+
+/** What another replica, or the same one later, may answer better. */
+const RETRY_CODES = new Set(["not-leader", "unavailable", "timeout", "corrupt", "io", "exhausted"]);
+
+export class MetadataClient {
+  readonly #deps: MetadataClientDeps;
+  readonly #addresses: readonly string[];
+  readonly #deadlineMs: number;
+  readonly #attemptMs: number;
+  readonly #leaders = new Map<number, string>();
+  #nextAddress: number;
+
+  constructor(deps: MetadataClientDeps, options: MetadataClientOptions) {
+    assert(options.addresses.length > 0, "MetadataClient: no addresses");
+    this.#deps = deps;
+    this.#addresses = options.addresses;
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#attemptMs = options.attemptMs ?? ATTEMPT_MS;
+    this.#nextAddress = deps.random.below(options.addresses.length);
+  }
+
+  /**
+   * Proposes one command to a group; resolves after it is committed and applied. What the state machine
+   * decided is in the reply's outcome. Throws StoreError, "timeout" when the outcome is unknown.
+   */
+  async execute(
+    groupId: number,
+    kind: CommandKind,
+    options: MetadataCallOptions & { readonly commandId?: Uint8Array } = {},
+  ): Promise<Reply> {
+    const commandId = options.commandId ?? this.#deps.random.bytes(COMMAND_ID_BYTES);
+    const request = { groupId, commandId, command: { kind } };
+    const response = await this.#withLeader(groupId, options, (channel, call) =>
+      channel.unary(MetadataService.method.execute, request, call),
+    );
+    return present(response.reply, "reply");
+  }
+
+  /** Linearizable read from a group. Throws StoreError, "sealed" for a bucket that is being deleted. */
+  async query<C extends QueryCase>(
+    groupId: number,
+    kind: Extract<QueryKind, { case: C }>,
+    options: MetadataCallOptions = {},
+  ): Promise<QueryAnswer<C>> {
+    const response = await this.#withLeader(groupId, options, (channel, call) =>
+      channel.unary(MetadataService.method.query, { groupId, kind }, call),
+    );
+    if (response.kind.case !== kind.case) {
+      throw new StoreError("internal", `asked ${kind.case}, answered ${response.kind.case}`);
+    }
+    // Checked boundary: the case was compared just above.
+    return response.kind.value as QueryAnswer<C>;
+  }
+
+  /** Tells the root group's leader that this process lives. */
+  async heartbeat(
+    request: MessageInitShape<typeof HeartbeatRequestSchema>,
+    options: MetadataCallOptions = {},
+  ): Promise<HeartbeatResponse> {
+    return this.#withLeader(ROOT_GROUP, options, (channel, call) =>
+      channel.unary(ClusterService.method.heartbeat, request, call),
+    );
+  }
+
+  async #withLeader<T>(
+    groupId: number,
+    options: MetadataCallOptions,
+    attempt: (channel: Channel, call: Parameters<Channel["unary"]>[2]) => Promise<T>,
+  ): Promise<T> {
+    const { clock, transport } = this.#deps;
+    const endsAt = clock.monotonicMs() + (options.deadlineMs ?? this.#deadlineMs);
+    let backoffMs = BACKOFF_MIN_MS;
+    let maybeDone = false;
+    for (;;) {
+      const leftMs = endsAt - clock.monotonicMs();
+      const address = this.#leaders.get(groupId) ?? this.#rotate();
+      try {
+        const result = await attempt(transport.channel(address), {
+          deadlineMs: Math.max(1, Math.min(leftMs, this.#attemptMs)),
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+          ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
+        });
+        this.#leaders.set(groupId, address);
+        return result;
+      } catch (thrown) {
+        const error = toStoreError(thrown, "unavailable");
+        if (!RETRY_CODES.has(error.code)) throw error;
+        maybeDone ||= error.code === "timeout";
+        const hinted = this.#noteFailure(groupId, address, error);
+        if (endsAt - clock.monotonicMs() <= backoffMs) throw this.#gaveUp(groupId, error, maybeDone);
+        if (hinted) continue;
+        await clock.sleep(backoffMs + this.#deps.random.below(backoffMs), options.signal);
+        backoffMs = Math.min(BACKOFF_MAX_MS, backoffMs * 2);
+      }
+    }
+  }
+
+  /** Forgets a leader that is none; true when a new one is known and may be asked at once. */
+  #noteFailure(groupId: number, address: string, error: StoreError): boolean {
+    const hint = isStoreError(error, "not-leader") ? error.leaderHint : undefined;
+    if (hint !== undefined && hint !== "" && hint !== address) {
+      this.#leaders.set(groupId, hint);
+      return true;
+    }
+    if (this.#leaders.get(groupId) === address) this.#leaders.delete(groupId);
+    return false;
+  }
+
+  #gaveUp(groupId: number, last: StoreError, maybeDone: boolean): StoreError {
+    const code = maybeDone ? "timeout" : "unavailable";
+    this.#deps.log.warn("metadata group does not answer", { groupId, last: last.message });
+    return new StoreError(code, `metadata group ${groupId}: ${last.message}`, { cause: last });
+  }
+
+  #rotate(): string {
+    this.#nextAddress = (this.#nextAddress + 1) % this.#addresses.length;
+    return present(this.#addresses[this.#nextAddress], "metadata address");
+  }
+}
