@@ -1,0 +1,78 @@
+// The canonical request and string to sign of Signature Version 4 with S3's rules: the path is not
+// normalized, it is decoded and encoded once; header values keep their bytes. Texts here hold one byte
+// a character. Source: Amazon S3 API reference, "Signature Calculations for the Authorization Header".
+import { createHash } from "node:crypto";
+import type { HeaderList } from "../headers.ts";
+import type { RequestTarget } from "../request-target.ts";
+import { percentDecode, uriEncode, uriEncodeBytes } from "../uri-encoding.ts";
+import { V4_ALGORITHM } from "./claim.ts";
+
+/** SHA-256 of nothing, in hex. */
+export const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+export interface CanonicalParts {
+  readonly method: string;
+  readonly target: RequestTarget;
+  readonly headers: HeaderList;
+  readonly signedHeaders: readonly string[];
+  /** The last line: hex SHA-256 of the body, UNSIGNED-PAYLOAD or a STREAMING- value. */
+  readonly payloadHash: string;
+}
+
+/**
+ * The canonical request. Slashes that the client wrote as `%2F` become `/`, as for AWS, unless
+ * `keepEncodedSlash`: some clients sign what they wrote. Throws InvalidURI on a bad escape.
+ */
+export function canonicalRequest(parts: CanonicalParts, keepEncodedSlash: boolean): string {
+  const names = parts.signedHeaders.toSorted();
+  const headerLines = names.map(
+    (name) => `${name}:${collapseSpace(parts.headers.get(name) ?? "")}\n`,
+  );
+  return [
+    parts.method,
+    canonicalPath(parts.target.rawPath, keepEncodedSlash),
+    canonicalQuery(parts.target),
+    headerLines.join(""),
+    parts.signedHeaders.join(";"),
+    parts.payloadHash,
+  ].join("\n");
+}
+
+function canonicalPath(rawPath: string, keepEncodedSlash: boolean): string {
+  if (!keepEncodedSlash) return uriEncodeBytes(percentDecode(rawPath, false), true);
+  const segments = rawPath.split("/");
+  return segments.map((segment) => uriEncodeBytes(percentDecode(segment, false), false)).join("/");
+}
+
+/** All parameters but the signature itself, encoded, sorted by name and then by value. */
+function canonicalQuery(target: RequestTarget): string {
+  const pairs: [string, string][] = [];
+  for (const { name, value } of target.query.list) {
+    if (name === "X-Amz-Signature") continue;
+    pairs.push([uriEncode(name, false), uriEncode(value, false)]);
+  }
+  pairs.sort((a, b) => compareAscii(a[0], b[0]) || compareAscii(a[1], b[1]));
+  return pairs.map(([name, value]) => `${name}=${value}`).join("&");
+}
+
+function compareAscii(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** Runs of spaces and tabs become one space; the value is trimmed already. */
+function collapseSpace(value: string): string {
+  return value.replaceAll(/[ \t]+/g, " ");
+}
+
+export interface SignedMoment {
+  /** `yyyymmddThhmmssZ` */
+  readonly amzDate: string;
+  /** `yyyymmdd/region/service/aws4_request` */
+  readonly scope: string;
+}
+
+export function stringToSign(moment: SignedMoment, canonical: string): string {
+  const digest = createHash("sha256").update(Buffer.from(canonical, "latin1")).digest("hex");
+  return [V4_ALGORITHM, moment.amzDate, moment.scope, digest].join("\n");
+}
