@@ -33,7 +33,10 @@ export class BucketDirectory {
   }
 
   /** Asks the root group, whatever is cached. */
-  async refresh(name: string, options: MetadataCallOptions = {}): Promise<BucketRecord | undefined> {
+  async refresh(
+    name: string,
+    options: MetadataCallOptions = {},
+  ): Promise<BucketRecord | undefined> {
     const kind = { case: "getBucket", value: { name } } as const;
     const { bucket } = await this.#metadata.query(ROOT_GROUP, kind, options);
     this.#cached.delete(name);

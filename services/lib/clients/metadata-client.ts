@@ -153,7 +153,8 @@ export class MetadataClient {
         if (!RETRY_CODES.has(error.code)) throw error;
         maybeDone ||= error.code === "timeout";
         const hinted = this.#noteFailure(groupId, address, error);
-        if (endsAt - clock.monotonicMs() <= backoffMs) throw this.#gaveUp(groupId, error, maybeDone);
+        if (endsAt - clock.monotonicMs() <= backoffMs)
+          throw this.#gaveUp(groupId, error, maybeDone);
         if (hinted) continue;
         await clock.sleep(backoffMs + this.#deps.random.below(backoffMs), options.signal);
         backoffMs = Math.min(BACKOFF_MAX_MS, backoffMs * 2);

@@ -1,0 +1,159 @@
+// Reads a range of a body: the stripes that hold it, in order, one ahead of the consumer. Only verified
+// bytes are yielded; when they cannot be had the iteration throws, and nothing wrong was yielded before.
+import { assert, present } from "../base/assert.ts";
+import { isStoreError, type StoreError } from "../base/errors.ts";
+import { cellLength, stripeCount } from "../erasure/geometry.ts";
+import type { Chunk, Manifest } from "../gen/dolium/record/v1/object_pb.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ErasureCompute } from "../ports/compute.ts";
+import { schemeOf } from "./chunk-rebuild.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import type { ShardClient } from "./shard-client.ts";
+import { StripeReader } from "./stripe-reader.ts";
+
+export interface BodyReaderDeps {
+  readonly view: ClusterView;
+  readonly shards: ShardClient;
+  readonly erasure: ErasureCompute;
+  readonly clock: Clock;
+  /** A chunk of which a shard was missing or wrong: worth a repair. Must not throw. */
+  readonly onDamage: (damage: ChunkDamage) => void;
+}
+
+export interface ChunkDamage {
+  readonly bucketId: number;
+  readonly key: Uint8Array;
+  readonly manifestId: Uint8Array;
+  readonly chunkId: Uint8Array;
+  readonly shardIndex: number;
+  readonly reason: StoreError;
+}
+
+export interface BodyReadRequest {
+  readonly bucketId: number;
+  /** Manifests in order, each with the offset of its first byte in the object. */
+  readonly manifests: readonly { readonly manifest: Manifest; readonly offset: number }[];
+  /** First and last byte of the object to read, both included. */
+  readonly firstByte: number;
+  readonly lastByte: number;
+  readonly signal?: AbortSignal;
+}
+
+const HEDGE_MS = 400;
+
+/** Bytes [from, to) of one chunk. */
+interface ChunkSpan {
+  readonly manifest: Manifest;
+  readonly chunk: Chunk;
+  readonly from: number;
+  readonly to: number;
+}
+
+export class BodyReader {
+  readonly #deps: BodyReaderDeps;
+
+  constructor(deps: BodyReaderDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Yields exactly the bytes asked for. Throws "corrupt" when too few good shards exist, "unavailable"
+   * when too few can be reached, "aborted" on the signal.
+   */
+  async *read(request: BodyReadRequest): AsyncIterable<Uint8Array> {
+    let left = request.lastByte - request.firstByte + 1;
+    for (const span of spansOf(request)) {
+      for await (const view of this.#readChunk(request, span)) {
+        left -= view.byteLength;
+        yield view;
+      }
+    }
+    assert(left === 0, "BodyReader: the manifests do not cover the range");
+  }
+
+  async *#readChunk(request: BodyReadRequest, span: ChunkSpan): AsyncIterable<Uint8Array> {
+    const scheme = schemeOf(span.manifest);
+    const stripeBytes = scheme.k * scheme.cellBytes;
+    const firstStripe = Math.floor(span.from / stripeBytes);
+    const lastStripe = Math.floor((span.to - 1) / stripeBytes);
+    const reader = this.#openReader(request, span, lastStripe + 1);
+    const stripes = stripeCount(span.chunk.size, scheme);
+    assert(lastStripe < stripes, "BodyReader: stripe past the chunk");
+    const start = (stripe: number): Promise<Uint8Array[]> => {
+      const views = this.#readStripe(reader, span, stripe);
+      views.catch(() => undefined);
+      return views;
+    };
+    try {
+      let next: Promise<Uint8Array[]> | undefined = start(firstStripe);
+      for (let stripe = firstStripe; stripe <= lastStripe; stripe += 1) {
+        const views: Uint8Array[] = await present(next, "stripe");
+        next = stripe < lastStripe ? start(stripe + 1) : undefined;
+        yield* views;
+      }
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #readStripe(reader: StripeReader, span: ChunkSpan, stripe: number): Promise<Uint8Array[]> {
+    const scheme = schemeOf(span.manifest);
+    const length = cellLength(span.chunk.size, scheme, stripe);
+    const stripeStart = stripe * scheme.k * scheme.cellBytes;
+    const from = Math.max(span.from, stripeStart) - stripeStart;
+    const to = Math.min(span.to - stripeStart, length * scheme.k);
+    const firstCell = Math.floor(from / length);
+    const lastCell = Math.floor((to - 1) / length);
+    const wanted = Array.from({ length: lastCell - firstCell + 1 }, (_, at) => firstCell + at);
+    const cells = await reader.read(stripe, wanted);
+    return cells.map((cell, at) => {
+      assert(cell.byteLength === length, "BodyReader: cell length");
+      const cellStart = (firstCell + at) * length;
+      return cell.subarray(Math.max(0, from - cellStart), Math.min(length, to - cellStart));
+    });
+  }
+
+  #openReader(request: BodyReadRequest, span: ChunkSpan, endStripe: number): StripeReader {
+    const { view, shards, erasure, clock } = this.#deps;
+    const { manifest, chunk } = span;
+    return new StripeReader(
+      {
+        shards,
+        erasure,
+        clock,
+        onBadShard: (shardIndex, disk, reason) => {
+          if (isStoreError(reason, "unavailable") || isStoreError(reason, "timeout")) {
+            view.suspect(disk.nodeId);
+            return;
+          }
+          const { manifestId, key } = manifest;
+          const { bucketId } = request;
+          const { chunkId } = chunk;
+          this.#deps.onDamage({ bucketId, key, manifestId, chunkId, shardIndex, reason });
+        },
+      },
+      {
+        chunkId: chunk.chunkId,
+        k: manifest.dataShards,
+        m: manifest.parityShards,
+        disks: chunk.diskIds.map((diskId) => view.addressOf(diskId)),
+        preferred: (disk) => view.preferred(disk),
+        endStripe,
+        hedgeMs: HEDGE_MS,
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      },
+    );
+  }
+}
+
+function* spansOf(request: BodyReadRequest): Iterable<ChunkSpan> {
+  for (const { manifest, offset } of request.manifests) {
+    let chunkStart = offset;
+    for (const chunk of manifest.chunks) {
+      const from = Math.max(request.firstByte, chunkStart);
+      const to = Math.min(request.lastByte + 1, chunkStart + chunk.size);
+      if (from < to) yield { manifest, chunk, from: from - chunkStart, to: to - chunkStart };
+      chunkStart += chunk.size;
+    }
+  }
+}

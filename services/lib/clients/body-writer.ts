@@ -1,0 +1,312 @@
+// Writes a body: cuts it into chunks and stripes, codes, places, streams, and waits until every chunk is
+// durable as its policy wants. The manifest it returns is not committed yet; until it is, nobody sees the
+// body, and a crash leaves only orphans for the sweeper.
+import { create } from "@bufbuild/protobuf";
+import { assert, present } from "../base/assert.ts";
+import { StoreError } from "../base/errors.ts";
+import { CELL_BYTES_MAX, OBJECT_BYTES_MAX } from "../base/limits.ts";
+import { cellLength, chunkSizes, shardBytes, stripeCount } from "../erasure/geometry.ts";
+import {
+  type Chunk,
+  ChunkSchema,
+  type Manifest,
+  ManifestSchema,
+} from "../gen/dolium/record/v1/object_pb.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ErasureCompute } from "../ports/compute.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import { ByteSource } from "./byte-source.ts";
+import { rebuildShards, schemeOf } from "./chunk-rebuild.ts";
+import { ChunkWriter, type ChunkWriteTimes } from "./chunk-writer.ts";
+import type { ClusterView, Placement } from "./cluster-view.ts";
+import type { ShardClient } from "./shard-client.ts";
+import type { StripeBuffer, StripePool } from "./stripe-pool.ts";
+
+export interface BodyWriterDeps {
+  readonly view: ClusterView;
+  readonly shards: ShardClient;
+  readonly erasure: ErasureCompute;
+  readonly pool: StripePool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface BodyWriteRequest {
+  readonly bucketId: number;
+  readonly key: Uint8Array;
+  readonly policy: string;
+  /** Exact length in bytes. */
+  readonly size: number;
+  /** Views may be used again by their owner after the next pull. */
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal;
+}
+
+const CHUNK_ID_BYTES = 16;
+const MANIFEST_TIME_BYTES = 6;
+const MANIFEST_RANDOM_BYTES = 10;
+
+const TIMES: ChunkWriteTimes = { stallMs: 2000, graceMs: 500, giveUpMs: 8000 };
+
+/** One body on its way: what stays the same for all its chunks. */
+interface Writing {
+  readonly request: BodyWriteRequest;
+  readonly manifest: Manifest;
+  readonly begunMs: number;
+  readonly signal: AbortSignal;
+}
+
+export class BodyWriter {
+  readonly #deps: BodyWriterDeps;
+  readonly #times: ChunkWriteTimes;
+
+  constructor(deps: BodyWriterDeps, times: ChunkWriteTimes = TIMES) {
+    this.#deps = deps;
+    this.#times = times;
+  }
+
+  /**
+   * Resolves when all chunks are durable. Throws StoreError: "invalid" when the source is shorter or
+   * longer than `size`, "unavailable", "no-space", "aborted"; whatever the source throws goes through.
+   */
+  async write(request: BodyWriteRequest): Promise<Manifest> {
+    assert(request.size >= 0 && request.size <= OBJECT_BYTES_MAX, "BodyWriter: size");
+    const stop = new AbortController();
+    const signal =
+      request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
+    const source = new ByteSource(request.source);
+    const begunMs = this.#deps.clock.wallMs();
+    const writing = { request, manifest: this.#newManifest(request, begunMs), begunMs, signal };
+    try {
+      await this.#writeChunks(writing, source);
+      await source.expectEnd();
+      return writing.manifest;
+    } catch (error) {
+      stop.abort();
+      throw error;
+    } finally {
+      await source.close();
+    }
+  }
+
+  /** One chunk finishes while the next one streams; never more than two are open. */
+  async #writeChunks(writing: Writing, source: ByteSource): Promise<void> {
+    const sizes = chunkSizes(writing.request.size);
+    let previous: Promise<Chunk> | undefined;
+    for (const size of sizes) {
+      const open = this.#streamChunk(writing, source, size);
+      const [finishing] = await Promise.all([open, previous?.then(this.#into(writing))]);
+      previous = finishing.done;
+      previous.catch(() => undefined);
+    }
+    if (previous !== undefined) await previous.then(this.#into(writing));
+    assert(writing.manifest.chunks.length === sizes.length, "BodyWriter: a chunk is missing");
+  }
+
+  #into(writing: Writing): (chunk: Chunk) => void {
+    return (chunk) => {
+      writing.manifest.chunks.push(chunk);
+    };
+  }
+
+  /** Streams one chunk; `done` resolves later, when it is durable. */
+  async #streamChunk(
+    writing: Writing,
+    source: ByteSource,
+    size: number,
+  ): Promise<{ readonly done: Promise<Chunk> }> {
+    const { request, manifest, begunMs, signal } = writing;
+    const chunkId = this.#deps.random.bytes(CHUNK_ID_BYTES);
+    const placement = this.#deps.view.place(request.policy, chunkId);
+    const scheme = schemeOf(manifest);
+    const writer = new ChunkWriter(
+      {
+        shards: this.#deps.shards,
+        clock: this.#deps.clock,
+        onSuspect: (disk, error) => {
+          this.#deps.log.warn("storage node dropped from a chunk", {
+            nodeId: disk.nodeId,
+            reason: error.message,
+          });
+          if (error.code === "unavailable" || error.code === "timeout") {
+            this.#deps.view.suspect(disk.nodeId);
+          }
+        },
+      },
+      {
+        chunkId,
+        disks: placement.disks,
+        k: scheme.k,
+        owner: {
+          bucketId: request.bucketId,
+          key: request.key,
+          manifestId: manifest.manifestId,
+        },
+        shardBytes: shardBytes(size, scheme),
+        cellBytes: scheme.cellBytes,
+        begunMs,
+        enough: (diskIds) => this.#deps.view.enough(request.policy, diskIds),
+        signal,
+      },
+      this.#times,
+    );
+    try {
+      await this.#streamStripes(writing, source, { size, writer });
+    } catch (error) {
+      writer.cancel();
+      throw error;
+    }
+    return { done: this.#finishChunk(writing, { chunkId, size, placement, writer }) };
+  }
+
+  /** Fills, codes and sends one stripe while the one before is still being sent. */
+  async #streamStripes(
+    writing: Writing,
+    source: ByteSource,
+    chunk: { readonly size: number; readonly writer: ChunkWriter },
+  ): Promise<void> {
+    const scheme = schemeOf(writing.manifest);
+    const width = scheme.k + scheme.m;
+    const stripes = stripeCount(chunk.size, scheme);
+    let sending: Promise<void> = Promise.resolve();
+    let left = chunk.size;
+    for (let stripe = 0; stripe < stripes; stripe += 1) {
+      const length = cellLength(chunk.size, scheme, stripe);
+      const buffer = await this.#deps.pool.acquire(length * width, writing.signal);
+      try {
+        const dataBytes = Math.min(left, length * scheme.k);
+        await source.fill(buffer.bytes.subarray(0, dataBytes));
+        left -= dataBytes;
+        buffer.bytes.fill(0, dataBytes, length * scheme.k);
+      } catch (error) {
+        buffer.release(true);
+        await sending.catch(() => undefined);
+        throw error;
+      }
+      const cells = Array.from({ length: width }, (_, index) =>
+        buffer.bytes.subarray(index * length, (index + 1) * length),
+      );
+      if (scheme.m > 0) {
+        this.#deps.erasure.encode(cells.slice(0, scheme.k), cells.slice(scheme.k));
+      }
+      await this.#orRelease(sending, buffer);
+      sending = this.#send(chunk.writer, cells, buffer);
+      sending.catch(() => undefined);
+    }
+    await sending;
+    assert(left === 0, "BodyWriter: chunk not filled");
+  }
+
+  async #orRelease(sending: Promise<void>, buffer: StripeBuffer): Promise<void> {
+    try {
+      await sending;
+    } catch (error) {
+      buffer.release(true);
+      throw error;
+    }
+  }
+
+  async #send(
+    writer: ChunkWriter,
+    cells: readonly Uint8Array[],
+    buffer: StripeBuffer,
+  ): Promise<void> {
+    let reusable = false;
+    try {
+      reusable = await writer.writeStripe(cells);
+    } finally {
+      buffer.release(reusable);
+    }
+  }
+
+  /** Waits for durability; a chunk that is short of shards gets them rebuilt elsewhere at once. */
+  async #finishChunk(
+    writing: Writing,
+    chunk: {
+      readonly chunkId: Uint8Array;
+      readonly size: number;
+      readonly placement: Placement;
+      readonly writer: ChunkWriter;
+    },
+  ): Promise<Chunk> {
+    const { placement, chunkId, size } = chunk;
+    const durable = await chunk.writer.finish();
+    const record = create(ChunkSchema, {
+      chunkId,
+      size,
+      diskIds: placement.disks.map((disk, index) => (durable[index] === true ? disk.diskId : 0)),
+      placementGroup: placement.placementGroup,
+      relaxed: placement.relaxed,
+    });
+    if (this.#isEnough(writing, record)) return record;
+    await this.#fillUp(writing, record, chunk.writer.failures());
+    return record;
+  }
+
+  #isEnough(writing: Writing, record: Chunk): boolean {
+    const held = record.diskIds.filter((diskId) => diskId !== 0);
+    return this.#deps.view.enough(writing.request.policy, held);
+  }
+
+  /** Rebuilds shards that did not become durable, on other disks. Throws when that is not possible. */
+  async #fillUp(writing: Writing, record: Chunk, why: readonly StoreError[]): Promise<void> {
+    const { request, manifest, begunMs, signal } = writing;
+    const held = record.diskIds.filter((diskId) => diskId !== 0);
+    const missing = record.diskIds.flatMap((diskId, index) => (diskId === 0 ? [index] : []));
+    const replace = this.#deps.view.replacements(request.policy, held, record.chunkId);
+    const targets = replace(missing.length);
+    if (held.length < manifest.dataShards || targets.length === 0) {
+      const full = why.some((error) => error.code === "no-space");
+      throw new StoreError(
+        full ? "no-space" : "unavailable",
+        `only ${held.length} of ${record.diskIds.length} shards of a chunk became durable`,
+        { cause: why[0] },
+      );
+    }
+    const rebuilt = await rebuildShards(this.#deps, {
+      bucketId: request.bucketId,
+      manifest,
+      chunk: record,
+      sources: record.diskIds.map((diskId) => this.#deps.view.addressOf(diskId)),
+      wanted: targets.map((target, at) => ({
+        shardIndex: present(missing[at], "missing shard"),
+        target,
+      })),
+      begunMs,
+      signal,
+    });
+    for (const shardIndex of rebuilt) {
+      const at = missing.indexOf(shardIndex);
+      record.diskIds[shardIndex] = present(targets[at], "target").diskId;
+    }
+    record.relaxed = true;
+    if (!this.#isEnough(writing, record)) {
+      throw new StoreError("unavailable", "too few shards of a chunk became durable");
+    }
+  }
+
+  #newManifest(request: BodyWriteRequest, begunMs: number): Manifest {
+    const policy = this.#deps.view.policy(request.policy);
+    assert(policy.cellBytes > 0 && policy.cellBytes <= CELL_BYTES_MAX, "BodyWriter: cell size");
+    return create(ManifestSchema, {
+      manifestId: newManifestId(begunMs, this.#deps.random),
+      policy: policy.name,
+      dataShards: policy.k,
+      parityShards: policy.m,
+      cellBytes: policy.cellBytes,
+      size: BigInt(request.size),
+      mapEpoch: BigInt(this.#deps.view.epoch),
+      key: request.key,
+    });
+  }
+}
+
+/** 16 bytes: the time (6, big-endian milliseconds since 1970) and 10 random ones. Also for upload ids. */
+export function newManifestId(begunMs: number, random: Random): Uint8Array {
+  const id = Buffer.alloc(MANIFEST_TIME_BYTES + MANIFEST_RANDOM_BYTES);
+  id.writeUIntBE(begunMs, 0, MANIFEST_TIME_BYTES);
+  id.set(random.bytes(MANIFEST_RANDOM_BYTES), MANIFEST_TIME_BYTES);
+  return id;
+}

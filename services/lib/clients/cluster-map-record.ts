@@ -1,0 +1,63 @@
+// The stored cluster map as the placement library's plain data.
+import { toSafeNumber } from "../base/bytes.ts";
+import { StoreError } from "../base/errors.ts";
+import {
+  DiskState,
+  type ClusterMap as MapRecord,
+  NodeState,
+} from "../gen/dolium/record/v1/cluster_pb.ts";
+import type { ClusterMap, DiskInfo, FailureDomain, NodeInfo } from "../placement/cluster-map.ts";
+
+const NODE_STATES: Readonly<Record<NodeState, NodeInfo["state"]>> = {
+  [NodeState.UNSPECIFIED]: "down",
+  [NodeState.UP]: "up",
+  [NodeState.SUSPECT]: "suspect",
+  [NodeState.DOWN]: "down",
+  [NodeState.OUT]: "out",
+  [NodeState.DRAINING]: "draining",
+};
+
+const DISK_STATES: Readonly<Record<DiskState, DiskInfo["state"]>> = {
+  [DiskState.UNSPECIFIED]: "failed",
+  [DiskState.UP]: "up",
+  [DiskState.READ_ONLY]: "readonly",
+  [DiskState.FAILED]: "failed",
+  [DiskState.OUT]: "out",
+};
+
+const FAILURE_DOMAINS: readonly FailureDomain[] = ["disk", "node", "host", "rack", "campus"];
+
+function failureDomain(text: string): FailureDomain {
+  const found = FAILURE_DOMAINS.find((domain) => domain === text);
+  if (found === undefined) throw new StoreError("invalid", `unknown failure domain ${text}`);
+  return found;
+}
+
+/** Throws StoreError "invalid" for a failure domain this release does not know. */
+export function clusterMapFromRecord(record: MapRecord): ClusterMap {
+  return {
+    epoch: toSafeNumber(record.epoch),
+    placementGroupCount: record.placementGroupCount,
+    nodes: record.nodes.map((node) => ({
+      nodeId: node.nodeId,
+      name: node.name,
+      address: node.address,
+      campus: node.campus,
+      rack: node.rack,
+      host: node.host,
+      state: NODE_STATES[node.state],
+      disks: node.disks.map((disk) => ({
+        diskId: disk.diskId,
+        weight: toSafeNumber(disk.weight),
+        state: DISK_STATES[disk.state],
+      })),
+    })),
+    policies: record.policies.map((policy) => ({
+      name: policy.name,
+      k: policy.dataShards,
+      m: policy.parityShards,
+      failureDomain: failureDomain(policy.failureDomain),
+      cellBytes: policy.cellBytes,
+    })),
+  };
+}

@@ -1,0 +1,215 @@
+// What a process knows of the cluster: the map of the root group, refreshed every second, the placement
+// tables computed from it, and which nodes just failed to answer this process. Only a proposal: manifests
+// record where shards really are.
+import { present } from "../base/assert.ts";
+import { toHex } from "../base/bytes.ts";
+import { StoreError } from "../base/errors.ts";
+import type { ClusterMap as MapRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
+import { ackCondition } from "../placement/ack-condition.ts";
+import type { ClusterMap, Policy } from "../placement/cluster-map.ts";
+import { computePlacementTable, type PlacementTable } from "../placement/placement-table.ts";
+import { walkPlacement } from "../placement/walk.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { clusterMapFromRecord } from "./cluster-map-record.ts";
+import { ROOT_GROUP } from "./groups.ts";
+import type { MetadataClient } from "./metadata-client.ts";
+import { chooseReplacements } from "./replacements.ts";
+import type { DiskAddress } from "./shard-client.ts";
+
+export interface Placement {
+  readonly policy: Policy;
+  /** Place of each of the k+m shards. */
+  readonly disks: readonly DiskAddress[];
+  readonly placementGroup: number;
+  /** Fewer failure domains than the policy wants were up. */
+  readonly relaxed: boolean;
+  readonly mapEpoch: number;
+}
+
+const REFRESH_MS = 1000;
+const SUSPECT_MS = 3000;
+
+interface DiskEntry extends DiskAddress {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+interface Known {
+  readonly map: ClusterMap;
+  readonly disks: ReadonlyMap<number, DiskEntry>;
+  readonly tables: Map<string, PlacementTable>;
+  readonly defaultPolicy: string;
+}
+
+export class ClusterView {
+  readonly #metadata: MetadataClient;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #suspects = new Map<number, number>();
+  #known: Known | undefined;
+  #timer: Timer | undefined;
+  #stopped = false;
+  #refreshing: Promise<void> | undefined;
+
+  constructor(metadata: MetadataClient, clock: Clock, log: Log) {
+    this.#metadata = metadata;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Fetches the map now and then every second, until `stop`. Failures are logged and tried again. */
+  start(): void {
+    this.#tick();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  get epoch(): number {
+    return this.#known?.map.epoch ?? 0;
+  }
+
+  /** The map; throws "unavailable" before the first one came. */
+  map(): ClusterMap {
+    return this.#need().map;
+  }
+
+  defaultPolicy(): string {
+    return this.#need().defaultPolicy;
+  }
+
+  policy(name: string): Policy {
+    const found = this.#need().map.policies.find((policy) => policy.name === name);
+    if (found === undefined) throw new StoreError("invalid", `unknown policy ${name}`);
+    return found;
+  }
+
+  /** Asks the root group for a newer map; concurrent calls share one question. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#fetch().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+  }
+
+  /** Places for a new chunk. Throws "unavailable" or "no-space" when too few disks are usable. */
+  place(policyName: string, chunkId: Uint8Array): Placement {
+    const known = this.#need();
+    const policy = this.policy(policyName);
+    const table = this.#table(known, policy);
+    const walk = walkPlacement(table, known.map, toHex(chunkId), (diskId) => this.writable(diskId));
+    if (walk === undefined) throw this.#noPlace(known);
+    return {
+      policy,
+      disks: walk.disks.map((diskId) => present(this.addressOf(diskId), "placed disk")),
+      placementGroup: walk.placementGroup,
+      relaxed: walk.relaxed,
+      mapEpoch: known.map.epoch,
+    };
+  }
+
+  /** Where missing shards of a chunk may go, given the disks that hold the others. */
+  replacements(policyName: string, held: readonly number[], chunkId: Uint8Array): Replacer {
+    const known = this.#need();
+    const policy = this.policy(policyName);
+    const usable = (diskId: number): boolean => this.writable(diskId);
+    return (count) =>
+      chooseReplacements({ map: known.map, policy, held, count, seed: toHex(chunkId), usable }).map(
+        (diskId) => present(this.addressOf(diskId), "replacement disk"),
+      );
+  }
+
+  /** Whether shards that are durable on these disks are enough to acknowledge. */
+  enough(policyName: string, diskIds: readonly number[]): boolean {
+    return ackCondition(diskIds, this.#need().map, this.policy(policyName));
+  }
+
+  /** The node behind a disk, whatever its state; undefined for ids the map does not know or that are out. */
+  addressOf(diskId: number): DiskAddress | undefined {
+    const entry = this.#need().disks.get(diskId);
+    return entry?.readable === true ? entry : undefined;
+  }
+
+  writable(diskId: number): boolean {
+    const entry = this.#need().disks.get(diskId);
+    return entry !== undefined && entry.writable && !this.isSuspect(entry.nodeId);
+  }
+
+  isSuspect(nodeId: number): boolean {
+    const until = this.#suspects.get(nodeId);
+    return until !== undefined && until > this.#clock.monotonicMs();
+  }
+
+  /** Worth reading from first: its node is up, as far as known. */
+  preferred(disk: DiskAddress): boolean {
+    const node = this.#need().map.nodes.find((candidate) => candidate.nodeId === disk.nodeId);
+    return node !== undefined && node.state !== "down" && !this.isSuspect(disk.nodeId);
+  }
+
+  /** This process could not reach the node: no new writes to it for a moment. */
+  suspect(nodeId: number): void {
+    this.#suspects.set(nodeId, this.#clock.monotonicMs() + SUSPECT_MS);
+  }
+
+  #need(): Known {
+    if (this.#known === undefined) throw new StoreError("unavailable", "no cluster map yet");
+    return this.#known;
+  }
+
+  #table(known: Known, policy: Policy): PlacementTable {
+    const cached = known.tables.get(policy.name);
+    if (cached !== undefined) return cached;
+    const table = computePlacementTable(known.map, policy);
+    known.tables.set(policy.name, table);
+    return table;
+  }
+
+  #noPlace(known: Known): StoreError {
+    const disks = known.map.nodes.flatMap((node) => (node.state === "up" ? node.disks : []));
+    const full = disks.some((disk) => disk.state === "readonly");
+    return full
+      ? new StoreError("no-space", "too few disks have space left")
+      : new StoreError("unavailable", "too few storage disks are up");
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    this.refresh()
+      .catch((error: unknown) => this.#log.warn("no cluster map", { reason: String(error) }))
+      .finally(() => {
+        if (!this.#stopped) this.#timer = this.#clock.after(REFRESH_MS, () => this.#tick());
+      });
+  }
+
+  async #fetch(): Promise<void> {
+    const knownEpoch = BigInt(this.epoch);
+    const kind = { case: "getClusterMap", value: { knownEpoch } } as const;
+    const { map } = await this.#metadata.query(ROOT_GROUP, kind);
+    if (map !== undefined) this.adopt(map);
+  }
+
+  /** Takes a map from elsewhere (tests, one-process mode). */
+  adopt(record: MapRecord): void {
+    const map = clusterMapFromRecord(record);
+    if (this.#known !== undefined && map.epoch < this.#known.map.epoch) return;
+    const disks = new Map<number, DiskEntry>();
+    for (const node of map.nodes) {
+      for (const disk of node.disks) {
+        disks.set(disk.diskId, {
+          diskId: disk.diskId,
+          nodeId: node.nodeId,
+          address: node.address,
+          readable: node.state !== "out" && disk.state !== "out" && disk.state !== "failed",
+          writable: node.state === "up" && disk.state === "up",
+        });
+      }
+    }
+    this.#known = { map, disks, tables: new Map(), defaultPolicy: record.defaultPolicy };
+  }
+}
+
+/** Chooses that many disks, best first; fewer when there are not so many. */
+export type Replacer = (count: number) => readonly DiskAddress[];

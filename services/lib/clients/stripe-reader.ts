@@ -1,0 +1,262 @@
+// Reads stripes of one chunk in ascending order from whichever shards answer: data shards first, others
+// when one is missing, wrong or slow, with reconstruction only where a wanted cell did not come itself.
+// Only verified bytes leave here.
+import { assert, present } from "../base/assert.ts";
+import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ErasureCompute } from "../ports/compute.ts";
+import type { DiskAddress, ShardClient } from "./shard-client.ts";
+
+export interface StripeReaderDeps {
+  readonly shards: ShardClient;
+  readonly erasure: ErasureCompute;
+  readonly clock: Clock;
+  /** Told once of each shard that could not be read, with the reason. */
+  readonly onBadShard: (shardIndex: number, disk: DiskAddress, error: StoreError) => void;
+}
+
+export interface StripeReaderRequest {
+  readonly chunkId: Uint8Array;
+  readonly k: number;
+  readonly m: number;
+  /** k+m places; undefined where a shard is owed or its disk unknown. */
+  readonly disks: readonly (DiskAddress | undefined)[];
+  /** Disks worth asking first (their nodes are thought to be up). */
+  readonly preferred: (disk: DiskAddress) => boolean;
+  /** Stripes [0, stripeCount) exist; reading goes no further than this. */
+  readonly endStripe: number;
+  /** Milliseconds before a cell that has not come is read around. */
+  readonly hedgeMs: number;
+  readonly signal?: AbortSignal;
+}
+
+const REOPENS_MAX = 3;
+
+/** The stream of one shard's cells, consumed in order; cells that nobody wants are skipped. */
+class Lane {
+  readonly shardIndex: number;
+  readonly disk: DiskAddress;
+  slow = false;
+  failure: StoreError | undefined;
+  readonly #open: (firstCell: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly #abort = new AbortController();
+  #cells: AsyncIterator<Uint8Array> | undefined;
+  #position = 0;
+  #openedAt = 0;
+  #reopens = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    shardIndex: number,
+    disk: DiskAddress,
+    open: (firstCell: number, signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  ) {
+    this.shardIndex = shardIndex;
+    this.disk = disk;
+    this.#open = open;
+  }
+
+  /** The cell of `stripe`; calls must name ascending stripes. */
+  cellAt(stripe: number): Promise<Uint8Array> {
+    const cell = this.#tail.then(() => this.#advance(stripe));
+    this.#tail = cell.catch(() => undefined);
+    return cell;
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  async #advance(stripe: number): Promise<Uint8Array> {
+    for (;;) {
+      if (this.failure !== undefined) throw this.failure;
+      try {
+        return await this.#readUpTo(stripe);
+      } catch (thrown) {
+        const error = toStoreError(thrown, "unavailable");
+        // A stream that moved and then ran out of time (a slow reader downstream) is opened again.
+        const again = isStoreError(error, "timeout") && this.#position > this.#openedAt;
+        this.#cells = undefined;
+        this.#reopens += 1;
+        if (!again || this.#reopens > REOPENS_MAX) this.failure = error;
+      }
+    }
+  }
+
+  async #readUpTo(stripe: number): Promise<Uint8Array> {
+    if (this.#cells === undefined) {
+      this.#position = stripe;
+      this.#openedAt = stripe;
+      this.#cells = this.#open(stripe, this.#abort.signal)[Symbol.asyncIterator]();
+    }
+    for (;;) {
+      const result = await this.#cells.next();
+      if (result.done === true) throw new StoreError("corrupt", "shard ended before its last cell");
+      this.#position += 1;
+      if (this.#position > stripe) return result.value;
+    }
+  }
+}
+
+interface Gathering {
+  readonly stripe: number;
+  readonly known: (Uint8Array | undefined)[];
+  readonly pending: Map<number, Promise<void>>;
+  readonly asked: Set<number>;
+}
+
+export class StripeReader {
+  readonly #deps: StripeReaderDeps;
+  readonly #request: StripeReaderRequest;
+  readonly #lanes: (Lane | undefined)[];
+  readonly #reported = new Set<number>();
+
+  constructor(deps: StripeReaderDeps, request: StripeReaderRequest) {
+    assert(request.disks.length === request.k + request.m, "StripeReader: disks of all shards");
+    this.#deps = deps;
+    this.#request = request;
+    this.#lanes = request.disks.map((disk, index) => this.#lane(index, disk));
+    request.signal?.addEventListener("abort", () => this.close(), { once: true });
+  }
+
+  /**
+   * Cells of the wanted shards of one stripe, in the order of `wanted`. Throws "corrupt" or "unavailable"
+   * when fewer than k shards can be read.
+   */
+  async read(stripe: number, wanted: readonly number[]): Promise<Uint8Array[]> {
+    const width = this.#request.k + this.#request.m;
+    const gathering: Gathering = {
+      stripe,
+      known: new Array<Uint8Array | undefined>(width).fill(undefined),
+      pending: new Map(),
+      asked: new Set(),
+    };
+    for (const index of wanted) {
+      const lane = this.#lanes[index];
+      if (this.#usable(lane) && !lane.slow) this.#ask(gathering, lane);
+    }
+    await this.#gather(gathering, wanted);
+    return this.#complete(gathering, wanted);
+  }
+
+  close(): void {
+    for (const lane of this.#lanes) lane?.close();
+  }
+
+  /** Until every wanted cell, or any k cells, are known. */
+  async #gather(gathering: Gathering, wanted: readonly number[]): Promise<void> {
+    const { k, hedgeMs, signal } = this.#request;
+    let hedged = false;
+    for (;;) {
+      if (signal?.aborted === true) throw new StoreError("aborted", "reading was given up");
+      if (wanted.every((index) => gathering.known[index] !== undefined)) return;
+      const knownCount = gathering.known.filter((cell) => cell !== undefined).length;
+      if (knownCount >= k) return;
+      const blocked = wanted.some(
+        (index) => gathering.known[index] === undefined && !gathering.pending.has(index),
+      );
+      const wantedCount = hedged ? k + this.#slowPending(gathering) : k;
+      if (blocked || hedged) this.#askMore(gathering, wantedCount - knownCount);
+      if (gathering.pending.size === 0) throw this.#tooFew(gathering, knownCount);
+      hedged = await this.#waitForOne(gathering, hedged ? hedgeMs * 4 : hedgeMs, hedged);
+    }
+  }
+
+  /** Waits for a cell; true once the time of a hedge has passed. Slow lanes are marked. */
+  async #waitForOne(gathering: Gathering, ms: number, hedged: boolean): Promise<boolean> {
+    const { promise: passed, resolve } = Promise.withResolvers<boolean>();
+    const timer = this.#deps.clock.after(ms, () => resolve(true));
+    const first = Promise.race([...gathering.pending.values()]).then(() => false);
+    const late = await Promise.race([first, passed]);
+    timer.cancel();
+    if (!late) return hedged;
+    for (const index of gathering.pending.keys()) present(this.#lanes[index], "lane").slow = true;
+    return true;
+  }
+
+  #slowPending(gathering: Gathering): number {
+    return [...gathering.pending.keys()].filter((index) => this.#lanes[index]?.slow === true)
+      .length;
+  }
+
+  /** Asks further shards until `count` are pending: fast and preferred ones first, parity last. */
+  #askMore(gathering: Gathering, count: number): void {
+    const rank = (lane: Lane): number =>
+      (lane.slow ? 2 : 0) + (this.#request.preferred(lane.disk) ? 0 : 1);
+    const candidates = this.#lanes
+      .filter((lane) => this.#usable(lane))
+      .filter((lane) => !gathering.asked.has(lane.shardIndex))
+      .sort((a, b) => rank(a) - rank(b) || a.shardIndex - b.shardIndex);
+    for (const lane of candidates) {
+      if (gathering.pending.size >= count) return;
+      this.#ask(gathering, lane);
+    }
+  }
+
+  #ask(gathering: Gathering, lane: Lane): void {
+    const { shardIndex } = lane;
+    gathering.asked.add(shardIndex);
+    const arrival = lane.cellAt(gathering.stripe).then(
+      (cell) => {
+        gathering.known[shardIndex] = cell;
+        gathering.pending.delete(shardIndex);
+      },
+      (thrown: unknown) => {
+        gathering.pending.delete(shardIndex);
+        this.#report(lane, toStoreError(thrown));
+      },
+    );
+    gathering.pending.set(shardIndex, arrival);
+  }
+
+  #report(lane: Lane, error: StoreError): void {
+    if (this.#reported.has(lane.shardIndex) || isStoreError(error, "aborted")) return;
+    this.#reported.add(lane.shardIndex);
+    this.#deps.onBadShard(lane.shardIndex, lane.disk, error);
+  }
+
+  #complete(gathering: Gathering, wanted: readonly number[]): Uint8Array[] {
+    const missing = wanted.filter((index) => gathering.known[index] === undefined);
+    if (missing.length > 0) {
+      const { k, m } = this.#request;
+      const rebuilt = this.#deps.erasure.reconstruct(gathering.known, { k, m }, missing);
+      missing.forEach((index, at) => {
+        gathering.known[index] = present(rebuilt[at], "rebuilt cell");
+      });
+    }
+    return wanted.map((index) => present(gathering.known[index], "wanted cell"));
+  }
+
+  #tooFew(gathering: Gathering, knownCount: number): StoreError {
+    const failures = this.#lanes
+      .map((lane) => lane?.failure)
+      .filter((error) => error !== undefined);
+    const gone = failures.every((error) => error.code === "corrupt" || error.code === "not-found");
+    const away = this.#request.disks.some((disk) => disk === undefined);
+    const code = gone && !away && failures.length > 0 ? "corrupt" : "unavailable";
+    const why = failures.map((error) => error.message).join("; ");
+    return new StoreError(
+      code,
+      `stripe ${gathering.stripe}: ${knownCount} of ${this.#request.k} needed shards readable: ${why}`,
+    );
+  }
+
+  #usable(lane: Lane | undefined): lane is Lane {
+    return lane !== undefined && lane.failure === undefined;
+  }
+
+  #lane(shardIndex: number, disk: DiskAddress | undefined): Lane | undefined {
+    if (disk === undefined) return undefined;
+    const { chunkId, endStripe } = this.#request;
+    const shard = { chunkId, shardIndex };
+    const lane = new Lane(shardIndex, disk, (firstCell, signal) =>
+      this.#deps.shards.readCells(disk, shard, {
+        firstCell,
+        cellCount: endStripe - firstCell,
+        signal,
+      }),
+    );
+    lane.slow = !this.#request.preferred(disk);
+    return lane;
+  }
+}
