@@ -48,5 +48,7 @@ export function interpolateShard(
 
 export function encodeByOracle(data: readonly Uint8Array[], m: number): Uint8Array[] {
   const points = [...data.keys()];
-  return Array.from({ length: m }, (_, index) => interpolateShard(points, data, data.length + index));
+  return Array.from({ length: m }, (_, index) =>
+    interpolateShard(points, data, data.length + index),
+  );
 }
