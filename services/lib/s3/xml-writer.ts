@@ -3,7 +3,8 @@
 // references where AWS does the same (clients ask for encoding-type=url to avoid those).
 import { assert } from "../base/assert.ts";
 
-const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+/** First line of every document. */
+export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 const NAME = /^[A-Za-z_][A-Za-z0-9_.:-]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped
 const NEEDS_ESCAPE = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/;
@@ -65,6 +66,13 @@ export class XmlWriter {
     return this;
   }
 
+  /** Text inside the open element. */
+  text(text: string): this {
+    assert(this.#open.length > 0, "XmlWriter: text outside of elements");
+    this.#pieces.push(escapeXml(text));
+    return this;
+  }
+
   /** An element with nothing but text. */
   leaf(name: string, text: string | number | boolean): this {
     assert(NAME.test(name), `XmlWriter: bad element name ${name}`);
@@ -82,6 +90,15 @@ export class XmlWriter {
     assert(this.#open.length === 0, `XmlWriter: ${this.#open.join("/")} left open`);
     return this.#pieces.join("");
   }
+}
+
+/**
+ * `document` without its declaration, for answers that send the declaration first, white space while
+ * work goes on, and the rest when it is known.
+ */
+export function withoutDeclaration(document: string): string {
+  assert(document.startsWith(XML_DECLARATION), "withoutDeclaration: no declaration");
+  return document.slice(XML_DECLARATION.length);
 }
 
 /** In attributes tabs and line ends are references too, or parsers turn them into spaces. */

@@ -1,0 +1,199 @@
+// Incremental checksums behind one interface: CRC32 by zlib, CRC32C and CRC64NVME by hash-wasm, SHA-1,
+// SHA-256 and MD5 by node:crypto. Digests are big-endian bytes, as S3 writes them in base64.
+// One WebAssembly engine per CRC serves all hashers: its state is a few bytes and moves on a switch.
+// Source: Amazon S3 user guide, "Checking object integrity".
+import { createHash, type Hash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { createCRC32, createCRC64, type IHasher } from "hash-wasm";
+import { assert, present, unreachable } from "../base/assert.ts";
+
+/** The algorithms a client may choose, as S3 spells them. */
+export const CHECKSUM_ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
+export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
+/** MD5 makes entity tags and checks Content-MD5. */
+export type HashName = ChecksumAlgorithm | "MD5";
+
+/** Reflected Castagnoli polynomial. */
+const CRC32C_POLYNOMIAL = 0x82f63b78;
+/** Reflected polynomial of the NVM Express base specification. */
+const CRC64NVME_POLYNOMIAL = "9a6c9329ac4bc9b5";
+
+export interface Hasher {
+  /** `view` is borrowed for the call only. */
+  update(view: Uint8Array): void;
+  /** Ends the hash; nothing may be called afterwards. */
+  digest(): Uint8Array;
+}
+
+/** Bytes of a digest of `name`. */
+export function digestBytes(name: HashName): number {
+  switch (name) {
+    case "CRC32":
+    case "CRC32C":
+      return 4;
+    case "CRC64NVME":
+      return 8;
+    case "SHA1":
+      return 20;
+    case "SHA256":
+      return 32;
+    case "MD5":
+      return 16;
+    default:
+      return unreachable(name);
+  }
+}
+
+export interface ChecksumFactory {
+  create(name: HashName): Hasher;
+}
+
+/** Compiles the WebAssembly engines; call once at start. The factory serves any number of hashers. */
+export async function loadChecksums(): Promise<ChecksumFactory> {
+  const crc32c = new Engine(await createCRC32(CRC32C_POLYNOMIAL));
+  const crc64 = new Engine(await createCRC64(CRC64NVME_POLYNOMIAL));
+  return {
+    create(name: HashName): Hasher {
+      switch (name) {
+        case "CRC32":
+          return new Crc32Hasher();
+        case "CRC32C":
+          return new EngineHasher(crc32c);
+        case "CRC64NVME":
+          return new EngineHasher(crc64);
+        case "SHA1":
+          return new CryptoHasher(createHash("sha1"));
+        case "SHA256":
+          return new CryptoHasher(createHash("sha256"));
+        case "MD5":
+          return new CryptoHasher(createHash("md5"));
+        default:
+          return unreachable(name);
+      }
+    },
+  };
+}
+
+/** Digest of one whole buffer. */
+export function digestOf(factory: ChecksumFactory, name: HashName, view: Uint8Array): Uint8Array {
+  const hasher = factory.create(name);
+  hasher.update(view);
+  return hasher.digest();
+}
+
+class CryptoHasher implements Hasher {
+  readonly #hash: Hash;
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+  }
+
+  update(view: Uint8Array): void {
+    this.#hash.update(view);
+  }
+
+  digest(): Uint8Array {
+    return this.#hash.digest();
+  }
+}
+
+class Crc32Hasher implements Hasher {
+  #value = 0;
+  #ended = false;
+
+  update(view: Uint8Array): void {
+    assert(!this.#ended, "Crc32Hasher: used after its digest");
+    this.#value = crc32(view, this.#value);
+  }
+
+  digest(): Uint8Array {
+    assert(!this.#ended, "Crc32Hasher: used after its digest");
+    this.#ended = true;
+    const digest = new Uint8Array(4);
+    new DataView(digest.buffer).setUint32(0, this.#value);
+    return digest;
+  }
+}
+
+/** A WebAssembly hash that works for one hasher at a time and parks the state of the others. */
+class Engine {
+  readonly hasher: IHasher;
+  readonly #initialState: Uint8Array;
+  #owner: EngineHasher | undefined;
+
+  constructor(hasher: IHasher) {
+    this.hasher = hasher;
+    hasher.init();
+    this.#initialState = hasher.save();
+  }
+
+  /** Makes `next` the owner; the state of the owner before goes back to it. */
+  take(next: EngineHasher, state: Uint8Array | undefined): void {
+    if (this.#owner === next) return;
+    this.#owner?.park(this.hasher.save());
+    this.hasher.load(state ?? this.#initialState);
+    this.#owner = next;
+  }
+
+  /** Ends the owner's hash. */
+  digest(): Uint8Array {
+    const digest = this.hasher.digest("binary");
+    this.#owner = undefined;
+    // A digest leaves the engine without a state to save.
+    this.hasher.init();
+    return digest;
+  }
+}
+
+class EngineHasher implements Hasher {
+  readonly #engine: Engine;
+  #parked: Uint8Array | undefined;
+  #ended = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  park(state: Uint8Array): void {
+    this.#parked = state;
+  }
+
+  update(view: Uint8Array): void {
+    assert(!this.#ended, "EngineHasher: used after its digest");
+    this.#engine.take(this, this.#parked);
+    this.#engine.hasher.update(view);
+  }
+
+  digest(): Uint8Array {
+    assert(!this.#ended, "EngineHasher: used after its digest");
+    this.#engine.take(this, this.#parked);
+    this.#ended = true;
+    return this.#engine.digest();
+  }
+}
+
+/** Several hashes over one stream of bytes. */
+export class HasherSet {
+  readonly #hashers = new Map<HashName, Hasher>();
+  readonly #digests = new Map<HashName, Uint8Array>();
+
+  /** Names given twice are computed once. */
+  constructor(factory: ChecksumFactory, names: readonly HashName[]) {
+    for (const name of names) {
+      if (!this.#hashers.has(name)) this.#hashers.set(name, factory.create(name));
+    }
+  }
+
+  update(view: Uint8Array): void {
+    for (const hasher of this.#hashers.values()) hasher.update(view);
+  }
+
+  /** Digest of one of the names; may be asked again. No update may follow. */
+  digest(name: HashName): Uint8Array {
+    const known = this.#digests.get(name);
+    if (known !== undefined) return known;
+    const digest = present(this.#hashers.get(name), `hasher of ${name}`).digest();
+    this.#digests.set(name, digest);
+    return digest;
+  }
+}
