@@ -135,7 +135,7 @@ export class ClusterView {
 
   writable(diskId: number): boolean {
     const entry = this.#need().disks.get(diskId);
-    return entry !== undefined && entry.writable && !this.isSuspect(entry.nodeId);
+    return entry?.writable === true && !this.isSuspect(entry.nodeId);
   }
 
   isSuspect(nodeId: number): boolean {
