@@ -1,0 +1,75 @@
+# Dolium. `make help` lists what can be made; the text comes from the comments behind the targets.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export DOLIUM_DATA ?= $(CURDIR)/data
+
+.PHONY: help install run test check check-gen gen tidy unit sim sim-long cluster clients format \
+	erasure-kernel raft-core check-built clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+node_modules/.package-lock.json: package-lock.json package.json
+	npm ci --no-fund --no-audit
+	touch $@
+
+install: node_modules/.package-lock.json ## install what package-lock.json names, Node among it
+	@if ! node_modules/node/bin/node --version >/dev/null 2>&1; then
+		npm rebuild node >/dev/null 2>&1 || true
+	fi
+	if ! node_modules/node/bin/node --version >/dev/null 2>&1; then
+		echo "npm refused the install script that brings Node: run  npm install-scripts approve node && npm rebuild node" >&2
+		exit 1
+	fi
+
+run: install ## start a local cluster, S3 on 127.0.0.1:9000 (DOLIUM_S3_PORT), data in ./data (DOLIUM_DATA)
+	@exec npx --no-install dolium dev
+
+test: install check check-gen check-built ## everything that CI runs on code and processes
+	node test/run.ts
+
+check: install ## types and lint
+	tsc -p .
+	biome check .
+
+check-gen: install ## the generated code matches proto/
+	node proto/generate.ts --check
+
+gen: install ## write services/lib/gen from proto/
+	node proto/generate.ts
+
+check-built: install ## the built WebAssembly matches its checksums and sources
+	node services/lib/erasure/wasm/build.ts --check
+	cd services/lib/raft/core && sha256sum --quiet -c raft_core.wasm.sha256
+
+tidy: install ## layout, import rule and style limits
+	node test/run.ts test/tidy
+
+unit: install ## unit tests
+	node test/run.ts test/tidy test/unit
+
+sim: install ## seeded fault simulation, the slice that CI runs
+	node test/run.ts test/sim
+
+sim-long: install ## 10,000 seeds of the Raft simulation
+	node test/sim/raft/main.ts --seeds 1..10000
+
+cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
+	node test/run.ts test/cluster
+
+clients: install ## real S3 clients against a cluster
+	node test/run.ts test/clients
+
+format: install ## format the code
+	biome check --write .
+
+erasure-kernel: install ## rebuild the erasure-coding kernel (AssemblyScript)
+	node services/lib/erasure/wasm/build.ts
+
+raft-core: ## rebuild the Raft core (Rust, wasm32-unknown-unknown)
+	services/lib/raft/core/build.sh
+
+clean: ## remove installed packages; data stays
+	rm -rf node_modules services/lib/raft/core/target

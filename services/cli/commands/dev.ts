@@ -1,0 +1,119 @@
+// `dolium dev`: a whole cluster of processes on loopback, with its data in one directory.
+import { resolve } from "node:path";
+import process from "node:process";
+import { command } from "../command-line.ts";
+import { clusterSecretFile, rootCredentials } from "../credentials.ts";
+import { type ClusterPlan, preparePlan } from "../dev/cluster-file.ts";
+import { Supervisor } from "../dev/supervisor.ts";
+import { createOutput, type Output } from "../output.ts";
+import { stopSignal } from "../stop-signal.ts";
+
+const COUNT = { kind: "number", value: "N", minimum: 1, maximum: 99 } as const;
+const S3_PORT = 9000;
+const REGION = "us-east-1";
+
+export const devCommand = command({
+  name: "dev",
+  summary: "Start a local cluster: gateways, metadata, storage and keeper, each a process.",
+  positionals: "",
+  options: {
+    data: {
+      kind: "text",
+      value: "DIR",
+      help: "data directory (DOLIUM_DATA, else ./data)",
+    },
+    gateways: { ...COUNT, help: "number of gateways (2)" },
+    metadata: { ...COUNT, maximum: 9, help: "number of metadata replicas (3)" },
+    storage: { ...COUNT, help: "number of storage nodes (6)" },
+    "disks-per-node": { ...COUNT, help: "disks of each storage node (1)" },
+    "s3-port": {
+      kind: "number",
+      value: "PORT",
+      minimum: 1,
+      maximum: 65_535,
+      help: "port of the first gateway (DOLIUM_S3_PORT, else 9000)",
+    },
+    "no-restart": { kind: "flag", help: "leave processes that die as they are" },
+    json: { kind: "flag", help: "print JSON lines" },
+  },
+  run: async ({ options }) => {
+    const output = createOutput(options.json === true);
+    const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
+    const plan = await preparePlan(dataDir, {
+      gateways: options.gateways,
+      metadata: options.metadata,
+      storage: options.storage,
+      disksPerNode: options["disks-per-node"],
+      s3Port: options["s3-port"] ?? portFromEnvironment() ?? S3_PORT,
+    });
+    const credentials = rootCredentials(process.env, dataDir);
+    const stopped = stopSignal({ withStdin: false });
+    const supervisor = new Supervisor({
+      dataDir,
+      plan,
+      restart: options["no-restart"] !== true,
+      output,
+      environment: {
+        ...process.env,
+        DOLIUM_ROOT_USER: credentials.accessKeyId,
+        DOLIUM_ROOT_PASSWORD: credentials.secretAccessKey,
+        DOLIUM_CLUSTER__SECRET_FILE: clusterSecretFile(dataDir),
+      },
+    });
+    output.say(`Starting ${plan.processes.length} processes with data in ${dataDir}`);
+    const started = supervisor.start();
+    await Promise.race([started, stopped]);
+    if (await isDone(started)) {
+      announce(output, plan, { ...credentials, dataDir, processes: supervisor.processes() });
+    }
+    const signal = await stopped;
+    output.say(`${signal}: stopping`);
+    await supervisor.stop();
+    return 0;
+  },
+});
+
+async function isDone(promise: Promise<void>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), Promise.resolve(false)]);
+}
+
+function portFromEnvironment(): number | undefined {
+  const text = process.env.DOLIUM_S3_PORT;
+  return text !== undefined && /^[0-9]{1,5}$/.test(text) ? Number(text) : undefined;
+}
+
+function announce(
+  output: Output,
+  plan: ClusterPlan,
+  facts: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly source: string;
+    readonly dataDir: string;
+    readonly processes: readonly Readonly<Record<string, unknown>>[];
+  },
+): void {
+  const endpoints = plan.processes
+    .filter((planned) => planned.role === "gateway")
+    .map((planned) => `http://127.0.0.1:${planned.s3Port}`);
+  output.event({
+    event: "ready",
+    endpoints,
+    accessKeyId: facts.accessKeyId,
+    secretAccessKey: facts.secretAccessKey,
+    region: process.env.DOLIUM_S3__REGION ?? REGION,
+    dataDir: facts.dataDir,
+    processes: facts.processes,
+  });
+  output.say(`
+Dolium is ready: S3 at ${endpoints.join(" and ")}. Any two storage nodes and any minority of the
+metadata replicas may fail. Use it from another shell:
+
+  export AWS_ENDPOINT_URL=${endpoints[0]}
+  export AWS_ACCESS_KEY_ID=${facts.accessKeyId}
+  export AWS_SECRET_ACCESS_KEY=${facts.secretAccessKey}
+  export AWS_REGION=${REGION}
+  aws s3 mb s3://first && aws s3 cp README.md s3://first/ && aws s3 ls s3://first
+
+Keys come from: ${facts.source}. State: npx dolium status. Stop with Ctrl-C.`);
+}

@@ -1,0 +1,63 @@
+// Wires the clients of one process: metadata, cluster view, shards, bodies.
+import { CELL_BYTES_MAX } from "../../lib/base/limits.ts";
+import { BodyReader, type ChunkDamage } from "../../lib/clients/body-reader.ts";
+import { BodyWriter } from "../../lib/clients/body-writer.ts";
+import { BucketDirectory } from "../../lib/clients/bucket-directory.ts";
+import { ClusterView } from "../../lib/clients/cluster-view.ts";
+import { DamageReporter } from "../../lib/clients/damage-reporter.ts";
+import { MetadataClient } from "../../lib/clients/metadata-client.ts";
+import { ShardClient } from "../../lib/clients/shard-client.ts";
+import { StripePool } from "../../lib/clients/stripe-pool.ts";
+import { createErasureCompute } from "../../lib/erasure/compute.ts";
+import type { Clock } from "../../lib/ports/clock.ts";
+import type { ErasureCompute } from "../../lib/ports/compute.ts";
+import type { Log } from "../../lib/ports/log.ts";
+import type { Random } from "../../lib/ports/random.ts";
+import type { Transport } from "../../lib/ports/transport.ts";
+
+export interface ClientPorts {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Clients {
+  readonly metadata: MetadataClient;
+  readonly view: ClusterView;
+  readonly buckets: BucketDirectory;
+  readonly shards: ShardClient;
+  readonly erasure: ErasureCompute;
+  readonly writer: BodyWriter;
+  readonly reader: BodyReader;
+  close(): void;
+}
+
+const POOL_BYTES = 128 * 1024 * 1024;
+const POOL_KEPT_BYTES = 48 * CELL_BYTES_MAX;
+
+/** `addresses`: the metadata replicas. The view starts to follow the cluster map at once. */
+export function createClients(ports: ClientPorts, addresses: readonly string[]): Clients {
+  const { transport, clock, random, log } = ports;
+  const metadata = new MetadataClient({ transport, clock, random, log }, { addresses });
+  const view = new ClusterView(metadata, clock, log);
+  const shards = new ShardClient(transport);
+  const erasure = createErasureCompute();
+  const pool = new StripePool({ capacityBytes: POOL_BYTES, keptBytes: POOL_KEPT_BYTES });
+  const damages = new DamageReporter(metadata, clock, log);
+  const onDamage = (damage: ChunkDamage): void => damages.report(damage);
+  view.start();
+  return {
+    metadata,
+    view,
+    buckets: new BucketDirectory(metadata, clock),
+    shards,
+    erasure,
+    writer: new BodyWriter({ view, shards, erasure, pool, clock, random, log }),
+    reader: new BodyReader({ view, shards, erasure, clock, onDamage }),
+    close: () => {
+      view.stop();
+      damages.close();
+    },
+  };
+}

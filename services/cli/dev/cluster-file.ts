@@ -1,0 +1,141 @@
+// The plan of a local cluster, kept in its data directory: which processes there are, their folders and
+// their ports. Chosen on the first start and found again on every later one; processes may be added.
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { UsageError } from "../command-line.ts";
+
+export type Role = "metadata" | "storage" | "gateway" | "keeper";
+
+export interface PlannedProcess {
+  readonly name: string;
+  readonly role: Role;
+  readonly dir: string;
+  /** gRPC; 0 for roles that serve none. */
+  readonly rpcPort: number;
+  readonly opsPort: number;
+  /** Gateways only, else 0. */
+  readonly s3Port: number;
+}
+
+export interface ClusterPlan {
+  readonly clusterId: string;
+  readonly disksPerNode: number;
+  readonly processes: readonly PlannedProcess[];
+}
+
+export interface ClusterShape {
+  readonly gateways: number | undefined;
+  readonly metadata: number | undefined;
+  readonly storage: number | undefined;
+  readonly disksPerNode: number | undefined;
+  readonly s3Port: number;
+}
+
+const PLAN_FILE = "cluster.json";
+const DEFAULTS = { gateways: 2, metadata: 3, storage: 6, disksPerNode: 1 };
+
+export function planPath(dataDir: string): string {
+  return join(dataDir, PLAN_FILE);
+}
+
+/** The plan kept in a data directory; undefined when there is none. */
+export function readPlan(dataDir: string): ClusterPlan | undefined {
+  const path = planPath(dataDir);
+  if (!existsSync(path)) return undefined;
+  // Written by writePlan below; a file that is not ours fails at the first field that is missing.
+  const plan = JSON.parse(readFileSync(path, "utf8")) as ClusterPlan;
+  if (typeof plan.clusterId !== "string" || !Array.isArray(plan.processes)) {
+    throw new UsageError(`${path} is not the plan of a local cluster`);
+  }
+  return plan;
+}
+
+/** Reads the plan, or makes it; adds processes that the shape wants more; keeps it. */
+export async function preparePlan(dataDir: string, shape: ClusterShape): Promise<ClusterPlan> {
+  mkdirSync(dataDir, { recursive: true });
+  const kept = readPlan(dataDir);
+  checkShape(kept, shape);
+  const wanted: readonly (readonly [Role, number])[] = [
+    ["metadata", shape.metadata ?? countOf(kept, "metadata") ?? DEFAULTS.metadata],
+    ["storage", shape.storage ?? countOf(kept, "storage") ?? DEFAULTS.storage],
+    ["gateway", shape.gateways ?? countOf(kept, "gateway") ?? DEFAULTS.gateways],
+    ["keeper", 1],
+  ];
+  const processes: PlannedProcess[] = [];
+  for (const [role, count] of wanted) {
+    for (let number = 1; number <= count; number += 1) {
+      const name = role === "keeper" ? role : `${role}-${number}`;
+      const known = kept?.processes.find((candidate) => candidate.name === name);
+      const s3Port = role === "gateway" && number === 1 ? shape.s3Port : undefined;
+      processes.push(known ?? (await planProcess(dataDir, name, role)));
+      const last = processes.length - 1;
+      const planned = processes[last];
+      if (s3Port !== undefined && planned !== undefined) processes[last] = { ...planned, s3Port };
+    }
+  }
+  const plan: ClusterPlan = {
+    clusterId: kept?.clusterId ?? randomUUID(),
+    disksPerNode: kept?.disksPerNode ?? shape.disksPerNode ?? DEFAULTS.disksPerNode,
+    processes,
+  };
+  writePlan(dataDir, plan);
+  return plan;
+}
+
+function countOf(plan: ClusterPlan | undefined, role: Role): number | undefined {
+  return plan?.processes.filter((candidate) => candidate.role === role).length;
+}
+
+function checkShape(kept: ClusterPlan | undefined, shape: ClusterShape): void {
+  if (kept === undefined) return;
+  const metadata = countOf(kept, "metadata");
+  if (shape.metadata !== undefined && shape.metadata !== metadata) {
+    throw new UsageError(
+      `this data directory has ${metadata} metadata replicas; --metadata cannot change that`,
+    );
+  }
+  const storage = countOf(kept, "storage") ?? 0;
+  if (shape.storage !== undefined && shape.storage < storage) {
+    throw new UsageError(
+      `this data directory has ${storage} storage nodes that may hold data; --storage cannot go below`,
+    );
+  }
+  if (shape.disksPerNode !== undefined && shape.disksPerNode !== kept.disksPerNode) {
+    throw new UsageError(
+      `this data directory has ${kept.disksPerNode} disks a node; --disks-per-node cannot change that`,
+    );
+  }
+}
+
+async function planProcess(dataDir: string, name: string, role: Role): Promise<PlannedProcess> {
+  const serves = role === "metadata" || role === "storage";
+  return {
+    name,
+    role,
+    dir: join(dataDir, name),
+    rpcPort: serves ? await freePort() : 0,
+    opsPort: await freePort(),
+    s3Port: role === "gateway" ? await freePort() : 0,
+  };
+}
+
+/** A port of loopback that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(0, "127.0.0.1", () => resolve());
+  await promise;
+  const address = server.address();
+  await new Promise<void>((done) => server.close(() => done()));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function writePlan(dataDir: string, plan: ClusterPlan): void {
+  const path = planPath(dataDir);
+  writeFileSync(`${path}.new`, `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
