@@ -3,6 +3,10 @@
 // The core decides nothing about disks, sockets or time, and holds no log beyond a short tail.
 // Implemented by TiKV's raft-rs in WebAssembly (core/README.md); any Raft core can stand behind it.
 
+import { WasmRaftCore } from "./core/binding.ts";
+import type { RaftCoreModule } from "./core/runtime.ts";
+import { compileRaftCore } from "./core/runtime.ts";
+
 /** Node ids, group ids, indexes and terms are integers in [0, 2^53); ids are never 0. */
 export type RaftId = number;
 
@@ -65,6 +69,12 @@ export interface TermRun {
   readonly term: number;
 }
 
+/**
+ * How a group begins: its first voters open with the same `confState` and an empty log that starts
+ * after index 1 of term 1 (snapshotIndex, snapshotTerm, appliedIndex 1; hardState term 1, vote 0,
+ * commit 1). From that point on a later replica can only join through a snapshot, which carries the
+ * membership: it opens with an empty `confState` and zeros everywhere, as a learner-to-be.
+ */
 export interface GroupOptions {
   readonly groupId: RaftId;
   /** This replica. Never reused after its disk was lost. */
@@ -75,7 +85,7 @@ export interface GroupOptions {
   /** Both default to true. */
   readonly preVote?: boolean;
   readonly checkQuorum?: boolean;
-  /** What the log store holds; zeros for a new replica. `commit` may be lower than is known. */
+  /** What the log store holds. `commit` may be lower than is known; it must lie inside the log. */
   readonly hardState: HardState;
   /** The membership as of `appliedIndex`. */
   readonly confState: ConfState;
@@ -88,10 +98,10 @@ export interface GroupOptions {
   readonly lastIndex: number;
   /**
    * Terms of the durable log from snapshotIndex+1 to lastIndex, ascending. The part that `entries`
-   * covers may be left out.
+   * covers may be left out or given too.
    */
   readonly termRuns?: readonly TermRun[];
-  /** Indexes of the `members` entries after `appliedIndex` that `entries` does not cover. */
+  /** Indexes of the `members` entries after `appliedIndex`; those in `entries` may be left out. */
   readonly membersIndexes?: readonly number[];
   /** The newest entries, contiguous and ending at `lastIndex`; older ones are fetched on demand. */
   readonly entries?: readonly RaftEntry[];
@@ -101,16 +111,17 @@ export interface GroupOptions {
 }
 
 export interface GroupBounds {
-  /** Entry bytes in one append message. Default 512 KiB; at least one entry always goes. */
+  /** Entry bytes in one append message. Default 256 KiB; at least one entry always goes. */
   readonly messageBytesMax?: number;
-  /** Append messages on the way to one follower. Default 64. */
+  /** Append messages on the way to one follower. Default 32. */
   readonly inflightMessagesMax?: number;
   /** Proposed bytes not yet committed; beyond it `propose` answers `exhausted`. Default 32 MiB. */
   readonly uncommittedBytesMax?: number;
-  /** Bytes of `committedEntries` in one Ready. Default 4 MiB; at least one entry. */
+  /** Bytes of `committedEntries` in one Ready. Default 1 MiB; at least one entry. */
   readonly committedBytesMax?: number;
-  /** Log tail kept inside the core: entries that are persisted and applied go beyond these. */
+  /** Newest entries kept inside the core even though persisted and applied. Default 1024. */
   readonly tailEntriesMax?: number;
+  /** Their bytes, 128 counted for each on top of its data. Default 2 MiB. */
   readonly tailBytesMax?: number;
 }
 
@@ -132,12 +143,13 @@ export type ProposeResult =
 /**
  * `asked`: a ReadState with the same context follows unless a message or the leader is lost.
  * `no-leader`: nobody to ask. `not-ready`: a new leader has not committed in its term yet.
+ * `exhausted`: too many reads wait for their answer.
  */
-export type ReadIndexResult = "asked" | "no-leader" | "not-ready";
+export type ReadIndexResult = "asked" | "no-leader" | "not-ready" | "exhausted";
 
 export interface StepResult {
   readonly stepped: number;
-  /** Messages of nodes that are no members, or that a stopped group would not take. */
+  /** Answers of nodes that are no members, messages for others, forwarded proposals. */
   readonly ignored: number;
   /**
    * Set when a message proves that this replica lost what it had acknowledged (its log is shorter
@@ -229,11 +241,12 @@ export interface SnapshotRequest {
  * 1. send `messages` (they imply nothing that is not durable yet);
  * 2. persist `snapshot` if present (it replaces state and log), then `entries` (an entry replaces
  *    what the log holds from its index on), then `hardState`; with fdatasync if `mustSync`;
- * 3. then send `persistedMessages` and call `onPersisted(number)`; several Readys may be persisted
- *    at once and reported by the last number;
- * 4. apply `committedEntries` (they are durable here already) and call `onApplied`; for a snapshot
- *    call `onApplied(snapshot.index)` after `onPersisted`, once the state is in place.
+ * 3. then call `onPersisted(number)` and send `persistedMessages`; several Readys may be persisted
+ *    at once and reported by the last number. With a snapshot, "persisted" means that its state is
+ *    in place and durable; that counts as applied up to `snapshot.index`;
+ * 4. apply `committedEntries` (they are durable here already) and call `onApplied`.
  * The core may be driven on between 2 and 3: further Readys only queue behind.
+ * Byte arrays of one Ready are views of one buffer: copy what is kept long.
  */
 export interface Ready {
   readonly number: number;
@@ -297,18 +310,21 @@ export interface GroupStatus {
  * One instance of the core; it hosts many groups. Calls are synchronous and never re-entrant.
  * Byte arguments are copied in, results are fresh copies owned by the caller.
  * Every method throws StoreError `not-found` for a group that is not open and `invalid` for
- * arguments that no correct host passes on unchecked (they change nothing), and AssertionFailure
- * for a broken invariant inside: after that the instance is dead, every further call throws
- * AssertionFailure, and only a restart from persisted state helps.
+ * arguments that do not fit its state (nothing has changed), and AssertionFailure for a number that
+ * is no id, index or count. AssertionFailure from a broken invariant inside kills the instance: every
+ * further call throws it too, and only a new instance opened from persisted state helps.
  */
 export interface RaftCore {
-  /** Throws `exists` when open already, `invalid` when the parts do not fit together. */
+  /**
+   * Throws `exists` when open already, `invalid` when the parts do not fit together, `corrupt` when
+   * they show that the log lost something (it ends before `commit` or `appliedIndex`, or has a hole).
+   */
   openGroup(options: GroupOptions): void;
   closeGroup(groupId: RaftId): void;
   /** Ids of the open groups, ascending. */
   groups(): RaftId[];
 
-  /** All `datas` go into one append. At least one; leader only. */
+  /** All `datas` go into one append. At least one, none of them empty; leader only. */
   propose(groupId: RaftId, datas: readonly Uint8Array[]): ProposeResult;
   proposeMembers(groupId: RaftId, proposal: MembersProposal): ProposeResult;
   /**
@@ -317,10 +333,10 @@ export interface RaftCore {
    * that does not fit the membership: every replica gets the same answer, and it has no effect.
    */
   applyMembers(groupId: RaftId, data: Uint8Array): AppliedMembers;
-  /** Asks for a linearizable read; followers forward to their leader. `context` must be unique. */
+  /** Asks for a linearizable read; followers forward to their leader. Answers carry `context`. */
   readIndex(groupId: RaftId, context: Uint8Array): ReadIndexResult;
 
-  /** Takes messages from peers, in order. Throws `corrupt` when one cannot be decoded. */
+  /** Takes messages from peers, in order. Throws `corrupt` and takes none when one is malformed. */
   step(groupId: RaftId, messages: readonly Uint8Array[]): StepResult;
   tick(groupId: RaftId): void;
   tickAll(): void;
@@ -337,7 +353,8 @@ export interface RaftCore {
   compactTo(groupId: RaftId, index: number): void;
   /**
    * Answers an EntryFetch. An empty list drops it (the core asks again when it still needs them).
-   * Tokens that are no longer outstanding are ignored.
+   * Tokens that are no longer outstanding are ignored. Throws `corrupt` for entries that are not
+   * those of the log.
    */
   provideEntries(groupId: RaftId, token: number, entries: readonly RaftEntry[]): void;
   /**
@@ -349,8 +366,11 @@ export interface RaftCore {
 
   /** Starts an election now (no effect on a leader or a learner). */
   campaign(groupId: RaftId): void;
-  /** Hands leadership to `nodeId`, when that is possible within an election timeout. */
-  transferLeader(groupId: RaftId, nodeId: RaftId): void;
+  /**
+   * Hands leadership to `nodeId`, when that is possible within an election timeout. False when this
+   * is not the leader or `nodeId` not another voter.
+   */
+  transferLeader(groupId: RaftId, nodeId: RaftId): boolean;
   /** The last message to `nodeId` was not delivered. */
   reportUnreachable(groupId: RaftId, nodeId: RaftId): void;
   /** The snapshot to `nodeId` arrived (its message was delivered) or failed. Never leave it out. */
@@ -368,3 +388,17 @@ export interface RaftCore {
   /** Bytes of WebAssembly memory held (never shrinks). */
   memoryBytes(): number;
 }
+
+export interface RaftCoreOptions {
+  /** Seeds election timeouts: the same seed and the same calls give the same trace. 64 bits count. */
+  readonly seed: bigint;
+  /** Defaults to the built core; compile once where many instances are made (`compileRaftCore`). */
+  readonly module?: RaftCoreModule;
+}
+
+/** A new instance without groups: about 1.2 MiB, some milliseconds when it must be compiled first. */
+export function createRaftCore(options: RaftCoreOptions): RaftCore {
+  return new WasmRaftCore(options.module ?? compileRaftCore(), options.seed);
+}
+
+export { compileRaftCore, type RaftCoreModule };
