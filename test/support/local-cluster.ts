@@ -1,0 +1,214 @@
+// Starts `dolium dev` or `dolium server` as a user would, over a temporary directory, reads its JSON lines,
+// kills and restarts its processes. Everything it started is gone after `stop`.
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { S3Client } from "@aws-sdk/client-s3";
+import { eventually } from "./eventually.ts";
+
+export interface RunningProcess {
+  readonly name: string;
+  readonly role: string;
+  readonly pid: number;
+  readonly dir: string;
+}
+
+interface ReadyLine {
+  readonly endpoints: readonly string[];
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  readonly processes: readonly RunningProcess[];
+}
+
+export interface ClusterOptions {
+  /** Arguments after `dolium`, without --data, --s3-port and --json. */
+  readonly args?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Keep using this directory; otherwise a new one is made and removed at the end. */
+  readonly dataDir?: string;
+  readonly readyTimeoutMs?: number;
+}
+
+const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+export class LocalCluster {
+  readonly dataDir: string;
+  readonly #ownsData: boolean;
+  readonly #options: ClusterOptions;
+  readonly #pids = new Map<string, RunningProcess>();
+  #child: ChildProcess | undefined;
+  #exit: Promise<number | null> = Promise.resolve(null);
+  #ready: ReadyLine | undefined;
+  #s3Port = 0;
+  #stderr = "";
+
+  private constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#ownsData = options.dataDir === undefined;
+    this.dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "dolium-test-"));
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<LocalCluster> {
+    const cluster = new LocalCluster(options);
+    cluster.#s3Port = await freePort();
+    await cluster.#launch();
+    return cluster;
+  }
+
+  get ready(): ReadyLine {
+    if (this.#ready === undefined) throw new Error("cluster is not ready");
+    return this.#ready;
+  }
+
+  get endpoints(): readonly string[] {
+    return this.ready.endpoints;
+  }
+
+  /** Messages on stderr so far. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  processes(role?: string): RunningProcess[] {
+    return [...this.#pids.values()].filter(
+      (running) => role === undefined || running.role === role,
+    );
+  }
+
+  process(name: string): RunningProcess {
+    const found = this.#pids.get(name);
+    if (found === undefined) throw new Error(`no process ${name}`);
+    return found;
+  }
+
+  /** Ends one process at once; resolves when the system no longer knows it. */
+  async kill(name: string): Promise<void> {
+    const { pid } = this.process(name);
+    process.kill(pid, "SIGKILL");
+    await eventually(`${name} ends`, 10_000, async () => (isAlive(pid) ? undefined : true));
+  }
+
+  /** Ends every process at once, the parent first, as a power cut would end them. */
+  async killAll(): Promise<void> {
+    const child = this.#child;
+    const pids = this.processes().map((running) => running.pid);
+    child?.kill("SIGKILL");
+    for (const pid of pids) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    for (const pid of pids) {
+      await eventually("all end", 10_000, async () => (isAlive(pid) ? undefined : true));
+    }
+    await this.#exit;
+    this.#child = undefined;
+  }
+
+  /** Starts again over the same data, on the same port. */
+  async restart(): Promise<void> {
+    await this.#launch();
+  }
+
+  /** Waits until the named process runs under another pid and is ready. */
+  async restarted(name: string, formerPid: number, timeoutMs = 30_000): Promise<RunningProcess> {
+    return eventually(`${name} is restarted`, timeoutMs, async () => {
+      const running = this.#pids.get(name);
+      return running !== undefined && running.pid !== formerPid ? running : undefined;
+    });
+  }
+
+  s3(endpoint = 0, attempts = 3): S3Client {
+    const { accessKeyId, secretAccessKey, region, endpoints } = this.ready;
+    return new S3Client({
+      endpoint: endpoints[endpoint] ?? "",
+      region,
+      credentials: { accessKeyId, secretAccessKey },
+      forcePathStyle: true,
+      maxAttempts: attempts,
+    });
+  }
+
+  /** `dolium status --json` over this data directory. */
+  async status(): Promise<Record<string, unknown>> {
+    const { stdout } = await promisify(execFile)(LAUNCHER, ["status", "--json"], {
+      env: { ...process.env, DOLIUM_DATA: this.dataDir },
+      timeout: 30_000,
+    });
+    // One JSON object, by contract.
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child !== undefined) {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+      await this.#exit;
+      clearTimeout(timer);
+    }
+    for (const { pid } of this.processes()) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    if (this.#ownsData) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  async #launch(): Promise<void> {
+    const [mode = "dev", ...rest] = this.#options.args ?? ["dev"];
+    const data = mode === "dev" ? ["--data", this.dataDir] : [];
+    const child = spawn(
+      LAUNCHER,
+      [mode, ...data, "--s3-port", String(this.#s3Port), "--json", ...rest],
+      {
+        env: { ...process.env, DOLIUM_DATA: this.dataDir, ...this.#options.environment },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    this.#child = child;
+    this.#ready = undefined;
+    this.#pids.clear();
+    const exited = Promise.withResolvers<number | null>();
+    this.#exit = exited.promise;
+    child.once("exit", (code) => exited.resolve(code));
+    child.stderr.on("data", (bytes: Buffer) => {
+      this.#stderr = (this.#stderr + bytes.toString()).slice(-20_000);
+    });
+    createInterface({ input: child.stdout }).on("line", (line) => this.#readLine(line));
+    const timeoutMs = this.#options.readyTimeoutMs ?? READY_TIMEOUT_MS;
+    await eventually(`dolium ${mode} is ready`, timeoutMs, async () => {
+      if (child.exitCode !== null) throw new Error(`ended: ${this.#stderr}`);
+      return this.#ready;
+    });
+  }
+
+  #readLine(line: string): void {
+    // Lines are our own JSON by contract; anything else fails the test here.
+    const event = JSON.parse(line) as { event: string } & ReadyLine & RunningProcess;
+    if (event.event === "ready") {
+      this.#ready = event;
+      for (const running of event.processes) this.#pids.set(running.name, running);
+    } else if (event.event === "restarted") {
+      const known = this.#pids.get(event.name);
+      if (known !== undefined) this.#pids.set(event.name, { ...known, pid: event.pid });
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
