@@ -1,0 +1,82 @@
+// Where a new chunk goes: along the ring from its key to the first placement group whose disks can all be
+// written; and when there is none, a full-width placement over whatever is left, as safe as that can be.
+import { assert, present } from "../base/assert.ts";
+import type { ClusterMap, DiskPlace } from "./cluster-map.ts";
+import { pruneTree, spreadShards } from "./failure-tree.ts";
+import type { PlacementTable } from "./placement-table.ts";
+import { domainCount, protectedDomain } from "./protection.ts";
+import { seedOf } from "./rendezvous.ts";
+
+export interface Walk {
+  /** The group the disks are of; the key's own group when `relaxed` disks were put together. */
+  readonly placementGroup: number;
+  /** k+m disk ids, shard by shard. */
+  readonly disks: readonly number[];
+  /** Spread over fewer failure domains than the policy wants: to be moved when that gets better. */
+  readonly relaxed: boolean;
+}
+
+/**
+ * Disks for a chunk named `key`; `table` was computed from `map`. `usable` says which disks can be written now; it is asked once a disk.
+ * Undefined when too little is usable: no disk at all, or more failure domains away than the policy
+ * survives and the rest could not survive the loss of a single disk.
+ */
+export function walkPlacement(
+  table: PlacementTable,
+  map: ClusterMap,
+  key: string,
+  usable: (diskId: number) => boolean,
+): Walk | undefined {
+  assert(table.epoch === map.epoch, "walkPlacement: table and map are of different epochs");
+  const open = new Set<number>();
+  for (const { disk } of table.places) if (usable(disk.diskId)) open.add(disk.diskId);
+  const healthy = table.groups.map((disks) => disks.every((diskId) => open.has(diskId)));
+  const placementGroup = firstHealthy(table, key, healthy);
+  if (placementGroup !== undefined) {
+    const disks = present(table.groups[placementGroup], "placement group");
+    return { placementGroup, disks, relaxed: table.relaxed };
+  }
+  const disks = relaxedPlacement(table, key, open);
+  if (disks === undefined) return undefined;
+  return { placementGroup: table.ring.memberOf(key), disks, relaxed: true };
+}
+
+function firstHealthy(
+  table: PlacementTable,
+  key: string,
+  healthy: readonly boolean[],
+): number | undefined {
+  const own = table.ring.memberOf(key);
+  if (healthy[own] === true) return own;
+  if (!healthy.includes(true)) return undefined;
+  // Most walks are short; the longer the list the package makes, the more it costs.
+  for (let count = 8; ; count *= 8) {
+    const found = table.ring.membersFrom(key, count).find((group) => healthy[group] === true);
+    if (found !== undefined || count >= healthy.length) return found;
+  }
+}
+
+/** Spread over the open disks by the widest kind of domain of which one may then still be lost. */
+function relaxedPlacement(
+  table: PlacementTable,
+  key: string,
+  open: ReadonlySet<number>,
+): readonly number[] | undefined {
+  const { policy } = table;
+  const places = table.places.filter(({ disk }) => open.has(disk.diskId));
+  if (places.length === 0) return undefined;
+  const protects = protectedDomain(policy, places);
+  if (protects === undefined && policy.m > 0 && domainsAway(table, places) > table.survives) {
+    return undefined;
+  }
+  const tree = present(table.trees.get(protects ?? policy.failureDomain), "failure tree");
+  const units = pruneTree(tree, (diskId) => open.has(diskId));
+  const item = { seed: seedOf(`chunk ${key}`), count: policy.k + policy.m };
+  return present(spreadShards([item], units, false)[0], "placement");
+}
+
+/** Failure domains that have no open disk at all. */
+function domainsAway(table: PlacementTable, places: readonly DiskPlace[]): number {
+  const { failureDomain } = table.policy;
+  return domainCount(table.places, failureDomain) - domainCount(places, failureDomain);
+}
