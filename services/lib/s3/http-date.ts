@@ -18,6 +18,7 @@ const IMF_FIXDATE = new RegExp(
 );
 const RFC_850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d{2})-${MONTH_GROUP}-(\\d{2}) ${TIME_GROUP} GMT$`);
 const ASCTIME = new RegExp(`^[A-Z][a-z]{2} ${MONTH_GROUP} ([ \\d]\\d) ${TIME_GROUP} (\\d{4})$`);
+const ISO_DATE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z$/;
 const AMZ_DATE = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/;
 
 interface DateFields {
@@ -53,7 +54,15 @@ function parseRfc850(match: RegExpExecArray, nowMs: number): number | undefined 
 
 /** Milliseconds since 1970 of `yyyymmddThhmmssZ`, or undefined when `text` is none. */
 export function parseAmzDate(text: string): number | undefined {
-  const match = AMZ_DATE.exec(text);
+  return parseNumeric(AMZ_DATE.exec(text));
+}
+
+/** As parseAmzDate for `2009-10-12T17:50:30.000Z`, in whole seconds: fractions are cut off. */
+export function parseIsoDate(text: string): number | undefined {
+  return parseNumeric(ISO_DATE.exec(text));
+}
+
+function parseNumeric(match: RegExpExecArray | null): number | undefined {
   if (match === null) return undefined;
   const month = MONTHS[(parseDecimal(match[2] ?? "") ?? 0) - 1];
   return toMs(fieldsOf(match[1], month, [match[3], match.slice(4)]));
