@@ -1,22 +1,7 @@
 // Which shards of a chunk stand closer together than the policy allows: more than one in a failure domain
 // while there are domains enough for one each, or, with fewer domains, more than the even share.
 import type { ClusterView } from "../../lib/clients/cluster-view.ts";
-import type { NodeInfo, Policy } from "../../lib/placement/cluster-map.ts";
-
-function domainOf(policy: Policy, node: NodeInfo, diskId: number): string {
-  switch (policy.failureDomain) {
-    case "disk":
-      return String(diskId);
-    case "node":
-      return String(node.nodeId);
-    case "host":
-      return `${node.campus}/${node.rack}/${node.host}`;
-    case "rack":
-      return `${node.campus}/${node.rack}`;
-    case "campus":
-      return node.campus;
-  }
-}
+import { failureDomainOf } from "../../lib/placement/cluster-map.ts";
 
 /** Indexes of the shards beyond the even share of their domain; the first ones in a domain stay. */
 export function crowdedShards(
@@ -29,7 +14,7 @@ export function crowdedShards(
   const usable = new Set<string>();
   for (const node of view.map().nodes) {
     for (const disk of node.disks) {
-      const domain = domainOf(policy, node, disk.diskId);
+      const domain = failureDomainOf({ node, disk }, policy.failureDomain);
       domains.set(disk.diskId, domain);
       if (view.writable(disk.diskId)) usable.add(domain);
     }

@@ -1,4 +1,5 @@
 // The stored cluster map as the placement library's plain data.
+import { present } from "../base/assert.ts";
 import { toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import {
@@ -6,7 +7,13 @@ import {
   type ClusterMap as MapRecord,
   NodeState,
 } from "../gen/dolium/record/v1/cluster_pb.ts";
-import type { ClusterMap, DiskInfo, FailureDomain, NodeInfo } from "../placement/cluster-map.ts";
+import {
+  type ClusterMap,
+  type DiskInfo,
+  FAILURE_DOMAINS,
+  type FailureDomain,
+  type NodeInfo,
+} from "../placement/cluster-map.ts";
 
 const NODE_STATES: Readonly<Record<NodeState, NodeInfo["state"]>> = {
   [NodeState.UNSPECIFIED]: "down",
@@ -24,8 +31,6 @@ const DISK_STATES: Readonly<Record<DiskState, DiskInfo["state"]>> = {
   [DiskState.FAILED]: "failed",
   [DiskState.OUT]: "out",
 };
-
-const FAILURE_DOMAINS: readonly FailureDomain[] = ["disk", "node", "host", "rack", "campus"];
 
 function failureDomain(text: string): FailureDomain {
   const found = FAILURE_DOMAINS.find((domain) => domain === text);
@@ -45,11 +50,11 @@ export function clusterMapFromRecord(record: MapRecord): ClusterMap {
       campus: node.campus,
       rack: node.rack,
       host: node.host,
-      state: NODE_STATES[node.state],
+      state: present(NODE_STATES[node.state], "node state"),
       disks: node.disks.map((disk) => ({
         diskId: disk.diskId,
         weight: toSafeNumber(disk.weight),
-        state: DISK_STATES[disk.state],
+        state: present(DISK_STATES[disk.state], "disk state"),
       })),
     })),
     policies: record.policies.map((policy) => ({

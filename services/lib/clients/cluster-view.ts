@@ -5,7 +5,7 @@ import { present } from "../base/assert.ts";
 import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { ClusterMap as MapRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
-import { ackCondition } from "../placement/ack-condition.ts";
+import { ackChecker } from "../placement/ack-condition.ts";
 import type { ClusterMap, Policy } from "../placement/cluster-map.ts";
 import { computePlacementTable, type PlacementTable } from "../placement/placement-table.ts";
 import { walkPlacement } from "../placement/walk.ts";
@@ -39,6 +39,7 @@ interface Known {
   readonly map: ClusterMap;
   readonly disks: ReadonlyMap<number, DiskEntry>;
   readonly tables: Map<string, PlacementTable>;
+  readonly checkers: Map<string, ReturnType<typeof ackChecker>>;
   readonly defaultPolicy: string;
 }
 
@@ -124,7 +125,11 @@ export class ClusterView {
 
   /** Whether shards that are durable on these disks are enough to acknowledge. */
   enough(policyName: string, diskIds: readonly number[]): boolean {
-    return ackCondition(diskIds, this.#need().map, this.policy(policyName));
+    const known = this.#need();
+    const checker =
+      known.checkers.get(policyName) ?? ackChecker(known.map, this.policy(policyName));
+    known.checkers.set(policyName, checker);
+    return checker(diskIds);
   }
 
   /** The node behind a disk, whatever its state; undefined for ids the map does not know or that are out. */
@@ -207,7 +212,13 @@ export class ClusterView {
         });
       }
     }
-    this.#known = { map, disks, tables: new Map(), defaultPolicy: record.defaultPolicy };
+    this.#known = {
+      map,
+      disks,
+      tables: new Map(),
+      checkers: new Map(),
+      defaultPolicy: record.defaultPolicy,
+    };
   }
 }
 

@@ -2,7 +2,13 @@
 // and among equals by a hash that every process computes alike.
 import { createHash } from "node:crypto";
 import { present } from "../base/assert.ts";
-import type { ClusterMap, DiskInfo, NodeInfo, Policy } from "../placement/cluster-map.ts";
+import {
+  type ClusterMap,
+  type DiskInfo,
+  failureDomainOf,
+  type NodeInfo,
+  type Policy,
+} from "../placement/cluster-map.ts";
 
 export interface ReplacementRequest {
   readonly map: ClusterMap;
@@ -58,25 +64,10 @@ function candidatesOf(
       .map((disk) => ({
         disk,
         node,
-        domain: domainOf(request.policy, node, disk),
+        domain: failureDomainOf({ node, disk }, request.policy.failureDomain),
         rank: rankOf(request.seed, disk),
       })),
   );
-}
-
-function domainOf(policy: Policy, node: NodeInfo, disk: DiskInfo): string {
-  switch (policy.failureDomain) {
-    case "disk":
-      return `disk ${disk.diskId}`;
-    case "node":
-      return `node ${node.nodeId}`;
-    case "host":
-      return `host ${node.campus}/${node.rack}/${node.host}`;
-    case "rack":
-      return `rack ${node.campus}/${node.rack}`;
-    case "campus":
-      return `campus ${node.campus}`;
-  }
 }
 
 /** Weighted rendezvous hashing: larger disks win more often, in proportion. */
