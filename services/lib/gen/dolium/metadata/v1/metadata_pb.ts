@@ -693,7 +693,8 @@ export type ListUploadsQuery = Message<"dolium.metadata.v1.ListUploadsQuery"> & 
   limit: number;
 
   /**
-   * Only uploads not touched since then; bucket 0 with this: of every bucket of the group.
+   * Only uploads not touched since then; bucket 0 with this: of every bucket of the group (the key
+   * markers are opaque then: pass `next_key_marker` on).
    *
    * @generated from field: optional uint64 untouched_since_ms = 7;
    */
