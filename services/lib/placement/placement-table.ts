@@ -45,6 +45,8 @@ export interface PlacementTable {
 export interface PlacementOptions {
   /** Place even where losing one failure domain costs more than m shards. */
   readonly relaxed?: boolean;
+  /** The ring of an earlier table; used again when it has as many groups, which saves most of the time. */
+  readonly ring?: HashRing;
 }
 
 /**
@@ -85,7 +87,7 @@ export function computePlacementTable(
     relaxed,
     places,
     trees,
-    ring: new HashRing(groups.length),
+    ring: options.ring?.memberCount === groups.length ? options.ring : new HashRing(groups.length),
   };
 }
 

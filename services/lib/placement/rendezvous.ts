@@ -24,7 +24,7 @@ export interface Candidate {
 }
 
 /** Rounds of adjusting the weights; the best round counts. */
-const ROUNDS_MAX = 64;
+const ROUNDS_MAX = 100;
 /** Adjusting ends when every candidate is this near to its due, or within one share of it. */
 const TOLERANCE = 0.03;
 /** The weight of a candidate that is due a share of every item: no other cost divided comes near. */
@@ -161,11 +161,13 @@ function balancedChoice(
   let current = best;
   for (let round = 0; round < ROUNDS_MAX && bestError > 1; round += 1) {
     const counts = countsOf(current, due.length);
+    // Smaller steps by and by: with few shares a candidate, large ones swing past what is due.
+    const step = 2 / (8 + round);
     for (let index = 0; index < weights.length; index += 1) {
       const want = due[index] ?? 0;
       const have = counts[index] ?? 0;
       const lack = (want - have) / Math.max(want, have, 1);
-      weights[index] = (weights[index] ?? 0) * (1 + lack / 2);
+      weights[index] = (weights[index] ?? 0) * (1 + lack * step);
     }
     current = choose(costs, weights, odd);
     const error = errorOf(countsOf(current, due.length), due);
