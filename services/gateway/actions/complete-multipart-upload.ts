@@ -1,0 +1,180 @@
+// CompleteMultipartUpload. One command turns the parts into the object; a request repeated after a lost
+// answer gets the same answer again.
+import { equalBytes } from "../../lib/base/bytes.ts";
+import { StoreError } from "../../lib/base/errors.ts";
+import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
+import { Versioning } from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { CompletedUpload, Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import {
+  checkChecksum,
+  parseChecksumHeaders,
+  parseChecksumType,
+} from "../../lib/s3/checksum-headers.ts";
+import { parseWriteCondition } from "../../lib/s3/conditions.ts";
+import type { StoredChecksum } from "../../lib/s3/document-parts.ts";
+import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
+import { parseDecimal } from "../../lib/s3/integers.ts";
+import { completeMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
+import { uriEncode } from "../../lib/s3/uri-encoding.ts";
+import { parseCompleteMultipartUpload } from "../../lib/s3/xml-requests.ts";
+import { type Answer, xmlAnswer } from "../answer.ts";
+import { fromRecord, toRecord, typeOf } from "../data/checksum-records.ts";
+import { executeAt } from "../data/name-space.ts";
+import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { assembleParts, type CompletedBody, digestOfRequest } from "../data/upload-completion.ts";
+import { askUpload, noSuchUpload, requestedUploadId, uploadIdText } from "../data/uploads.ts";
+import { type CommandCondition, commandCondition } from "../data/write-condition.ts";
+import type { ObjectContext, ObjectOperation } from "../operation.ts";
+
+export const completeMultipartUpload: ObjectOperation = {
+  name: "CompleteMultipartUpload",
+  method: "POST",
+  match: { level: "object", query: ["uploadId"] },
+  permission: "s3:PutObject",
+  body: "xml",
+  bodyBytesMax: COMPLETE_XML_BYTES_MAX,
+  // They are about the object, not about the document.
+  bodyChecksums: false,
+  errors: [
+    "BadDigest",
+    "EntityTooLarge",
+    "EntityTooSmall",
+    "InvalidArgument",
+    "InvalidPart",
+    "InvalidPartOrder",
+    "InvalidRequest",
+    "MalformedXML",
+    "NoSuchBucket",
+    "NoSuchUpload",
+    "PreconditionFailed",
+  ],
+  page: "CompleteMultipartUpload",
+  scope: "object",
+  run,
+};
+
+async function run(context: ObjectContext): Promise<Answer> {
+  const { headers } = context.request;
+  refuseUnkeptHeaders(headers);
+  const uploadId = requestedUploadId(context);
+  const named = parseCompleteMultipartUpload(context.document, { lenient: false });
+  const condition = commandCondition(parseWriteCondition(headers));
+  const partsDigest = digestOfRequest(named);
+  const partNumbers = named.map(({ partNumber }) => partNumber);
+  const { upload, parts, completed } = await askUpload(context, uploadId, partNumbers);
+  if (completed !== undefined && equalBytes(completed.partsDigest, partsDigest)) {
+    return repeatedAnswer(context, completed);
+  }
+  if (upload === undefined) throw noSuchUpload(uploadIdText(uploadId));
+  const { checksums } = context.gateway;
+  const body = assembleParts(upload, { named, stored: parts }, checksums);
+  checkClaims(context, upload, body);
+  const earlier = await commit(context, { upload, body, condition, partsDigest });
+  if (earlier !== undefined) return repeatedAnswer(context, earlier);
+  return answer(context, body.etag, body.checksums);
+}
+
+/** What the request says about the whole object must be so. */
+function checkClaims(context: ObjectContext, upload: Upload, body: CompletedBody): void {
+  const { headers } = context.request;
+  const sizeText = headers.get("x-amz-mp-object-size");
+  if (sizeText !== undefined) {
+    const size = parseDecimal(sizeText);
+    if (size === undefined) {
+      throw invalidArgument("The object size is not a number.", "x-amz-mp-object-size", sizeText);
+    }
+    if (size !== body.size) {
+      throw new S3Error(
+        "InvalidRequest",
+        `The provided 'x-amz-mp-object-size' header value ${size} does not match what was ` +
+          `computed: ${body.size}`,
+      );
+    }
+  }
+  const type = parseChecksumType(headers);
+  const agreed = typeOf(upload.checksumType);
+  if (type !== undefined && agreed !== undefined && type !== agreed) {
+    throw new S3Error(
+      "InvalidRequest",
+      `The upload was created using the ${agreed} checksum mode. The complete request must use ` +
+        "the same checksum mode.",
+    );
+  }
+  const claimed = parseChecksumHeaders(headers);
+  const computed = body.checksums.find(({ algorithm }) => algorithm === claimed?.algorithm);
+  if (claimed?.value.kind !== "header" || computed?.type !== "FULL_OBJECT") return;
+  checkChecksum(claimed.algorithm, claimed.value.digest, computed.digest);
+}
+
+interface Completion {
+  readonly upload: Upload;
+  readonly body: CompletedBody;
+  readonly condition: CommandCondition;
+  readonly partsDigest: Uint8Array;
+}
+
+/** Commits; the earlier completion when another request with the same parts was first. */
+async function commit(
+  context: ObjectContext,
+  { upload, body, condition, partsDigest }: Completion,
+): Promise<CompletedUpload | undefined> {
+  const { bucket, key } = context;
+  const { uploadId } = upload;
+  const place = { bucket, key, condition: condition.header };
+  const reply = await executeAt(context, place, {
+    case: "completeUpload",
+    value: {
+      bucketId: bucket.bucketId,
+      key,
+      uploadId,
+      parts: body.parts.map(({ partNumber, size, md5, checksums, manifestId }) => ({
+        partNumber,
+        size,
+        md5,
+        checksums,
+        manifestId,
+      })),
+      version: {
+        size: BigInt(body.size),
+        etag: body.etag,
+        ...(upload.headers === undefined ? {} : { headers: upload.headers }),
+        checksums: body.checksums.map(toRecord),
+        storageClass: upload.storageClass,
+        owner: bucket.owner,
+        body: { case: "partListId", value: uploadId },
+        tags: upload.tags,
+      },
+      condition: condition.condition,
+      versioning: Versioning.OFF,
+      partsDigest,
+    },
+  });
+  if (reply.kind.case !== "completeUpload") {
+    throw new StoreError("internal", "a completion was answered by another reply");
+  }
+  return reply.kind.value.earlier;
+}
+
+function repeatedAnswer(context: ObjectContext, completed: CompletedUpload): Answer {
+  return answer(context, completed.etag, completed.checksums.map(fromRecord));
+}
+
+function answer(
+  context: ObjectContext,
+  etag: string,
+  checksums: readonly StoredChecksum[],
+): Answer {
+  const location = locationOf(context);
+  const { bucket, keyText: key } = context;
+  const result = { location, bucket: bucket.name, key, etag, checksums };
+  return xmlAnswer(completeMultipartUploadDocument(result));
+}
+
+/** URL of the object under the host that the client used. */
+function locationOf({ request, bucket, keyText }: ObjectContext): string {
+  const host = request.headers.get("host") ?? request.target.authority?.name ?? "";
+  const path = uriEncode(keyText, true);
+  return request.address.style === "virtual-host"
+    ? `http://${host}/${path}`
+    : `http://${host}/${bucket.name}/${path}`;
+}

@@ -1,0 +1,120 @@
+// CopyObject: reads the source, verified, and writes a new object, so that the copy depends on nothing of
+// the source. Metadata is copied or replaced; storage class and redirect always come from the request.
+import { equalBytes } from "../../lib/base/bytes.ts";
+import { parseCopyChecksumAlgorithm } from "../../lib/s3/checksum-headers.ts";
+import type { ChecksumAlgorithm } from "../../lib/s3/checksums.ts";
+import { parseWriteCondition } from "../../lib/s3/conditions.ts";
+import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
+import { md5Etag } from "../../lib/s3/etag.ts";
+import { copyObjectDocument } from "../../lib/s3/object-documents.ts";
+import { type Answer, xmlAnswer } from "../answer.ts";
+import { fromRecord, fullObject } from "../data/checksum-records.ts";
+import { CopiedBytes, type OpenCopySource, openCopySource } from "../data/copy-source.ts";
+import { commitObject } from "../data/object-commit.ts";
+import { headersOfWrite, type ObjectHeadersInit, storageClassOf } from "../data/object-record.ts";
+import { writeBody } from "../data/object-writer.ts";
+import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { commandCondition } from "../data/write-condition.ts";
+import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import { getObject } from "./get-object.ts";
+import { putObject } from "./put-object.ts";
+
+export const copyObject: ObjectOperation = {
+  name: "CopyObject",
+  method: "PUT",
+  match: { level: "object", header: "x-amz-copy-source" },
+  permission: "s3:PutObject",
+  body: "none",
+  bodyBytesMax: SMALL_BODY_BYTES_MAX,
+  errors: [...new Set([...putObject.errors, ...getObject.errors])],
+  page: "CopyObject",
+  scope: "object",
+  run,
+};
+
+async function run(context: ObjectContext): Promise<Answer> {
+  const { request, gateway, bucket, key } = context;
+  const { headers } = request;
+  refuseUnkeptHeaders(headers);
+  const directive = directiveOf(context);
+  const storageClass = storageClassOf(headers);
+  const ownHeaders = headersOfWrite(headers);
+  const condition = commandCondition(parseWriteCondition(headers));
+  const wanted = parseCopyChecksumAlgorithm(headers);
+  const source = await openCopySource(context, undefined);
+  if (directive === "COPY") refuseSelfCopy(context, source, ownHeaders);
+  const algorithm = wanted ?? sourceAlgorithm(source);
+  const bytes = new CopiedBytes(context, source, {
+    checksums: gateway.checksums,
+    names: algorithm === undefined ? ["MD5"] : ["MD5", algorithm],
+  });
+  const { size } = source;
+  const body = await writeBody(context, {
+    bucket,
+    key,
+    size,
+    source: bytes.stream(),
+    inlineBytesMax: gateway.settings.inlineBytes,
+  });
+  const etag = md5Etag(bytes.digest("MD5"));
+  const checksums = algorithm === undefined ? [] : [fullObject(algorithm, bytes.digest(algorithm))];
+  const version = {
+    size,
+    etag,
+    headers: directive === "COPY" ? copiedHeaders(source, ownHeaders) : ownHeaders,
+    checksums,
+    storageClass,
+  };
+  const { modifiedMs } = await commitObject(context, { version, body, condition });
+  return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }));
+}
+
+function directiveOf({ request }: ObjectContext): "COPY" | "REPLACE" {
+  const text = request.headers.get("x-amz-metadata-directive") ?? "COPY";
+  if (text === "COPY" || text === "REPLACE") return text;
+  throw invalidArgument("Unknown metadata directive.", "x-amz-metadata-directive", text);
+}
+
+/** Throws InvalidRequest when the copy would change nothing. */
+function refuseSelfCopy(
+  context: ObjectContext,
+  { found }: OpenCopySource,
+  ownHeaders: ObjectHeadersInit,
+): void {
+  const { place } = found;
+  const isSelf =
+    place.bucket.bucketId === context.bucket.bucketId && equalBytes(place.key, context.key);
+  const { headers } = context.request;
+  const changesClass =
+    headers.has("x-amz-storage-class") && storageClassOf(headers) !== found.version.storageClass;
+  const changesRedirect = (ownHeaders.websiteRedirectLocation ?? "") !== "";
+  const changesChecksum = headers.has("x-amz-checksum-algorithm");
+  if (!isSelf || changesClass || changesRedirect || changesChecksum) return;
+  throw new S3Error(
+    "InvalidRequest",
+    "This copy request is illegal because it is trying to copy an object to itself without " +
+      "changing the object's metadata, storage class, website redirect location or encryption " +
+      "attributes.",
+  );
+}
+
+function copiedHeaders(
+  { found }: OpenCopySource,
+  { websiteRedirectLocation }: ObjectHeadersInit,
+): ObjectHeadersInit {
+  const { headers } = found.version;
+  return {
+    contentType: headers?.contentType ?? "",
+    contentEncoding: headers?.contentEncoding ?? "",
+    contentLanguage: headers?.contentLanguage ?? "",
+    contentDisposition: headers?.contentDisposition ?? "",
+    cacheControl: headers?.cacheControl ?? "",
+    expires: headers?.expires ?? "",
+    userMetadata: headers?.userMetadata ?? [],
+    websiteRedirectLocation: websiteRedirectLocation ?? "",
+  };
+}
+
+function sourceAlgorithm({ found }: OpenCopySource): ChecksumAlgorithm | undefined {
+  return found.version.checksums.map(fromRecord)[0]?.algorithm;
+}

@@ -1,0 +1,74 @@
+// CreateMultipartUpload. The upload is a record of the range that will hold the object; any gateway may
+// take its parts.
+import { newManifestId } from "../../lib/clients/body-writer.ts";
+import { parseMultipartChecksum } from "../../lib/s3/checksum-headers.ts";
+import type { HeaderField } from "../../lib/s3/headers.ts";
+import { initiateMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
+import { type Answer, xmlAnswer } from "../answer.ts";
+import { algorithmRecord, typeRecord } from "../data/checksum-records.ts";
+import { executeAt } from "../data/name-space.ts";
+import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
+import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { uploadIdText } from "../data/uploads.ts";
+import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+
+export const createMultipartUpload: ObjectOperation = {
+  name: "CreateMultipartUpload",
+  method: "POST",
+  match: { level: "object", query: ["uploads"] },
+  permission: "s3:PutObject",
+  body: "none",
+  bodyBytesMax: SMALL_BODY_BYTES_MAX,
+  errors: [
+    "AccessControlListNotSupported",
+    "InvalidArgument",
+    "InvalidRequest",
+    "InvalidStorageClass",
+    "MetadataTooLarge",
+    "NoSuchBucket",
+    "NotImplemented",
+  ],
+  page: "CreateMultipartUpload",
+  scope: "object",
+  run,
+};
+
+async function run(context: ObjectContext): Promise<Answer> {
+  const { request, gateway, bucket, key, keyText } = context;
+  const { headers } = request;
+  refuseUnkeptHeaders(headers);
+  const checksum = parseMultipartChecksum(headers);
+  const { clock, random } = gateway.dependencies;
+  const nowMs = clock.wallMs();
+  const uploadId = newManifestId(nowMs, random);
+  await executeAt(
+    context,
+    { bucket, key },
+    {
+      case: "createUpload",
+      value: {
+        upload: {
+          uploadId,
+          bucketId: bucket.bucketId,
+          key,
+          createdMs: BigInt(nowMs),
+          touchedMs: BigInt(nowMs),
+          headers: headersOfWrite(headers),
+          storageClass: storageClassOf(headers),
+          owner: context.identity.userId,
+          checksumAlgorithm: algorithmRecord(checksum?.algorithm),
+          checksumType: typeRecord(checksum?.type),
+        },
+      },
+    },
+  );
+  const fields: HeaderField[] =
+    checksum === undefined
+      ? []
+      : [
+          ["x-amz-checksum-algorithm", checksum.algorithm],
+          ["x-amz-checksum-type", checksum.type],
+        ];
+  const result = { bucket: bucket.name, key: keyText, uploadId: uploadIdText(uploadId) };
+  return xmlAnswer(initiateMultipartUploadDocument(result), fields);
+}

@@ -1,0 +1,117 @@
+// DeleteObjects: up to 1,000 keys in one request, each with its own outcome. The body must be covered by
+// Content-MD5 or a checksum, as on AWS: a mangled list of keys to delete is the worst kind of damage.
+import { present } from "../../lib/base/assert.ts";
+import { utf8 } from "../../lib/base/bytes.ts";
+import { isStoreError } from "../../lib/base/errors.ts";
+import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
+import type { DeleteObjectsReply_Result } from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import { checkKey } from "../../lib/s3/addressing.ts";
+import { parseChecksumHeaders } from "../../lib/s3/checksum-headers.ts";
+import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
+import { parseAmzDate, parseHttpDate } from "../../lib/s3/http-date.ts";
+import {
+  type DeletedObject,
+  type DeleteFailure,
+  deleteDocument,
+} from "../../lib/s3/object-documents.ts";
+import { type DeleteEntry, parseDelete } from "../../lib/s3/xml-requests.ts";
+import { type Answer, xmlAnswer } from "../answer.ts";
+import { type DeleteTarget, deleteTargets } from "../data/object-delete.ts";
+import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { parseVersionId } from "../data/version-id.ts";
+import { deleteCondition } from "../data/write-condition.ts";
+import { checkOutcome, toS3Error } from "../error-mapper.ts";
+import type { BucketContext, BucketOperation } from "../operation.ts";
+
+export const deleteObjects: BucketOperation = {
+  name: "DeleteObjects",
+  method: "POST",
+  match: { level: "bucket", query: ["delete"] },
+  permission: "s3:DeleteObject",
+  body: "xml",
+  bodyBytesMax: COMPLETE_XML_BYTES_MAX,
+  errors: ["BadDigest", "InvalidDigest", "InvalidRequest", "MalformedXML", "NoSuchBucket"],
+  page: "DeleteObjects",
+  scope: "bucket",
+  run,
+};
+
+const ISO_DATE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z$/;
+
+type Outcome = DeletedObject | DeleteFailure;
+
+async function run(context: BucketContext): Promise<Answer> {
+  const { headers, receivedMs } = context.request;
+  refuseUnkeptHeaders(headers);
+  requireDigest(context);
+  const { entries, quiet } = parseDelete(context.document);
+  const outcomes = new Array<Outcome>(entries.length);
+  const targets: DeleteTarget[] = [];
+  const positions: number[] = [];
+  entries.forEach((entry, position) => {
+    try {
+      targets.push(targetOf(entry, receivedMs));
+      positions.push(position);
+    } catch (error) {
+      if (!(error instanceof S3Error)) throw error;
+      outcomes[position] = failure(entry, error);
+    }
+  });
+  const results = targets.length === 0 ? [] : await deleteTargets(context, targets);
+  results.forEach((result, at) => {
+    const position = present(positions[at], "position");
+    const entry = present(entries[position], "entry");
+    outcomes[position] = outcomeOf(entry, result);
+  });
+  return xmlAnswer(deleteDocument({ quiet, outcomes }));
+}
+
+function requireDigest({ request }: BucketContext): void {
+  const { headers } = request;
+  if (headers.has("content-md5") || parseChecksumHeaders(headers) !== undefined) return;
+  throw new S3Error(
+    "InvalidRequest",
+    "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+  );
+}
+
+function targetOf(entry: DeleteEntry, nowMs: number): DeleteTarget {
+  const key = utf8(checkKey(entry.key));
+  const { etag, size } = entry;
+  const { condition } = deleteCondition({
+    match: etag === undefined ? { kind: "none" } : { kind: "if-match", etag },
+    lastModifiedMs: timeOf(entry, nowMs),
+    sizeBytes: size,
+  });
+  return { key, versionId: parseVersionId(entry.versionId), condition };
+}
+
+function timeOf({ lastModifiedTime: text }: DeleteEntry, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const time = parseHttpDate(text, nowMs) ?? parseIsoDate(text);
+  if (time === undefined) throw invalidArgument("Invalid date", "LastModifiedTime", text);
+  return time;
+}
+
+/** `2009-10-12T17:50:30.000Z`, the form in which listings show times. */
+function parseIsoDate(text: string): number | undefined {
+  const match = ISO_DATE.exec(text);
+  if (match === null) return undefined;
+  return parseAmzDate(`${match.slice(1, 4).join("")}T${match.slice(4, 7).join("")}Z`);
+}
+
+function outcomeOf(entry: DeleteEntry, result: DeleteObjectsReply_Result): Outcome {
+  try {
+    checkOutcome(result.outcome, "");
+  } catch (error) {
+    // The whole bucket is going: that is no outcome of one key.
+    if (isStoreError(error, "sealed")) throw error;
+    return failure(entry, toS3Error(error));
+  }
+  return { kind: "deleted", key: entry.key, versionId: entry.versionId };
+}
+
+function failure(entry: DeleteEntry, error: S3Error): DeleteFailure {
+  const { code, message } = error;
+  return { kind: "error", key: entry.key, versionId: entry.versionId, code, message };
+}

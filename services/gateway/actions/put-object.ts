@@ -1,0 +1,78 @@
+// PutObject. The object appears only when its whole body was received, verified and made durable, in one
+// command that also evaluates the condition.
+import { assert, present } from "../../lib/base/assert.ts";
+import { PUT_BODY_BYTES_MAX } from "../../lib/base/limits.ts";
+import { parseWriteCondition } from "../../lib/s3/conditions.ts";
+import { md5Etag, quoteEtag } from "../../lib/s3/etag.ts";
+import { type Answer, emptyAnswer } from "../answer.ts";
+import { checksumFields, fullObject } from "../data/checksum-records.ts";
+import { commitObject } from "../data/object-commit.ts";
+import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
+import { writeBody } from "../data/object-writer.ts";
+import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { VerifiedBody } from "../data/verified-body.ts";
+import { commandCondition } from "../data/write-condition.ts";
+import type { ObjectContext, ObjectOperation } from "../operation.ts";
+
+export const putObject: ObjectOperation = {
+  name: "PutObject",
+  method: "PUT",
+  match: { level: "object" },
+  permission: "s3:PutObject",
+  body: "object",
+  bodyBytesMax: PUT_BODY_BYTES_MAX,
+  errors: [
+    "AccessControlListNotSupported",
+    "BadDigest",
+    "EntityTooLarge",
+    "IncompleteBody",
+    "InvalidArgument",
+    "InvalidDigest",
+    "InvalidRequest",
+    "InvalidStorageClass",
+    "KeyTooLongError",
+    "MetadataTooLarge",
+    "MissingContentLength",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "PreconditionFailed",
+    "XAmzContentSHA256Mismatch",
+  ],
+  page: "PutObject",
+  scope: "object",
+  run,
+};
+
+async function run(context: ObjectContext): Promise<Answer> {
+  const { request, gateway, bucket, key } = context;
+  const { headers } = request;
+  refuseUnkeptHeaders(headers);
+  const storageClass = storageClassOf(headers);
+  const stored = headersOfWrite(headers);
+  const condition = commandCondition(parseWriteCondition(headers));
+  const body = new VerifiedBody({
+    body: context.body,
+    headers,
+    authenticated: context.authenticated,
+    checksums: gateway.checksums,
+    bytesMax: PUT_BODY_BYTES_MAX,
+    tooLarge: "EntityTooLarge",
+    needsLength: true,
+    alsoCompute: ["MD5"],
+  });
+  const size = present(body.size, "size of the body");
+  const written = await writeBody(context, {
+    bucket,
+    key,
+    size,
+    source: body.stream(),
+    inlineBytesMax: gateway.settings.inlineBytes,
+  });
+  assert(body.isVerified, "PutObject: the body was not verified before its commit");
+  const etag = md5Etag(body.digest("MD5"));
+  const stated = body.statedChecksum();
+  const checksums = stated === undefined ? [] : [fullObject(stated.algorithm, stated.digest)];
+  const version = { size, etag, headers: stored, checksums, storageClass };
+  await commitObject(context, { version, body: written, condition });
+  return emptyAnswer(200, [["ETag", quoteEtag(etag)], ...checksumFields(checksums)]);
+}

@@ -1,0 +1,100 @@
+// Settings of the S3 side of a gateway, as a TypeBox schema with defaults: the source of the checked
+// configuration file, of its environment names and of its documentation. Nothing here is secret.
+import { type Static, Type } from "typebox";
+import { Default, Parse } from "typebox/value";
+import { HEADER_BYTES_MAX, INLINE_BYTES_MAX } from "../lib/base/limits.ts";
+
+const KIB = 1024;
+
+export const S3_SETTINGS = Type.Object(
+  {
+    enabled: Type.Boolean({
+      default: true,
+      description: "Off: every S3 request is answered 503 ServiceUnavailable.",
+    }),
+    address: Type.String({ default: "0.0.0.0", description: "Address to listen on." }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: 9000,
+      description: "Port to listen on; 0 picks a free one.",
+    }),
+    region: Type.String({
+      default: "us-east-1",
+      pattern: "^[A-Za-z0-9-]{1,64}$",
+      description: "Region that buckets report and signatures name.",
+    }),
+    strictRegion: Type.Boolean({
+      default: false,
+      description: "Refuse signatures and location constraints that name another region.",
+    }),
+    domains: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+      default: [],
+      description:
+        "Service names, host or host:port: `bucket.name` addresses a bucket by its host.",
+    }),
+    basePaths: Type.Array(Type.String({ pattern: "^/[^?#]*$", maxLength: 255 }), {
+      default: [],
+      description: "Path prefixes under which the API is mounted besides `/`.",
+    }),
+    inlineBytes: Type.Integer({
+      minimum: 0,
+      maximum: INLINE_BYTES_MAX,
+      default: 16 * KIB,
+      description: "Bodies up to this size are kept in the version record.",
+    }),
+    headerBytesMax: Type.Integer({
+      minimum: 8 * KIB,
+      maximum: HEADER_BYTES_MAX,
+      default: HEADER_BYTES_MAX,
+      description: "Largest header section, in bytes.",
+    }),
+    headersTimeoutMs: Type.Integer({
+      minimum: 1000,
+      default: 20_000,
+      description: "A client must have sent its header section within this time.",
+    }),
+    keepAliveTimeoutMs: Type.Integer({
+      minimum: 1000,
+      default: 75_000,
+      description: "An idle connection is closed after this; longer than the load balancer's.",
+    }),
+    idleTimeoutMs: Type.Integer({
+      minimum: 100,
+      default: 30_000,
+      description: "A body that does not move for this long, in either direction, is cut.",
+    }),
+    minimumBytesPerSecond: Type.Integer({
+      minimum: 0,
+      default: 128,
+      description:
+        "A client slower than this, over rateWindowMs of waiting for it, is cut; 0: off.",
+    }),
+    rateWindowMs: Type.Integer({
+      minimum: 100,
+      default: 60_000,
+      description: "Milliseconds of waiting over which the minimum rate is measured.",
+    }),
+    requestsMax: Type.Integer({
+      minimum: 1,
+      default: 4096,
+      description: "Requests in flight; past it a request is answered 503 SlowDown.",
+    }),
+    closeGraceMs: Type.Integer({
+      minimum: 0,
+      default: 30_000,
+      description: "How long running requests may go on when the gateway stops.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type S3Settings = Static<typeof S3_SETTINGS>;
+
+/**
+ * The settings with every default, and `changes` over them. Throws when a change does not fit the
+ * schema.
+ */
+export function s3Settings(changes: Partial<S3Settings> = {}): S3Settings {
+  return Parse(S3_SETTINGS, Default(S3_SETTINGS, { ...changes }));
+}

@@ -1,0 +1,97 @@
+// What is kept with an object besides its bytes: from the headers of a write into its record, and from
+// the record into the headers of a read.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { toSafeNumber } from "../../lib/base/bytes.ts";
+import type { ObjectHeadersSchema, Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { Owner } from "../../lib/s3/document-parts.ts";
+import { S3Error } from "../../lib/s3/errors.ts";
+import { quoteEtag } from "../../lib/s3/etag.ts";
+import type { HeaderField, HeaderList } from "../../lib/s3/headers.ts";
+import { formatHttpDate } from "../../lib/s3/http-date.ts";
+import {
+  collectSystemHeaders,
+  collectUserMetadata,
+  DEFAULT_CONTENT_TYPE,
+  userMetadataHeaders,
+} from "../../lib/s3/object-headers.ts";
+import type { UserIdentity } from "../plugins/authentication.ts";
+
+export type ObjectHeadersInit = MessageInitShape<typeof ObjectHeadersSchema>;
+
+const STANDARD = "STANDARD";
+/** Classes whose objects can be read at once. All are stored alike; the name is kept for the answer. */
+const STORAGE_CLASSES: ReadonlySet<string> = new Set([
+  STANDARD,
+  "REDUCED_REDUNDANCY",
+  "STANDARD_IA",
+  "ONEZONE_IA",
+  "INTELLIGENT_TIERING",
+  "GLACIER_IR",
+]);
+
+/** The stored headers of a write. Throws MetadataTooLarge, InvalidArgument, InvalidRedirectLocation. */
+export function headersOfWrite(headers: HeaderList): ObjectHeadersInit {
+  const system = collectSystemHeaders(headers);
+  return {
+    contentType: system.contentType ?? "",
+    contentEncoding: system.contentEncoding ?? "",
+    contentLanguage: system.contentLanguage ?? "",
+    contentDisposition: system.contentDisposition ?? "",
+    cacheControl: system.cacheControl ?? "",
+    expires: system.expires ?? "",
+    websiteRedirectLocation: system.websiteRedirectLocation ?? "",
+    userMetadata: collectUserMetadata(headers).map(({ name, value }) => ({ name, value })),
+  };
+}
+
+/** x-amz-storage-class of a write; STANDARD without one. Throws InvalidStorageClass. */
+export function storageClassOf(headers: HeaderList): string {
+  const name = headers.get("x-amz-storage-class") ?? STANDARD;
+  if (STORAGE_CLASSES.has(name)) return name;
+  throw new S3Error("InvalidStorageClass", undefined, {
+    details: [["StorageClassRequested", name]],
+  });
+}
+
+/** Headers that describe a version in the answer to GET and HEAD, without length and range. */
+export function versionFields(
+  version: Version,
+  overrides: readonly HeaderField[] = [],
+): HeaderField[] {
+  const stored = version.headers;
+  const described: HeaderField[] = [
+    ["Content-Type", stored?.contentType || DEFAULT_CONTENT_TYPE],
+    ["Content-Encoding", stored?.contentEncoding ?? ""],
+    ["Content-Language", stored?.contentLanguage ?? ""],
+    ["Content-Disposition", stored?.contentDisposition ?? ""],
+    ["Cache-Control", stored?.cacheControl ?? ""],
+    ["Expires", stored?.expires ?? ""],
+  ];
+  const overridden = new Map(overrides);
+  const system = described.map<HeaderField>(([name, value]) => [
+    name,
+    overridden.get(name) ?? value,
+  ]);
+  const fields: HeaderField[] = [
+    ["Last-Modified", formatHttpDate(toSafeNumber(version.modifiedMs))],
+    ["ETag", quoteEtag(version.etag)],
+    ["Accept-Ranges", "bytes"],
+    ...system,
+    ["x-amz-website-redirect-location", stored?.websiteRedirectLocation ?? ""],
+    ...userMetadataHeaders(stored?.userMetadata ?? []),
+  ];
+  if (version.storageClass !== "" && version.storageClass !== STANDARD) {
+    fields.push(["x-amz-storage-class", version.storageClass]);
+  }
+  return fields.filter(([name, value]) => value !== "" || name.startsWith("x-amz-meta-"));
+}
+
+/** The class as documents show it. */
+export function shownStorageClass(stored: string): string {
+  return stored === "" ? STANDARD : stored;
+}
+
+/** The owner of something as documents show it; names of other users are not known here. */
+export function shownOwner(id: string, caller: UserIdentity): Owner {
+  return { id, displayName: id === caller.userId ? caller.displayName : id };
+}

@@ -1,0 +1,53 @@
+// Stores a verified body: small ones in the version record itself, others as shards. Nothing is visible
+// until a command commits what is returned here; a failure leaves only orphans for the sweeper.
+import { assert } from "../../lib/base/assert.ts";
+import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import { S3Error } from "../../lib/s3/errors.ts";
+import type { ServiceContext } from "../operation.ts";
+
+export type WrittenBody =
+  | { readonly kind: "inline"; readonly bytes: Uint8Array }
+  | { readonly kind: "manifest"; readonly manifest: Manifest };
+
+export interface BodyToWrite {
+  readonly bucket: BucketRecord;
+  readonly key: Uint8Array;
+  readonly size: number;
+  /** Ends only after its own checks; what it throws comes through unchanged. */
+  readonly source: AsyncIterable<Uint8Array>;
+  /** Largest size that is kept inline; -1 for never. */
+  readonly inlineBytesMax: number;
+}
+
+/** Throws what the source throws, IncompleteBody when it has another length, and StoreError. */
+export async function writeBody(context: ServiceContext, body: BodyToWrite): Promise<WrittenBody> {
+  if (body.size <= body.inlineBytesMax) {
+    return { kind: "inline", bytes: await readExactly(body.source, body.size) };
+  }
+  const { writer, cluster } = context.gateway.dependencies;
+  const { bucket, key, size, source } = body;
+  const policy = bucket.policy === "" ? cluster.defaultPolicy() : bucket.policy;
+  const manifest = await writer.write({
+    bucketId: bucket.bucketId,
+    key,
+    policy,
+    size,
+    source,
+    signal: context.signal,
+  });
+  assert(manifest.size === BigInt(size), "writeBody: the manifest has another size");
+  return { kind: "manifest", manifest };
+}
+
+async function readExactly(source: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  for await (const view of source) {
+    if (filled + view.byteLength > size) throw new S3Error("IncompleteBody");
+    bytes.set(view, filled);
+    filled += view.byteLength;
+  }
+  if (filled !== size) throw new S3Error("IncompleteBody");
+  return bytes;
+}

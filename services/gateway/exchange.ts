@@ -1,0 +1,235 @@
+// One request on the S3 port from its header section to the last byte of its answer: builds the request
+// body, has it dispatched, turns failures into error documents, and records what happened once.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { asBuffer, toHex } from "../lib/base/bytes.ts";
+import { isStoreError, toStoreError } from "../lib/base/errors.ts";
+import type { Log } from "../lib/ports/log.ts";
+import { S3Error, s3ErrorDocument } from "../lib/s3/errors.ts";
+import { parseDecimal } from "../lib/s3/integers.ts";
+import { type Answer, emptyAnswer } from "./answer.ts";
+import { RequestBody } from "./data/request-body.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { toS3Error } from "./error-mapper.ts";
+import type { Gateway } from "./operation.ts";
+import { healthAnswer } from "./plugins/health-paths.ts";
+import type { RequestMetrics } from "./plugins/request-metrics.ts";
+import { type AddressSettings, parseRequest, type S3Request } from "./request.ts";
+import { type AnswerIds, writeAnswer } from "./response-writer.ts";
+import type { Route, Router } from "./router.ts";
+
+/** After an answer that left a body unread, this much of it is still taken off the socket. */
+const DISCARD_BYTES_MAX = 8 * 1024 * 1024;
+const DISCARD_MS_MAX = 2000;
+const REQUEST_ID_BYTES = 8;
+
+export interface ExchangeDeps {
+  readonly gateway: Gateway;
+  readonly dispatcher: Dispatcher;
+  readonly router: Router;
+  readonly addressing: AddressSettings;
+  readonly metrics: RequestMetrics;
+  /** Names this gateway in answers. */
+  readonly hostId: string;
+}
+
+export interface RawExchange {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly rawTarget: string;
+  /** The client waits for `100 Continue` before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+interface Failure {
+  readonly error: S3Error;
+  readonly thrown: unknown;
+}
+
+export class Exchange {
+  readonly #deps: ExchangeDeps;
+  readonly #raw: RawExchange;
+  readonly #ids: AnswerIds;
+  readonly #log: Log;
+  readonly #body: RequestBody;
+  readonly #gone = new AbortController();
+  readonly #startedMs: number;
+  #request: S3Request | undefined;
+  #route: Route | undefined;
+  #accessKeyId = "";
+  #failure: Failure | undefined;
+  #firstByteMs: number | undefined;
+  #sentBytes = 0;
+
+  constructor(deps: ExchangeDeps, raw: RawExchange) {
+    const { clock, random, log } = deps.gateway.dependencies;
+    this.#deps = deps;
+    this.#raw = raw;
+    this.#startedMs = clock.monotonicMs();
+    const requestId = toHex(random.bytes(REQUEST_ID_BYTES)).toUpperCase();
+    this.#ids = { requestId, hostId: deps.hostId };
+    this.#log = log.child({ requestId });
+    this.#body = this.#openBody();
+    raw.response.once("close", () => {
+      if (!raw.response.writableFinished) this.#gone.abort();
+    });
+  }
+
+  /** Serves the request. Never throws: what fails is answered, or the socket is destroyed. */
+  async serve(): Promise<void> {
+    const { metrics } = this.#deps;
+    metrics.begin();
+    let status = 0;
+    let isDisconnected = false;
+    try {
+      const answer = await this.#answer();
+      ({ status } = answer);
+      await this.#write(answer);
+    } catch (error) {
+      isDisconnected = isStoreError(error, "aborted");
+      this.#noteBrokenAnswer(error, isDisconnected);
+    }
+    this.#record(status, isDisconnected);
+  }
+
+  #openBody(): RequestBody {
+    const { message, response, expectsContinue } = this.#raw;
+    const { settings, dependencies } = this.#deps.gateway;
+    const { headers } = message;
+    return new RequestBody({
+      views: () => message.iterator({ destroyOnReturn: false }),
+      contentLength: parseDecimal(headers["content-length"] ?? ""),
+      isChunked: headers["transfer-encoding"] !== undefined,
+      onStart: () => {
+        if (expectsContinue) response.writeContinue();
+      },
+      clock: dependencies.clock,
+      pace: settings,
+    });
+  }
+
+  async #answer(): Promise<Answer> {
+    const { gateway, metrics } = this.#deps;
+    const { settings, dependencies } = gateway;
+    try {
+      const request = this.#parse();
+      const health = healthAnswer(request, dependencies.isReady);
+      if (health !== undefined) return health;
+      if (!settings.enabled) {
+        throw new S3Error("ServiceUnavailable", "The S3 API is switched off on this server.");
+      }
+      if (metrics.running > settings.requestsMax) throw new S3Error("SlowDown");
+      this.#route = this.#deps.router.route(request);
+      return await this.#deps.dispatcher.dispatch({
+        request,
+        route: this.#route,
+        body: this.#body,
+        signal: this.#gone.signal,
+        log: this.#log,
+        onIdentity: ({ identity }) => {
+          if (identity.kind === "user") this.#accessKeyId = identity.accessKeyId;
+        },
+      });
+    } catch (thrown) {
+      const error = toS3Error(thrown);
+      this.#failure = { error, thrown };
+      return this.#errorAnswer(error);
+    }
+  }
+
+  #parse(): S3Request {
+    const { message, rawTarget } = this.#raw;
+    const raw = {
+      requestId: this.#ids.requestId,
+      method: message.method ?? "",
+      rawTarget,
+      rawHeaders: message.rawHeaders,
+      receivedMs: this.#deps.gateway.dependencies.clock.wallMs(),
+    };
+    this.#request = parseRequest(raw, this.#deps.addressing);
+    return this.#request;
+  }
+
+  #errorAnswer(error: S3Error): Answer {
+    if (error.status === 304) return emptyAnswer(304);
+    const resource = this.#request?.target.rawPath ?? "";
+    const text = s3ErrorDocument(error, { resource, ...this.#ids });
+    return { status: error.status, headers: [], body: { kind: "xml", text } };
+  }
+
+  async #write(answer: Answer): Promise<void> {
+    const { clock } = this.#deps.gateway.dependencies;
+    const { response, message, expectsContinue } = this.#raw;
+    this.#firstByteMs = clock.monotonicMs();
+    await writeAnswer(answer, {
+      response,
+      isHead: message.method === "HEAD",
+      ids: this.#ids,
+      clock,
+      idleTimeoutMs: this.#deps.gateway.settings.idleTimeoutMs,
+      close: !this.#body.isFinished,
+      beforeEnd: async () => {
+        const isAwaited = expectsContinue && !this.#body.isStarted;
+        if (this.#body.isFinished || isAwaited) return;
+        await this.#body.discard(DISCARD_BYTES_MAX, DISCARD_MS_MAX);
+      },
+      onSent: (bytes) => {
+        this.#sentBytes += bytes;
+      },
+    });
+  }
+
+  #noteBrokenAnswer(error: unknown, isDisconnected: boolean): void {
+    if (isDisconnected) return;
+    this.#failure ??= { error: toS3Error(error), thrown: error };
+    this.#log.error("an answer broke off", toStoreError(error));
+  }
+
+  #record(status: number, isDisconnected: boolean): void {
+    const { clock } = this.#deps.gateway.dependencies;
+    const operation = this.#operationName();
+    const seconds = (clock.monotonicMs() - this.#startedMs) / 1000;
+    const firstByteMs = this.#firstByteMs;
+    const errorCode = this.#failure?.error.code;
+    const receivedBytes = this.#body.receivedBytes;
+    this.#deps.metrics.end({
+      operation,
+      status,
+      errorCode,
+      seconds,
+      firstByteSeconds:
+        firstByteMs === undefined ? undefined : (firstByteMs - this.#startedMs) / 1000,
+      receivedBytes,
+      sentBytes: this.#sentBytes,
+      isDisconnected,
+    });
+    const { message } = this.#raw;
+    this.#log.info("request", {
+      operation,
+      method: message.method,
+      bucket: this.#request?.address.bucket,
+      key: this.#request?.address.key,
+      status,
+      errorCode,
+      seconds,
+      receivedBytes,
+      sentBytes: this.#sentBytes,
+      accessKeyId: this.#accessKeyId === "" ? undefined : this.#accessKeyId,
+      remoteAddress: message.socket.remoteAddress,
+      userAgent: this.#request?.headers.get("user-agent"),
+      isDisconnected: isDisconnected || undefined,
+    });
+    if (status >= 500 && this.#failure !== undefined) {
+      this.#log.error("request failed", this.#failure.thrown, { operation, errorCode });
+    }
+  }
+
+  #operationName(): string {
+    if (this.#route?.kind === "found") return this.#route.operation.name;
+    return this.#route === undefined ? "none" : "unknown";
+  }
+}
+
+/** x-amz-id-2 of a gateway: its name in base64, stable while it runs. */
+export function hostIdOf(name: Uint8Array): string {
+  return asBuffer(name).toString("base64");
+}

@@ -1,0 +1,129 @@
+// A row of the operation table: what an S3 action matches, needs and does. The router, the
+// authorization, the metrics label, the body limit and the list of supported actions come from it.
+import { present } from "../lib/base/assert.ts";
+import { utf8 } from "../lib/base/bytes.ts";
+import type { BucketRecord } from "../lib/gen/dolium/record/v1/cluster_pb.ts";
+import type { Log } from "../lib/ports/log.ts";
+import type { ChecksumFactory } from "../lib/s3/checksums.ts";
+import type { S3ErrorCode } from "../lib/s3/errors.ts";
+import type { Answer } from "./answer.ts";
+import type { S3Settings } from "./config.ts";
+import type { RequestBody } from "./data/request-body.ts";
+import type { GatewayDependencies } from "./dependencies.ts";
+import type { Authenticated, UserIdentity } from "./plugins/authentication.ts";
+import type { Authorizer } from "./plugins/authorization.ts";
+import type { S3Request } from "./request.ts";
+
+export type Level = "service" | "bucket" | "object";
+
+export interface OperationMatch {
+  readonly level: Level;
+  /** Query parameters that must be there, whatever their value. */
+  readonly query?: readonly string[];
+  /** A query parameter that must have this value. */
+  readonly queryValue?: readonly [name: string, value: string];
+  /** A header that must be there, in lower case. */
+  readonly header?: string;
+}
+
+/**
+ * What becomes of the request body: `none` is read and dropped, up to a small limit; `xml` is read whole
+ * and given to the action; `object` is streamed by the action. The first two are checked against the
+ * signed hash before the action runs.
+ */
+export type BodyKind = "none" | "xml" | "object";
+
+interface OperationRow {
+  /** Name of the action, as AWS spells it; the label of its metrics. */
+  readonly name: string;
+  readonly method: "DELETE" | "GET" | "HEAD" | "POST" | "PUT";
+  readonly match: OperationMatch;
+  /** The IAM action that allows it. */
+  readonly permission: `s3:${string}`;
+  readonly body: BodyKind;
+  /** Most bytes of body the action takes. */
+  readonly bodyBytesMax: number;
+  /** False: x-amz-checksum-* is about something else than the body. */
+  readonly bodyChecksums?: false;
+  /** Errors it may answer besides those of every action (authentication, availability). */
+  readonly errors: readonly S3ErrorCode[];
+  /** Name of the page of the Amazon S3 API reference it follows. */
+  readonly page: string;
+}
+
+/** Needs no bucket that exists. */
+export interface ServiceOperation extends OperationRow {
+  readonly scope: "service";
+  readonly run: (context: ServiceContext) => Promise<Answer>;
+}
+
+/** Works in a bucket that exists and that the caller may use. */
+export interface BucketOperation extends OperationRow {
+  readonly scope: "bucket";
+  /** Ask the root group for the bucket, because no other group would notice that it is gone. */
+  readonly fresh?: boolean;
+  readonly run: (context: BucketContext) => Promise<Answer>;
+}
+
+export interface ObjectOperation extends OperationRow {
+  readonly scope: "object";
+  readonly run: (context: ObjectContext) => Promise<Answer>;
+}
+
+export type Operation = ServiceOperation | BucketOperation | ObjectOperation;
+
+/** What every gateway has once. */
+export interface Gateway {
+  readonly dependencies: GatewayDependencies;
+  readonly settings: S3Settings;
+  readonly checksums: ChecksumFactory;
+  readonly authorizer: Authorizer;
+}
+
+export interface ServiceContext {
+  readonly gateway: Gateway;
+  readonly request: S3Request;
+  /** Who asks; nobody anonymous gets as far as an action. */
+  readonly identity: UserIdentity;
+  /** What was signed, about the body above all. */
+  readonly authenticated: Authenticated;
+  /** Fires when the client is gone or the gateway stops. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** The whole body, for `xml`; empty otherwise. */
+  readonly document: Uint8Array;
+  /** The body as a stream, for `object`. */
+  readonly body: RequestBody;
+}
+
+export interface BucketContext extends ServiceContext {
+  readonly bucket: BucketRecord;
+}
+
+export interface ObjectContext extends BucketContext {
+  /** As text, for answers. */
+  readonly keyText: string;
+  readonly key: Uint8Array;
+}
+
+/** Name of the addressed bucket; the router made sure that there is one. */
+export function bucketName(context: ServiceContext): string {
+  return present(context.request.address.bucket, "bucket in the address");
+}
+
+/** Most bytes of body that an action which takes none lets pass. */
+export const SMALL_BODY_BYTES_MAX = 64 * 1024;
+
+/** The context of an object operation, from that of its bucket. */
+export function withKey(context: BucketContext): ObjectContext {
+  const keyText = present(context.request.address.key, "key in the address");
+  return { ...context, keyText, key: utf8(keyText) };
+}
+
+/** Options of every call to the metadata service on behalf of a request. */
+export function callOptions(context: ServiceContext): {
+  readonly signal: AbortSignal;
+  readonly requestId: string;
+} {
+  return { signal: context.signal, requestId: context.request.requestId };
+}

@@ -1,0 +1,43 @@
+// A request as the protocol library understood it, before anything is looked up: raw target, headers,
+// bucket and key. Nothing here has been authenticated.
+import { type Address, resolveAddress, type ServiceName } from "../lib/s3/addressing.ts";
+import { HeaderList } from "../lib/s3/headers.ts";
+import {
+  parseRequestTarget,
+  type RequestTarget,
+  requestAuthority,
+} from "../lib/s3/request-target.ts";
+
+export interface S3Request {
+  readonly requestId: string;
+  readonly method: string;
+  readonly target: RequestTarget;
+  readonly headers: HeaderList;
+  readonly address: Address;
+  /** Wall clock when the header section had arrived, milliseconds since 1970. */
+  readonly receivedMs: number;
+}
+
+export interface RawRequest {
+  readonly requestId: string;
+  readonly method: string;
+  /** The request target, byte for byte. */
+  readonly rawTarget: string;
+  readonly rawHeaders: readonly string[];
+  readonly receivedMs: number;
+}
+
+export interface AddressSettings {
+  readonly serviceNames: readonly ServiceName[];
+  readonly basePaths: readonly string[];
+}
+
+/** Throws S3Error: InvalidURI, InvalidArgument (headers), KeyTooLongError, InvalidBucketName. */
+export function parseRequest(raw: RawRequest, settings: AddressSettings): S3Request {
+  const headers = HeaderList.fromRaw(raw.rawHeaders);
+  const target = parseRequestTarget(raw.rawTarget);
+  const host = requestAuthority(target, headers);
+  const address = resolveAddress(target, host, settings);
+  const { requestId, method, receivedMs } = raw;
+  return { requestId, method, target, headers, address, receivedMs };
+}

@@ -1,0 +1,142 @@
+// Puts an answer on the socket. HEAD never gets a body; a body has its length stated before it begins;
+// once headers are out, a failure destroys the socket, so that a short body is never taken for a whole
+// one. A client that does not read is cut after the idle time.
+import type { ServerResponse } from "node:http";
+import { assert } from "../lib/base/assert.ts";
+import { deferred } from "../lib/base/bounded.ts";
+import { StoreError } from "../lib/base/errors.ts";
+import type { Clock } from "../lib/ports/clock.ts";
+import type { HeaderField } from "../lib/s3/headers.ts";
+import { formatHttpDate } from "../lib/s3/http-date.ts";
+import type { Answer, AnswerBody } from "./answer.ts";
+
+/** A client must take this many bytes within the idle time. */
+const PIECE_BYTES = 64 * 1024;
+const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
+export const SERVER_NAME = "Dolium";
+
+export interface AnswerIds {
+  readonly requestId: string;
+  readonly hostId: string;
+}
+
+export interface WriteOptions {
+  readonly response: ServerResponse;
+  readonly isHead: boolean;
+  readonly ids: AnswerIds;
+  readonly clock: Clock;
+  readonly idleTimeoutMs: number;
+  /** The connection cannot serve another request. */
+  readonly close: boolean;
+  /** Runs when the answer is out, before the connection may be closed. */
+  readonly beforeEnd: () => Promise<void>;
+  /** Told the number of body bytes after each piece. */
+  readonly onSent: (bytes: number) => void;
+}
+
+/**
+ * Resolves when the whole answer was handed to the system. Throws when the client went away or the
+ * source failed; the socket is destroyed then.
+ */
+export async function writeAnswer(answer: Answer, options: WriteOptions): Promise<void> {
+  const { response } = options;
+  if (response.destroyed) throw new StoreError("aborted", "the client went away");
+  response.sendDate = false;
+  response.writeHead(answer.status, headerLines(answer, options));
+  try {
+    if (options.isHead || NO_BODY.has(answer.status)) response.flushHeaders();
+    else await writeBody(answer.body, options);
+    await options.beforeEnd();
+    await ended(options);
+  } catch (error) {
+    response.destroy();
+    throw error;
+  }
+}
+
+function headerLines(answer: Answer, options: WriteOptions): string[] {
+  const { ids, clock, close } = options;
+  const fields: HeaderField[] = [
+    ["x-amz-request-id", ids.requestId],
+    ["x-amz-id-2", ids.hostId],
+    ["Date", formatHttpDate(clock.wallMs())],
+    ["Server", SERVER_NAME],
+    ...answer.headers,
+  ];
+  const length = bodyLength(answer.body);
+  if (answer.body.kind === "xml") fields.push(["Content-Type", "application/xml"]);
+  const statesLength = answer.body.kind !== "xml" || !options.isHead;
+  if (statesLength && !NO_BODY.has(answer.status)) fields.push(["Content-Length", String(length)]);
+  if (close) fields.push(["Connection", "close"]);
+  return fields.flat();
+}
+
+function bodyLength(body: AnswerBody): number {
+  switch (body.kind) {
+    case "empty":
+      return 0;
+    case "xml":
+      return Buffer.byteLength(body.text);
+    case "bytes":
+      return body.bytes.byteLength;
+    case "stream":
+      return body.size;
+  }
+}
+
+async function writeBody(body: AnswerBody, options: WriteOptions): Promise<void> {
+  switch (body.kind) {
+    case "empty":
+      options.response.flushHeaders();
+      return;
+    case "xml":
+      return writeView(Buffer.from(body.text), options);
+    case "bytes":
+      return writeView(body.bytes, options);
+    case "stream": {
+      let sent = 0;
+      for await (const view of body.source) {
+        sent += view.byteLength;
+        assert(sent <= body.size, "writeBody: more bytes than announced");
+        await writeView(view, options);
+      }
+      assert(sent === body.size, "writeBody: fewer bytes than announced");
+      return;
+    }
+  }
+}
+
+async function writeView(view: Uint8Array, options: WriteOptions): Promise<void> {
+  for (let at = 0; at < view.byteLength; at += PIECE_BYTES) {
+    const piece = view.subarray(at, at + PIECE_BYTES);
+    if (options.response.destroyed) throw new StoreError("aborted", "the client went away");
+    const hasRoom = options.response.write(piece);
+    options.onSent(piece.byteLength);
+    if (!hasRoom) await eventOf(options, "drain");
+  }
+}
+
+async function ended(options: WriteOptions): Promise<void> {
+  const finished = eventOf(options, "finish");
+  options.response.end();
+  await finished;
+}
+
+/** Waits for the event; throws StoreError "aborted" when the client leaves or stops reading. */
+async function eventOf(options: WriteOptions, event: "drain" | "finish"): Promise<void> {
+  const { response, clock, idleTimeoutMs } = options;
+  const happened = deferred<void>();
+  const done = (): void => happened.resolve();
+  const fail = (why: string): void => happened.reject(new StoreError("aborted", why));
+  const closed = (): void => fail("the client went away");
+  const timer = clock.after(idleTimeoutMs, () => fail("the client does not read"));
+  response.once(event, done);
+  response.once("close", closed);
+  try {
+    await happened.promise;
+  } finally {
+    timer.cancel();
+    response.off(event, done);
+    response.off("close", closed);
+  }
+}

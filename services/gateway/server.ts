@@ -1,0 +1,140 @@
+// The S3 port of a gateway: a fastify server that hands every request, unparsed, to an exchange. Fastify's
+// own routing and body parsing stay out of the way, because an S3 key is any bytes and a body is a stream;
+// its server, life cycle and error hooks are what is used.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import fastify, { type FastifyInstance } from "fastify";
+import { toHex, utf8 } from "../lib/base/bytes.ts";
+import { StoreError } from "../lib/base/errors.ts";
+import { parseServiceName } from "../lib/s3/addressing.ts";
+import { loadChecksums } from "../lib/s3/checksums.ts";
+import { refuseBrokenRequest } from "./client-error.ts";
+import type { S3Settings } from "./config.ts";
+import type { GatewayDependencies } from "./dependencies.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
+import { OPERATIONS } from "./operations.ts";
+import { Authentication } from "./plugins/authentication.ts";
+import { type Authorizer, OwnerAuthorizer } from "./plugins/authorization.ts";
+import { RequestMetrics } from "./plugins/request-metrics.ts";
+import type { AddressSettings } from "./request.ts";
+import { Router } from "./router.ts";
+
+export interface GatewayOptions {
+  readonly dependencies: GatewayDependencies;
+  readonly settings: S3Settings;
+  /** Name of this gateway; answers carry it in x-amz-id-2. */
+  readonly name: string;
+  readonly authorizer?: Authorizer;
+}
+
+export interface RunningGateway {
+  /** host:port that is listened on. */
+  readonly address: string;
+  readonly port: number;
+  /** Takes no new connections, lets requests end for `closeGraceMs`, then cuts them. */
+  close(): Promise<void>;
+}
+
+/** Starts listening. Throws StoreError "invalid" for bad service names, and what listening throws. */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { settings, dependencies, name } = options;
+  const gateway = {
+    dependencies,
+    settings,
+    checksums: await loadChecksums(),
+    authorizer: options.authorizer ?? new OwnerAuthorizer(),
+  };
+  const authentication = new Authentication(dependencies.credentials, settings);
+  const deps: ExchangeDeps = {
+    gateway,
+    dispatcher: new Dispatcher(gateway, authentication),
+    router: new Router(OPERATIONS),
+    addressing: addressingOf(settings),
+    metrics: new RequestMetrics(dependencies.metrics),
+    hostId: hostIdOf(utf8(name)),
+  };
+  const app = createServer(deps);
+  await app.listen({ host: settings.address, port: settings.port });
+  const { port } = boundAddress(app);
+  const address = `${settings.address.includes(":") ? `[${settings.address}]` : settings.address}:${port}`;
+  dependencies.log.info("serving S3", { address });
+  return { address, port, close: () => closeServer(app, options) };
+}
+
+function addressingOf(settings: S3Settings): AddressSettings {
+  const serviceNames = settings.domains.map((text) => {
+    const serviceName = parseServiceName(text);
+    if (serviceName === undefined) {
+      throw new StoreError("invalid", `s3.domains: ${text} is no host or host:port`);
+    }
+    return serviceName;
+  });
+  return { serviceNames, basePaths: settings.basePaths };
+}
+
+function createServer(deps: ExchangeDeps): FastifyInstance {
+  const { settings, dependencies } = deps.gateway;
+  const responses = new WeakMap<Duplex, ServerResponse>();
+  const awaitingContinue = new WeakSet<IncomingMessage>();
+  const app = fastify({
+    http: {
+      maxHeaderSize: settings.headerBytesMax,
+      headersTimeout: settings.headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(settings.headersTimeoutMs, 5000),
+      keepAliveTimeout: settings.keepAliveTimeoutMs,
+    },
+    // The default covers the whole body and would cut long uploads; bodies have their own watch.
+    requestTimeout: 0,
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
+    return503OnClosing: false,
+    // One route for every target: paths must not be decoded or normalised before we see them.
+    rewriteUrl: () => "/",
+    clientErrorHandler: (error, socket) => {
+      const requestId = toHex(dependencies.random.bytes(8)).toUpperCase();
+      const ids = { requestId, hostId: deps.hostId };
+      refuseBrokenRequest({ error, socket, response: responses.get(socket), ids });
+    },
+  });
+  app.addHook("onRequest", (request, reply, _done) => {
+    reply.hijack();
+    const message = request.raw;
+    const response = reply.raw;
+    responses.set(message.socket, response);
+    const exchange = new Exchange(deps, {
+      message,
+      response,
+      rawTarget: request.originalUrl,
+      expectsContinue: awaitingContinue.has(message),
+    });
+    void exchange.serve();
+  });
+  app.server.on("checkContinue", (message, response) => {
+    awaitingContinue.add(message);
+    app.routing(message, response);
+  });
+  // Never reached: the hook above takes every request. Fastify needs a route to run hooks for.
+  app.all("/", async () => undefined);
+  return app;
+}
+
+function boundAddress(app: FastifyInstance): { readonly port: number } {
+  const address = app.server.address();
+  if (address === null || typeof address === "string") {
+    throw new StoreError("internal", "the S3 port is not bound to an address");
+  }
+  return address;
+}
+
+async function closeServer(app: FastifyInstance, options: GatewayOptions): Promise<void> {
+  const { clock, log } = options.dependencies;
+  const timer = clock.after(options.settings.closeGraceMs, () => {
+    log.warn("cutting requests that did not end in time");
+    app.server.closeAllConnections();
+  });
+  try {
+    await app.close();
+  } finally {
+    timer.cancel();
+  }
+}
