@@ -63,10 +63,7 @@ export function command<T extends OptionTable>(spec: CommandSpec<T>): Command {
 }
 
 /** Throws UsageError. */
-export function parseCommand(
-  spec: Command,
-  args: readonly string[],
-): ParsedArguments {
+export function parseCommand(spec: Command, args: readonly string[]): ParsedArguments {
   const options: Record<string, { type: "boolean" | "string" }> = {};
   for (const [name, option] of Object.entries(spec.options)) {
     options[name] = { type: option.kind === "flag" ? "boolean" : "string" };

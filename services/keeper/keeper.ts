@@ -7,7 +7,8 @@ import { indexGroups, type KeeperDeps } from "./deps.ts";
 import { collectGarbage } from "./garbage/collect-garbage.ts";
 import { OrphanSweeper } from "./garbage/sweep-orphans.ts";
 import { withLease } from "./leases.ts";
-import { BadShardCollector, lostDisks, queueChunksOn } from "./repair/find-damage.ts";
+import { BadShardCollector } from "./repair/bad-shards.ts";
+import { LostDiskSearch } from "./repair/lost-disk-search.ts";
 import { RepairQueue } from "./repair/repair-queue.ts";
 import { abortStaleUploads } from "./uploads/abort-stale-uploads.ts";
 
@@ -37,8 +38,7 @@ export class Keeper {
   readonly #repairs: RepairQueue;
   readonly #badShards: BadShardCollector;
   readonly #sweeper: OrphanSweeper;
-  /** Epoch of the map whose lost disks were searched completely, by group. */
-  readonly #searchedEpoch = new Map<number, number>();
+  readonly #search: LostDiskSearch;
   readonly #waiting = new Map<number, number>();
 
   constructor(deps: KeeperDeps) {
@@ -47,6 +47,7 @@ export class Keeper {
     this.#repairs = new RepairQueue(deps);
     this.#badShards = new BadShardCollector(deps);
     this.#sweeper = new OrphanSweeper(deps);
+    this.#search = new LostDiskSearch(deps);
     const { metrics } = deps;
     this.#metrics = {
       garbage: metrics.counter("gc_deleted_shards_total", { help: "Shards deleted as garbage" }),
@@ -103,7 +104,7 @@ export class Keeper {
     await this.#deps.view.refresh();
     await this.#badShards.collect(groups, signal);
     for (const groupId of groups) {
-      await this.#searchLostDisks(groupId, signal);
+      await this.#search.round(groupId, signal);
       const round = await this.#repairs.work(groupId, signal);
       this.#metrics.rebuilt.increment({}, round.rebuiltShards);
       this.#waiting.set(groupId, round.waitingChunks);
@@ -111,19 +112,6 @@ export class Keeper {
     }
     const waiting = [...this.#waiting.values()].reduce((sum, count) => sum + count, 0);
     this.#metrics.waiting.set(waiting);
-  }
-
-  /** Once an epoch: chunks with shards on lost disks go on the queue. */
-  async #searchLostDisks(groupId: number, signal: AbortSignal): Promise<void> {
-    const { view, log } = this.#deps;
-    const { epoch } = view;
-    if (this.#searchedEpoch.get(groupId) === epoch) return;
-    const disks = lostDisks(this.#deps);
-    if (disks.length > 0) {
-      const queued = await queueChunksOn(this.#deps, groupId, disks, signal);
-      if (queued > 0) log.info("chunks queued for repair", { groupId, disks, queued });
-    }
-    if (!signal.aborted) this.#searchedEpoch.set(groupId, epoch);
   }
 
   async #uploads(signal: AbortSignal): Promise<void> {
@@ -142,7 +130,7 @@ export class Keeper {
     while (!this.#stop.signal.aborted) {
       try {
         const details = JSON.stringify({
-          searchedEpochs: Object.fromEntries(this.#searchedEpoch),
+          searchedDisks: this.#search.searchedDisks(),
           waitingRepairs: Object.fromEntries(this.#waiting),
         });
         const wallMs = BigInt(clock.wallMs());

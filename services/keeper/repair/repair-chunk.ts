@@ -145,7 +145,8 @@ function planOf(
   const held = chunk.diskIds.filter((diskId, index) => diskId !== 0 && !moved.has(index));
   for (const shardIndex of moved) {
     const same = diagnosis.rewritten.get(shardIndex);
-    const target = same ?? deps.view.replacements(manifest.policy, held, chunk.chunkId)(1)[0];
+    const wish = { chunkId: chunk.chunkId, held, count: 1 };
+    const target = same ?? deps.view.replacements(manifest.policy, wish)[0];
     if (target === undefined) continue;
     const fromDiskId = chunk.diskIds[shardIndex] ?? 0;
     const stays = target.diskId === fromDiskId && same === undefined;

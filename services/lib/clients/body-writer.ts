@@ -58,6 +58,15 @@ interface Writing {
   readonly signal: AbortSignal;
 }
 
+/** Disks of a chunk whose shard did not become durable, and why. */
+interface FailedPlaces {
+  readonly diskIds: readonly number[];
+  readonly why: readonly StoreError[];
+}
+
+/** How often a chunk that is short of shards is filled up before the write is refused. */
+const FILL_ROUNDS_MAX = 3;
+
 export class BodyWriter {
   readonly #deps: BodyWriterDeps;
   readonly #times: ChunkWriteTimes;
@@ -241,7 +250,10 @@ export class BodyWriter {
       relaxed: placement.relaxed,
     });
     if (this.#isEnough(writing, record)) return record;
-    await this.#fillUp(writing, record, chunk.writer.failures());
+    const diskIds = placement.disks
+      .filter((_, index) => durable[index] !== true)
+      .map((disk) => disk.diskId);
+    await this.#fillUp(writing, record, { diskIds, why: chunk.writer.failures() });
     return record;
   }
 
@@ -251,19 +263,30 @@ export class BodyWriter {
   }
 
   /** Rebuilds shards that did not become durable, on other disks. Throws when that is not possible. */
-  async #fillUp(writing: Writing, record: Chunk, why: readonly StoreError[]): Promise<void> {
+  async #fillUp(writing: Writing, record: Chunk, failed: FailedPlaces): Promise<void> {
+    const avoided = [...failed.diskIds];
+    for (let round = 0; round < FILL_ROUNDS_MAX; round += 1) {
+      const tried = await this.#fillOnce(writing, record, { ...failed, diskIds: avoided });
+      record.relaxed = true;
+      if (this.#isEnough(writing, record)) return;
+      avoided.push(...tried.filter((diskId) => !record.diskIds.includes(diskId)));
+    }
+    throw notEnough(record, failed.why);
+  }
+
+  /** Returns the disks that were tried. */
+  async #fillOnce(writing: Writing, record: Chunk, failed: FailedPlaces): Promise<number[]> {
     const { request, manifest, begunMs, signal } = writing;
     const held = record.diskIds.filter((diskId) => diskId !== 0);
     const missing = record.diskIds.flatMap((diskId, index) => (diskId === 0 ? [index] : []));
-    const replace = this.#deps.view.replacements(request.policy, held, record.chunkId);
-    const targets = replace(missing.length);
+    const targets = this.#deps.view.replacements(request.policy, {
+      chunkId: record.chunkId,
+      held,
+      count: missing.length,
+      avoided: failed.diskIds,
+    });
     if (held.length < manifest.dataShards || targets.length === 0) {
-      const full = why.some((error) => error.code === "no-space");
-      throw new StoreError(
-        full ? "no-space" : "unavailable",
-        `only ${held.length} of ${record.diskIds.length} shards of a chunk became durable`,
-        { cause: why[0] },
-      );
+      throw notEnough(record, failed.why);
     }
     const rebuilt = await rebuildShards(this.#deps, {
       bucketId: request.bucketId,
@@ -281,10 +304,7 @@ export class BodyWriter {
       const at = missing.indexOf(shardIndex);
       record.diskIds[shardIndex] = present(targets[at], "target").diskId;
     }
-    record.relaxed = true;
-    if (!this.#isEnough(writing, record)) {
-      throw new StoreError("unavailable", "too few shards of a chunk became durable");
-    }
+    return targets.map((target) => target.diskId);
   }
 
   #newManifest(request: BodyWriteRequest, begunMs: number): Manifest {
@@ -301,6 +321,16 @@ export class BodyWriter {
       key: request.key,
     });
   }
+}
+
+function notEnough(record: Chunk, why: readonly StoreError[]): StoreError {
+  const held = record.diskIds.filter((diskId) => diskId !== 0).length;
+  const full = why.some((error) => error.code === "no-space");
+  return new StoreError(
+    full ? "no-space" : "unavailable",
+    `only ${held} of ${record.diskIds.length} shards of a chunk became durable`,
+    { cause: why[0] },
+  );
 }
 
 /** 16 bytes: the time (6, big-endian milliseconds since 1970) and 10 random ones. Also for upload ids. */

@@ -27,6 +27,13 @@ export interface Placement {
   readonly mapEpoch: number;
 }
 
+export interface ReplacementWish {
+  readonly chunkId: Uint8Array;
+  readonly held: readonly number[];
+  readonly count: number;
+  readonly avoided?: readonly number[];
+}
+
 const REFRESH_MS = 1000;
 const SUSPECT_MS = 3000;
 
@@ -112,15 +119,20 @@ export class ClusterView {
     };
   }
 
-  /** Where missing shards of a chunk may go, given the disks that hold the others. */
-  replacements(policyName: string, held: readonly number[], chunkId: Uint8Array): Replacer {
-    const known = this.#need();
+  /**
+   * Where missing shards of a chunk may go, best first: `held` are the disks of the others, `avoided` those
+   * that just failed. Fewer than `count` when there are not so many.
+   */
+  replacements(policyName: string, wanted: ReplacementWish): readonly DiskAddress[] {
+    const { map } = this.#need();
+    const { held, count, chunkId, avoided } = wanted;
+    const usable = (diskId: number): boolean =>
+      this.writable(diskId) && avoided?.includes(diskId) !== true;
+    const seed = toHex(chunkId);
     const policy = this.policy(policyName);
-    const usable = (diskId: number): boolean => this.writable(diskId);
-    return (count) =>
-      chooseReplacements({ map: known.map, policy, held, count, seed: toHex(chunkId), usable }).map(
-        (diskId) => present(this.addressOf(diskId), "replacement disk"),
-      );
+    return chooseReplacements({ map, policy, held, count, seed, usable }).map((diskId) =>
+      present(this.addressOf(diskId), "replacement disk"),
+    );
   }
 
   /** Whether shards that are durable on these disks are enough to acknowledge. */
@@ -221,6 +233,3 @@ export class ClusterView {
     };
   }
 }
-
-/** Chooses that many disks, best first; fewer when there are not so many. */
-export type Replacer = (count: number) => readonly DiskAddress[];

@@ -7,6 +7,7 @@ import { assert, present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import {
   ClusterService,
+  type ClusterStatusResponse,
   type HeartbeatRequestSchema,
   type HeartbeatResponse,
 } from "../gen/dolium/cluster/v1/cluster_pb.ts";
@@ -125,6 +126,13 @@ export class MetadataClient {
   ): Promise<HeartbeatResponse> {
     return this.#withLeader(ROOT_GROUP, options, (channel, call) =>
       channel.unary(ClusterService.method.heartbeat, request, call),
+    );
+  }
+
+  /** Nodes, processes and disks as the root group's leader knows them now. */
+  async clusterStatus(options: MetadataCallOptions = {}): Promise<ClusterStatusResponse> {
+    return this.#withLeader(ROOT_GROUP, options, (channel, call) =>
+      channel.unary(ClusterService.method.clusterStatus, {}, call),
     );
   }
 

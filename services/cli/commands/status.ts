@@ -1,0 +1,92 @@
+// `dolium status`: how a running cluster is, in a sentence, a table or JSON. Exit code 0 when healthy, 1 when
+// degraded, 5 when nothing answers.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import process from "node:process";
+import { MetadataClient } from "../../lib/clients/metadata-client.ts";
+import { createClock } from "../../lib/host/clock.ts";
+import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
+import { createLog } from "../../lib/host/log.ts";
+import { createRandom } from "../../lib/host/random.ts";
+import { command, UsageError } from "../command-line.ts";
+import { clusterSecretFile } from "../credentials.ts";
+import { readPlan } from "../dev/cluster-file.ts";
+import { describeCluster, type StatusView } from "../status/describe.ts";
+import { gatherReport } from "../status/gather.ts";
+
+const UNAVAILABLE = 5;
+
+export const statusCommand = command({
+  name: "status",
+  summary: "Show nodes, states, groups and leaders, shards owed, and what may fail now.",
+  positionals: "",
+  options: {
+    data: { kind: "text", value: "DIR", help: "data directory (DOLIUM_DATA, else ./data)" },
+    json: { kind: "flag", help: "print one JSON object" },
+  },
+  run: async ({ options }) => {
+    const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
+    const plan = readPlan(dataDir);
+    if (plan === undefined) {
+      throw new UsageError(`${dataDir} holds no cluster: name its data directory with --data`);
+    }
+    const addresses = plan.processes
+      .filter((planned) => planned.role === "metadata")
+      .map((planned) => `127.0.0.1:${planned.rpcPort}`);
+    const clusterSecret = readFileSync(clusterSecretFile(dataDir), "utf8").trim();
+    const transport = createGrpcTransport({ clusterSecret });
+    const ports = {
+      transport,
+      clock: createClock(),
+      random: createRandom(),
+      log: createLog({ level: "silent" }),
+    };
+    const metadata = new MetadataClient(ports, { addresses });
+    try {
+      const report = await gatherReport(transport, metadata, addresses);
+      const view = describeCluster(report);
+      process.stdout.write(options.json === true ? `${JSON.stringify(view)}\n` : table(view));
+      const silent = report.replicas.every((replica) => replica.status === undefined);
+      if (options.json === true) return 0;
+      return silent ? UNAVAILABLE : view.healthy ? 0 : 1;
+    } finally {
+      await transport.close();
+    }
+  },
+});
+
+function table(view: StatusView): string {
+  const lines = [view.summary, ""];
+  for (const node of view.nodes) {
+    lines.push(
+      `${node.role.padEnd(9)} ${node.name.padEnd(14)} ${node.state.padEnd(10)} ${node.address}`,
+    );
+    for (const disk of node.disks ?? []) {
+      const free = `${gib(disk.freeBytes)} of ${gib(disk.sizeBytes)} GiB free`;
+      lines.push(
+        `            disk ${disk.diskId} ${disk.state}, ${disk.shardCount} shards, ${free}`,
+      );
+    }
+  }
+  lines.push("");
+  for (const group of view.groups) {
+    const replicas = group.replicas.map(
+      (replica) => `${replica.name} ${replica.role} at ${replica.appliedIndex}`,
+    );
+    lines.push(
+      `group ${group.groupId}: leader ${group.leader || "none"}, term ${group.term}; ${replicas.join(", ")}`,
+    );
+  }
+  const { objects, bytes, shardsOwed, chunksWaitingForRepair, garbageEntries } = view.durability;
+  lines.push(
+    "",
+    `${objects} versions, ${gib(bytes)} GiB; ${shardsOwed} shards owed, ${chunksWaitingForRepair} chunks to repair, ${garbageEntries} garbage records`,
+    ...view.policies.map((policy) => policy.sentence),
+    ...view.problems.map((problem) => `! ${problem}`),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+function gib(bytes: number): string {
+  return (bytes / 1024 ** 3).toFixed(1);
+}

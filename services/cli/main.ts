@@ -1,0 +1,51 @@
+// The `dolium` command: finds the subcommand, parses its options, runs it. Exit codes: 0 done, 1 failed,
+// 2 usage.
+import process from "node:process";
+import { type Command, commandHelp, parseCommand, UsageError } from "./command-line.ts";
+import { devCommand } from "./commands/dev.ts";
+import { ROLE_COMMANDS } from "./commands/role.ts";
+import { serverCommand } from "./commands/server.ts";
+import { statusCommand } from "./commands/status.ts";
+import { reportFailure } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+const COMMANDS: readonly Command[] = [devCommand, serverCommand, statusCommand, ...ROLE_COMMANDS];
+
+function helpText(): string {
+  const lines = ["Usage: dolium COMMAND [OPTIONS]", "", "Commands:"];
+  for (const { name, summary } of COMMANDS) lines.push(`  ${name.padEnd(10)} ${summary}`);
+  lines.push("", "dolium COMMAND --help shows a command's options; dolium --version its version.");
+  return `${lines.join("\n")}\n`;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    process.stdout.write(helpText());
+    return name === undefined ? 2 : 0;
+  }
+  if (name === "--version" || name === "version") {
+    process.stdout.write(`dolium ${VERSION}, Node ${process.version}\n`);
+    return 0;
+  }
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command === undefined) throw new UsageError(`no command "${name}"; try dolium --help`);
+  if (rest.includes("--help") || rest.includes("-h")) {
+    process.stdout.write(commandHelp(command));
+    return 0;
+  }
+  return command.run(parseCommand(command, rest));
+}
+
+const args = process.argv.slice(2);
+try {
+  process.exitCode = await main(args);
+} catch (error) {
+  const usage = error instanceof UsageError;
+  const message = error instanceof Error ? error.message : String(error);
+  reportFailure(args.includes("--json"), message, usage ? "usage" : "failed");
+  if (!usage && process.env.DOLIUM_DEBUG !== undefined) console.error(error);
+  process.exitCode = usage ? 2 : 1;
+}
+// Sockets and timers of a command that ended must not keep the process.
+process.exit();

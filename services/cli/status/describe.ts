@@ -1,0 +1,348 @@
+// Turns a report into the status object of `dolium status`: states, leaders, what is owed, and what may
+// fail now, in fields and in a sentence. The sentence says "healthy" only when all is known to be well.
+import { toHex } from "../../lib/base/bytes.ts";
+import { clusterMapFromRecord } from "../../lib/clients/cluster-map-record.ts";
+import type {
+  ClusterStatusResponse,
+  DiskReport,
+} from "../../lib/gen/dolium/cluster/v1/cluster_pb.ts";
+import type { ReplicaStatusResponse_Group as GroupStatus } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
+import type { ClusterMap, NodeInfo } from "../../lib/placement/cluster-map.ts";
+import { type Survival, survivesText } from "../../lib/placement/survives.ts";
+import type { ClusterReport } from "./gather.ts";
+
+export interface NodeView {
+  readonly name: string;
+  readonly role: string;
+  readonly address: string;
+  readonly state: string;
+  readonly campus?: string;
+  readonly disks?: readonly DiskView[];
+}
+
+export interface DiskView {
+  readonly diskId: number;
+  readonly state: string;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  readonly shardCount: number;
+  readonly corruptShards: number;
+}
+
+export interface ReplicaView {
+  readonly name: string;
+  readonly replicaId: string;
+  readonly address: string;
+  readonly role: string;
+  readonly leads: boolean;
+  readonly appliedIndex: number;
+  readonly digestIndex: number;
+  readonly digest: string;
+  readonly state: string;
+}
+
+export interface GroupView {
+  readonly groupId: number;
+  readonly leader: string;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly replicas: readonly ReplicaView[];
+}
+
+export interface DurabilityView {
+  /** Every shard of every object is where its policy wants it, and every node is up. */
+  readonly fullRedundancy: boolean;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly shardsOwed: number;
+  readonly chunksWaitingForRepair: number;
+  readonly garbageEntries: number;
+  readonly uploadsOpen: number;
+  /** Lost disks whose chunks have not all been queued for repair yet. */
+  readonly lostDisksBeingSearched: number;
+}
+
+export interface MayFail {
+  readonly storageNodes: number;
+  readonly disks: number;
+  readonly campuses: number;
+  readonly metadataReplicas: number;
+}
+
+export interface StatusView {
+  readonly healthy: boolean;
+  readonly summary: string;
+  readonly clusterId: string;
+  readonly mapEpoch: number;
+  readonly nodes: readonly NodeView[];
+  readonly groups: readonly GroupView[];
+  readonly durability: DurabilityView;
+  readonly mayFail: MayFail;
+  readonly policies: readonly Survival[];
+  readonly problems: readonly string[];
+}
+
+const SILENT_MS = 5000n;
+
+export function describeCluster(report: ClusterReport): StatusView {
+  const { cluster } = report;
+  const map = cluster?.map === undefined ? undefined : clusterMapFromRecord(cluster.map);
+  const groups = groupViews(report);
+  const nodes = [...metadataNodes(report), ...storageNodes(map, cluster), ...others(cluster)];
+  const durability = durabilityOf(report, map, nodes);
+  const policies = survivals(map);
+  const mayFail = whatMayFail({
+    map,
+    groups,
+    policies,
+    defaultPolicy: cluster?.map?.defaultPolicy,
+  });
+  const problems = problemsOf(report, { nodes, groups, durability });
+  return {
+    healthy: problems.length === 0,
+    summary: summaryOf(problems, mayFail, durability),
+    clusterId: cluster?.map?.clusterId ?? "",
+    mapEpoch: map?.epoch ?? 0,
+    nodes,
+    groups,
+    durability,
+    mayFail,
+    policies,
+    problems,
+  };
+}
+
+function metadataNodes(report: ClusterReport): NodeView[] {
+  return report.replicas.map(({ address, status, failure }) => ({
+    name: status?.name ?? address,
+    role: "metadata",
+    address,
+    state: status === undefined ? `no answer: ${failure}` : status.state,
+  }));
+}
+
+function storageNodes(
+  map: ClusterMap | undefined,
+  cluster: ClusterStatusResponse | undefined,
+): NodeView[] {
+  const reports = new Map((cluster?.disks ?? []).map((disk) => [disk.diskId, disk]));
+  return (map?.nodes ?? []).map((node) => ({
+    name: node.name,
+    role: "storage",
+    address: node.address,
+    state: node.state,
+    campus: node.campus,
+    disks: node.disks.map((disk) => diskView(disk, reports.get(disk.diskId))),
+  }));
+}
+
+function diskView(disk: NodeInfo["disks"][number], report: DiskReport | undefined): DiskView {
+  return {
+    diskId: disk.diskId,
+    state: disk.state,
+    sizeBytes: Number(report?.sizeBytes ?? 0n),
+    freeBytes: Number(report?.freeBytes ?? 0n),
+    shardCount: Number(report?.shardCount ?? 0n),
+    corruptShards: Number(report?.corruptShards ?? 0n),
+  };
+}
+
+function others(cluster: ClusterStatusResponse | undefined): NodeView[] {
+  return (cluster?.processes ?? [])
+    .filter((running) => running.role !== "storage" && running.role !== "metadata")
+    .map((running) => ({
+      name: running.name,
+      role: running.role,
+      address: running.address,
+      state: running.lastHeardMsAgo > SILENT_MS ? "silent" : "up",
+    }));
+}
+
+function groupViews(report: ClusterReport): GroupView[] {
+  const byGroup = new Map<number, { group: GroupStatus; view: ReplicaView }[]>();
+  for (const { status, address } of report.replicas) {
+    for (const group of status?.groups ?? []) {
+      const list = byGroup.get(group.groupId) ?? [];
+      const replicaId = status?.replicaId ?? 0n;
+      const voter = group.voters.some((peer) => peer.replicaId === replicaId);
+      const learner = group.learners.some((peer) => peer.replicaId === replicaId);
+      list.push({
+        group,
+        view: {
+          name: status?.name ?? "",
+          replicaId: String(replicaId),
+          address,
+          role: voter ? "voter" : learner ? "learner" : "outside",
+          leads: group.role === "leader",
+          appliedIndex: Number(group.appliedIndex),
+          digestIndex: Number(group.digestIndex),
+          digest: toHex(group.digest),
+          state: group.state,
+        },
+      });
+      byGroup.set(group.groupId, list);
+    }
+  }
+  return [...byGroup.entries()].sort(([a], [b]) => a - b).map(([id, list]) => groupView(id, list));
+}
+
+function groupView(
+  groupId: number,
+  list: readonly { group: GroupStatus; view: ReplicaView }[],
+): GroupView {
+  const leaders = list.filter(({ view }) => view.leads);
+  const newest = leaders.toSorted((a, b) => Number(b.group.term - a.group.term))[0];
+  return {
+    groupId,
+    leader: newest?.view.name ?? "",
+    term: Number(newest?.group.term ?? 0n),
+    commitIndex: Number(newest?.group.commitIndex ?? 0n),
+    replicas: list.map(({ view }) => view),
+  };
+}
+
+function durabilityOf(
+  report: ClusterReport,
+  map: ClusterMap | undefined,
+  nodes: readonly NodeView[],
+): DurabilityView {
+  const stats = [...report.stats.values()];
+  const sum = (field: "versions" | "bytes" | "shardsOwed" | "repairEntries" | "garbageEntries") =>
+    stats.reduce((total, entry) => total + Number(entry?.[field] ?? 0n), 0);
+  const searching = lostDisksBeingSearched(report, map);
+  const shardsOwed = sum("shardsOwed");
+  const chunksWaitingForRepair = sum("repairEntries");
+  const known =
+    map !== undefined && stats.length > 0 && stats.every((entry) => entry !== undefined);
+  const storageUp = nodes.every((node) => node.role !== "storage" || node.state === "up");
+  return {
+    fullRedundancy:
+      known && storageUp && shardsOwed === 0 && chunksWaitingForRepair === 0 && searching === 0,
+    objects: sum("versions"),
+    bytes: sum("bytes"),
+    shardsOwed,
+    chunksWaitingForRepair,
+    garbageEntries: sum("garbageEntries"),
+    uploadsOpen: stats.reduce((total, entry) => total + Number(entry?.uploads ?? 0n), 0),
+    lostDisksBeingSearched: searching,
+  };
+}
+
+/** Lost disks that some group's keeper has not searched for since they were lost. */
+function lostDisksBeingSearched(report: ClusterReport, map: ClusterMap | undefined): number {
+  if (map === undefined) return 0;
+  const lost = map.nodes.flatMap((node) =>
+    node.disks
+      .filter((disk) => node.state === "out" || disk.state === "out" || disk.state === "failed")
+      .map((disk) => disk.diskId),
+  );
+  if (lost.length === 0) return 0;
+  const searched = searchedDisks(report);
+  return lost.filter((diskId) =>
+    [...report.stats.keys()].some((groupId) => searched.get(groupId)?.has(diskId) !== true),
+  ).length;
+}
+
+/** From the keepers' heartbeats: by group, the lost disks whose chunks are all queued or repaired. */
+function searchedDisks(report: ClusterReport): Map<number, Set<number>> {
+  const searched = new Map<number, Set<number>>();
+  for (const running of report.cluster?.processes ?? []) {
+    if (running.role !== "keeper" || running.details === "") continue;
+    for (const [groupId, disks] of Object.entries(keeperDetails(running.details))) {
+      const known = searched.get(Number(groupId)) ?? new Set<number>();
+      for (const diskId of disks) known.add(diskId);
+      searched.set(Number(groupId), known);
+    }
+  }
+  return searched;
+}
+
+/** `{ searchedDisks: { group: [disk, ...] } }` as a keeper writes it; anything else counts as nothing. */
+function keeperDetails(text: string): Readonly<Record<string, readonly number[]>> {
+  const parsed: unknown = JSON.parse(text);
+  if (typeof parsed !== "object" || parsed === null || !("searchedDisks" in parsed)) return {};
+  const { searchedDisks: disks } = parsed;
+  return typeof disks === "object" && disks !== null
+    ? (disks as Record<string, readonly number[]>)
+    : {};
+}
+
+function survivals(map: ClusterMap | undefined): Survival[] {
+  if (map === undefined || map.nodes.length === 0) return [];
+  return map.policies.map((policy) => survivesText(policy, map));
+}
+
+/** How many more may fail from the state as it is now, what is down already taken off. */
+function whatMayFail(facts: {
+  readonly map: ClusterMap | undefined;
+  readonly groups: readonly GroupView[];
+  readonly policies: readonly Survival[];
+  readonly defaultPolicy: string | undefined;
+}): MayFail {
+  const nodes = facts.map?.nodes ?? [];
+  const down = nodes.filter((node) => node.state === "down" || node.state === "suspect").length;
+  const policy = facts.policies.find(({ policy: name }) => name === facts.defaultPolicy);
+  const replicas = facts.groups.map((group) => {
+    const voters = group.replicas.filter((replica) => replica.role === "voter");
+    const serving = voters.filter((replica) => replica.state === "serving");
+    const size = Math.max(voters.length, facts.groups[0]?.replicas.length ?? 0);
+    return serving.length - (Math.floor(size / 2) + 1);
+  });
+  return {
+    storageNodes: Math.max(0, (policy?.nodes ?? 0) - down),
+    disks: Math.max(0, (policy?.disks ?? 0) - down),
+    campuses: down > 0 ? 0 : (policy?.campuses ?? 0),
+    metadataReplicas: replicas.length === 0 ? 0 : Math.max(0, Math.min(...replicas)),
+  };
+}
+
+function problemsOf(
+  report: ClusterReport,
+  views: {
+    readonly nodes: readonly NodeView[];
+    readonly groups: readonly GroupView[];
+    readonly durability: DurabilityView;
+  },
+): string[] {
+  const problems: string[] = [];
+  if (report.cluster === undefined) problems.push(`no root leader: ${report.clusterFailure}`);
+  for (const node of views.nodes) {
+    const well = node.state === "up" || node.state === "serving";
+    if (!well) problems.push(`${node.role} ${node.name} is ${node.state}`);
+    for (const disk of node.disks ?? []) {
+      if (disk.state === "failed" || disk.state === "readonly") {
+        problems.push(`disk ${disk.diskId} of ${node.name} is ${disk.state}`);
+      }
+    }
+  }
+  for (const group of views.groups) {
+    if (group.leader === "") problems.push(`group ${group.groupId} has no leader`);
+    for (const replica of group.replicas) {
+      if (replica.state !== "serving") {
+        problems.push(`group ${group.groupId} on ${replica.name} is ${replica.state}`);
+      }
+    }
+  }
+  const { shardsOwed, chunksWaitingForRepair, lostDisksBeingSearched: lost } = views.durability;
+  if (shardsOwed > 0) problems.push(`${shardsOwed} shards are owed`);
+  if (chunksWaitingForRepair > 0) problems.push(`${chunksWaitingForRepair} chunks wait for repair`);
+  if (lost > 0) problems.push(`${lost} lost disks are being searched for chunks to repair`);
+  return problems;
+}
+
+function summaryOf(
+  problems: readonly string[],
+  mayFail: MayFail,
+  durability: DurabilityView,
+): string {
+  const count = (number: number, what: string): string =>
+    `any ${number} ${what}${number === 1 ? "" : "s"}`;
+  const margins = [
+    count(mayFail.storageNodes, "storage node"),
+    count(mayFail.metadataReplicas, "metadata replica"),
+  ];
+  const margin = `${margins.join(" and ")} may fail`;
+  const repairing = `repairing ${durability.chunksWaitingForRepair} chunks`;
+  if (problems.length === 0) return `healthy: ${margin}; ${repairing}`;
+  return `degraded: ${problems[0]}${problems.length > 1 ? ` and ${problems.length - 1} more` : ""}; ${margin}; ${repairing}`;
+}

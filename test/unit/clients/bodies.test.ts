@@ -1,0 +1,178 @@
+// Bodies written and read over shard nodes that fail: what is acknowledged has enough shards, what is read is
+// right or refused.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BodyReader, type ChunkDamage } from "../../../services/lib/clients/body-reader.ts";
+import { BodyWriter } from "../../../services/lib/clients/body-writer.ts";
+import { StripePool } from "../../../services/lib/clients/stripe-pool.ts";
+import { createErasureCompute } from "../../../services/lib/erasure/compute.ts";
+import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { seededBytes, sha256Hex } from "../../support/seeded-bytes.ts";
+import { ShardNodes, SILENT_LOG } from "../../support/shard-nodes.ts";
+
+const MIB = 1024 * 1024;
+const POLICY = { k: 4, m: 2, cellBytes: 16 * 1024 };
+const TIMES = { stallMs: 60, graceMs: 40, giveUpMs: 2000 };
+const KEY = Buffer.from("key");
+
+interface Bench {
+  readonly nodes: ShardNodes;
+  readonly pool: StripePool;
+  readonly damages: ChunkDamage[];
+  write(body: Uint8Array, size?: number): Promise<Manifest>;
+  read(manifest: Manifest, first?: number, last?: number): Promise<Buffer>;
+}
+
+async function bench(nodeCount: number): Promise<Bench> {
+  const nodes = new ShardNodes(nodeCount, POLICY);
+  await nodes.listen(nodeCount);
+  const erasure = createErasureCompute();
+  const pool = new StripePool({ capacityBytes: 4 * MIB, keptBytes: MIB });
+  const { client: shards, view, clock, random } = nodes;
+  const damages: ChunkDamage[] = [];
+  const writer = new BodyWriter(
+    { view, shards, erasure, pool, clock, random, log: SILENT_LOG },
+    TIMES,
+  );
+  const onDamage = (damage: ChunkDamage): void => void damages.push(damage);
+  const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
+  return {
+    nodes,
+    pool,
+    damages,
+    write: (body, size = body.byteLength) =>
+      writer.write({ bucketId: 1, key: KEY, policy: "standard", size, source: pieces(body) }),
+    read: async (manifest, first = 0, last = Number(manifest.size) - 1) => {
+      const views: Uint8Array[] = [];
+      const manifests = [{ manifest, offset: 0 }];
+      const request = { bucketId: 1, manifests, firstByte: first, lastByte: last };
+      for await (const view of reader.read(request)) views.push(Buffer.from(view));
+      return Buffer.concat(views);
+    },
+  };
+}
+
+/** Pieces of odd lengths in one buffer that is used again, as a socket would hand them over. */
+async function* pieces(body: Uint8Array): AsyncIterable<Uint8Array> {
+  const scratch = Buffer.alloc(60_001);
+  for (let at = 0; at < body.byteLength; at += scratch.byteLength) {
+    const part = body.subarray(at, at + scratch.byteLength);
+    scratch.set(part);
+    yield scratch.subarray(0, part.byteLength);
+  }
+}
+
+function diskIdsOf(manifest: Manifest): number[] {
+  return manifest.chunks.flatMap((chunk) => chunk.diskIds);
+}
+
+test("bodies of all sizes come back, whole and in ranges", async () => {
+  const { write, read } = await bench(6);
+  for (const size of [1, 3, 4, 65_535, 65_536, 65_537, 40 * MIB + 7]) {
+    const body = seededBytes(`body ${size}`, size);
+    const manifest = await write(body);
+    assert.equal(manifest.size, BigInt(size));
+    assert.ok(diskIdsOf(manifest).every((diskId) => diskId !== 0));
+    assert.equal(sha256Hex(await read(manifest)), sha256Hex(body), `${size} bytes`);
+    const from = Math.floor(size / 3);
+    const part = await read(manifest, from, size - 1);
+    assert.equal(sha256Hex(part), sha256Hex(body.subarray(from)), `${size} from ${from}`);
+  }
+});
+
+test("an empty body has no chunk", async () => {
+  const { write } = await bench(6);
+  assert.deepEqual((await write(new Uint8Array(0))).chunks, []);
+});
+
+test("a source that ends early or late is refused, and its memory comes back", async () => {
+  const { write, pool } = await bench(6);
+  const body = seededBytes("body", 300_000);
+  await assert.rejects(write(body, 300_001), { code: "invalid" });
+  await assert.rejects(write(body, 299_999), { code: "invalid" });
+  const whole = await pool.acquire(4 * MIB);
+  whole.release(true);
+});
+
+test("one node down: the shard is owed, the write is acknowledged", async () => {
+  const { nodes, write, read } = await bench(6);
+  nodes.faults.set(3, { refuse: true });
+  const body = seededBytes("one down", 200_000);
+  const manifest = await write(body);
+  assert.equal(diskIdsOf(manifest).filter((diskId) => diskId === 0).length, 1);
+  assert.ok(nodes.view.isSuspect(3));
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
+
+test("two nodes down: the missing shards are rebuilt elsewhere before the acknowledgement", async () => {
+  const { nodes, write, read } = await bench(6);
+  nodes.faults.set(2, { failFinish: true });
+  nodes.faults.set(5, { refuse: true });
+  const body = seededBytes("two down", 2 * MIB + 5);
+  const manifest = await write(body);
+  const held = diskIdsOf(manifest);
+  assert.ok(!held.includes(2) && !held.includes(5));
+  for (const lost of new Set(held)) {
+    const outside = held.filter((diskId) => diskId !== lost && diskId !== 0);
+    assert.ok(outside.length >= POLICY.k, `survives the loss of node ${lost}`);
+  }
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
+
+test("the next body avoids nodes that just failed and is full width", async () => {
+  const { nodes, write } = await bench(6);
+  nodes.faults.set(1, { refuse: true });
+  nodes.faults.set(4, { refuse: true });
+  await write(seededBytes("first", 100_000));
+  const manifest = await write(seededBytes("second", 100_000));
+  const held = diskIdsOf(manifest);
+  assert.ok(held.every((diskId) => diskId !== 0 && diskId !== 1 && diskId !== 4));
+  assert.ok(manifest.chunks.every((chunk) => chunk.relaxed));
+});
+
+test("three nodes down of six: the write is refused, never acknowledged thin", async () => {
+  const { nodes, write } = await bench(6);
+  for (const nodeId of [1, 2, 3]) nodes.faults.set(nodeId, { failFinish: true });
+  await assert.rejects(write(seededBytes("thin", 100_000)), { code: "unavailable" });
+});
+
+test("a node that stalls is dropped and the write goes on", async () => {
+  const { nodes, write, read } = await bench(6);
+  nodes.faults.set(6, { stall: true });
+  const body = seededBytes("stall", 3 * MIB);
+  const manifest = await write(body);
+  assert.ok(!diskIdsOf(manifest).includes(6));
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
+
+test("reads go around any two nodes that are away or rotten", async () => {
+  const { nodes, write, read, damages } = await bench(6);
+  const body = seededBytes("around", MIB + 333);
+  const manifest = await write(body);
+  for (let a = 1; a <= 6; a += 1) {
+    for (let b = a + 1; b <= 6; b += 1) {
+      nodes.faults.clear();
+      nodes.faults.set(a, { rot: true });
+      nodes.faults.set(b, { refuse: true });
+      assert.equal(sha256Hex(await read(manifest)), sha256Hex(body), `without ${a} and ${b}`);
+    }
+  }
+  assert.ok(damages.length > 0);
+  assert.ok(damages.every((damage) => damage.reason.code === "corrupt"));
+});
+
+test("three rotten shards: the read fails and yields nothing wrong", async () => {
+  const { nodes, write, read } = await bench(6);
+  const manifest = await write(seededBytes("lost", 500_000));
+  for (const nodeId of [1, 3, 5]) nodes.faults.set(nodeId, { rot: true });
+  await assert.rejects(read(manifest), { code: "corrupt" });
+});
+
+test("a slow node is read around", async () => {
+  const { nodes, write, read } = await bench(6);
+  const body = seededBytes("slow", MIB);
+  const manifest = await write(body);
+  const first = manifest.chunks[0]?.diskIds[0] ?? 0;
+  nodes.faults.set(first, { stall: true });
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
