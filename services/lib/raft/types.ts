@@ -165,7 +165,7 @@ export interface LogWrite {
   readonly groupId: number;
   /** The log is emptied and starts after this index (a snapshot replaces it, or it is created). */
   readonly start?: { readonly index: number; readonly term: number };
-  /** Notes that a restore of the state to this point begins; a `start` ends it. */
+  /** Notes that a restore of the state to this point begins; a `start`, or index 0, ends it. */
   readonly restoring?: { readonly index: number; readonly term: number };
   /** Contiguous; replaces what the log holds from the first one's index on. Borrowed until settled. */
   readonly entries?: readonly RaftEntry[];
@@ -195,10 +195,13 @@ export interface RaftLog {
     readonly lastIndex: number;
     readonly bytesMax: number;
   }): Promise<RaftEntry[]>;
+  /** Term of a durable entry, or of the one before the first. */
   term(groupId: number, index: number): number | undefined;
+  /** What is held now. */
+  size(groupId: number): { readonly entryCount: number; readonly bytes: number };
   /** The lowest index such that the entries after it are at most `count` and `bytes`. */
   keepPoint(groupId: number, count: number, bytes: number): number;
-  /** Drops entries up to `index`, which must be applied power-safely. Takes effect at once. */
+  /** Drops entries up to `index`, which must be applied power-safely. */
   compact(groupId: number, index: number): Promise<void>;
   remove(groupId: number): Promise<void>;
   close(): Promise<void>;

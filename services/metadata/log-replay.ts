@@ -1,0 +1,242 @@
+// Reads the segments back after a start. What was synced is all there and in order, or the log is
+// "corrupt": then this replica must not vote any more and is rebuilt under a new id. Only the last
+// batch, which nobody was told about, may be torn, and it is cut off whole.
+//
+// A torn last batch and rot are told apart by batch numbers: batch b+1 (or a seal of b) is written only
+// after batch b was synced. So a bad record followed by anything of a later batch is rot.
+import { asBuffer } from "../lib/base/bytes.ts";
+import { StoreError } from "../lib/base/errors.ts";
+import type { Disk, DiskFile } from "../lib/ports/disk.ts";
+import {
+  checksumSeed,
+  decodeGroupMeta,
+  decodeNumbers,
+  decodeRecord,
+  decodeSegmentHeader,
+  type LogRecord,
+  RECORD_HEADER_BYTES,
+  RECORD_TYPES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  segmentName,
+  segmentNumber,
+} from "./log-format.ts";
+import { GroupLog } from "./log-group.ts";
+import { Segment } from "./log-segment.ts";
+
+export interface ReplayedLog {
+  readonly groups: Map<number, GroupLog>;
+  /** In order of their numbers; empty for a new log. */
+  readonly segments: Segment[];
+  readonly lastBatch: number;
+  readonly lastChecksum: number;
+  readonly cutBytes: number;
+}
+
+interface Placed {
+  readonly record: LogRecord;
+  readonly offset: number;
+}
+
+/**
+ * Replays the log in folder `path`. Cuts a torn tail and removes a segment whose creation was cut
+ * short, durably. Throws "corrupt" for anything else that does not fit.
+ */
+export async function replayLog(disk: Disk, path: string): Promise<ReplayedLog> {
+  const numbers = (await disk.list(path)).flatMap((name) => segmentNumber(name) ?? []);
+  numbers.sort((a, b) => a - b);
+  const replay = new Replay();
+  for (const [at, number] of numbers.entries()) {
+    const expected = (numbers[0] ?? 0) + at;
+    if (number !== expected) {
+      throw new StoreError("corrupt", `${path}: ${segmentName(expected)} is missing`);
+    }
+    const newest = at === numbers.length - 1;
+    const name = `${path}/${segmentName(number)}`;
+    const file = await disk.open(name, "write");
+    if (newest && (await isUnbornSegment(file))) {
+      await file.close();
+      await disk.remove(name);
+      await disk.syncDirectory(path);
+    } else {
+      await replay.segment(file, number, newest);
+    }
+  }
+  return replay.finish();
+}
+
+/** Its header never became durable, so it never held a batch. */
+async function isUnbornSegment(file: DiskFile): Promise<boolean> {
+  if ((await file.size()) > SEGMENT_HEADER_BYTES) return false;
+  const head = new Uint8Array(SEGMENT_HEADER_BYTES);
+  const got = await file.read(head, 0);
+  return decodeSegmentHeader(head.subarray(0, got)).kind === "bad";
+}
+
+class Replay {
+  readonly #groups = new Map<number, GroupLog>();
+  readonly #segments: Segment[] = [];
+  #lastBatch = 0;
+  #checksum = 0;
+  #cutBytes = 0;
+
+  finish(): ReplayedLog {
+    for (const group of this.#groups.values()) group.verifyComplete();
+    return {
+      groups: this.#groups,
+      segments: this.#segments,
+      lastBatch: this.#lastBatch,
+      lastChecksum: this.#checksum,
+      cutBytes: this.#cutBytes,
+    };
+  }
+
+  async segment(file: DiskFile, number: number, newest: boolean): Promise<void> {
+    const bytes = new Uint8Array(await file.size());
+    const got = await file.read(bytes, 0);
+    const view = bytes.subarray(0, got);
+    const header = this.#header(view, file.path, number);
+    const scan = this.#scan(view, header, file.path);
+    const segment = new Segment(file, header, scan.end);
+    for (const placed of scan.records) this.#take(placed, segment);
+    if (scan.end < view.byteLength) {
+      if (!newest || this.#laterBatchFollows(view, scan.end, header)) {
+        throw new StoreError("corrupt", `${file.path}: bad record at ${scan.badAt}`);
+      }
+      this.#cutBytes += view.byteLength - scan.end;
+      await segment.trim();
+      await segment.sync();
+    }
+    this.#segments.push(segment);
+  }
+
+  #header(view: Uint8Array, path: string, number: number): SegmentHeader {
+    const decoded = decodeSegmentHeader(view);
+    if (decoded.kind === "unknown-version") {
+      throw new StoreError("invalid", `${path}: log version ${decoded.version} is newer than this`);
+    }
+    if (decoded.kind === "bad") throw new StoreError("corrupt", `${path}: bad segment header`);
+    const { header } = decoded;
+    if (header.number !== number) throw new StoreError("corrupt", `${path}: misplaced segment`);
+    if (this.#segments.length === 0) {
+      this.#lastBatch = header.firstBatch - 1;
+      this.#checksum = header.previousChecksum;
+    }
+    const follows =
+      header.firstBatch === this.#lastBatch + 1 && header.previousChecksum === this.#checksum;
+    if (!follows) throw new StoreError("corrupt", `${path}: does not follow the segment before`);
+    return header;
+  }
+
+  /** The records of whole batches, and where they end. */
+  #scan(
+    view: Uint8Array,
+    header: SegmentHeader,
+    path: string,
+  ): { readonly records: Placed[]; readonly end: number; readonly badAt: number } {
+    const seed = checksumSeed(header.nonce);
+    const records: Placed[] = [];
+    let open: Placed[] = [];
+    let offset = SEGMENT_HEADER_BYTES;
+    let end = offset;
+    let checksum = this.#checksum;
+    while (offset < view.byteLength) {
+      const found = decodeRecord(view, offset, seed);
+      if (found === undefined || found.previousChecksum !== checksum) break;
+      const { record } = found;
+      const seal = record.type === RECORD_TYPES.seal;
+      const expected = seal ? this.#lastBatch : this.#lastBatch + 1;
+      if (record.batch !== expected || (seal && open.length > 0)) {
+        throw new StoreError("corrupt", `${path}: batch ${record.batch} out of place at ${offset}`);
+      }
+      open.push({ record, offset });
+      checksum = found.checksum;
+      offset += found.bytes;
+      if (record.endOfBatch) {
+        for (const placed of open) records.push(placed);
+        open = [];
+        end = offset;
+        this.#lastBatch = record.batch;
+        this.#checksum = checksum;
+      }
+    }
+    return { records, end, badAt: offset };
+  }
+
+  /** Looks behind `from` for proof that the batch which begins there was synced. */
+  #laterBatchFollows(view: Uint8Array, from: number, header: SegmentHeader): boolean {
+    const seed = checksumSeed(header.nonce);
+    const torn = this.#lastBatch + 1;
+    const bytes = asBuffer(view);
+    for (let at = bytes.indexOf("RL", from + 8); at >= 0; at = bytes.indexOf("RL", at + 1)) {
+      const found = decodeRecord(view, at - 8, seed);
+      if (found === undefined) continue;
+      const { record } = found;
+      if (record.batch > torn) return true;
+      if (record.batch === torn && record.type === RECORD_TYPES.seal) return true;
+    }
+    return false;
+  }
+
+  #take(placed: Placed, segment: Segment): void {
+    const { record } = placed;
+    if (record.type === RECORD_TYPES.seal) return;
+    if (record.type === RECORD_TYPES.meta) {
+      this.#takeMeta(record);
+    } else if (record.type === RECORD_TYPES.start && !this.#groups.has(record.groupId)) {
+      const group = new GroupLog(record.groupId);
+      group.start(record.index, record.term);
+      this.#groups.set(record.groupId, group);
+    } else {
+      const group = this.#groups.get(record.groupId);
+      if (group === undefined) {
+        throw new StoreError(
+          "corrupt",
+          `${segment.path}: group ${record.groupId} has no beginning`,
+        );
+      }
+      if (record.type === RECORD_TYPES.remove) this.#groups.delete(record.groupId);
+      else applyRecord(group, record, { segment, offset: placed.offset });
+    }
+  }
+
+  #takeMeta(record: LogRecord): void {
+    const meta = decodeGroupMeta(record.payload);
+    const group = this.#groups.get(record.groupId);
+    if (group === undefined) {
+      this.#groups.set(record.groupId, GroupLog.fromMeta(record.groupId, meta));
+      return;
+    }
+    if (group.lastIndex !== meta.lastIndex) {
+      throw new StoreError("corrupt", `log of group ${record.groupId}: its end moved unseen`);
+    }
+    group.cut(meta.snapshotIndex, meta.snapshotTerm);
+  }
+}
+
+/** Lets a durable record of an existing group take effect. */
+export function applyRecord(
+  group: GroupLog,
+  record: Pick<LogRecord, "type" | "index" | "term" | "payload">,
+  place: { readonly segment: Segment; readonly offset: number },
+): void {
+  const { type, index, term, payload } = record;
+  if (type === RECORD_TYPES.entry || type === RECORD_TYPES.membersEntry) {
+    const kind = type === RECORD_TYPES.entry ? "normal" : "members";
+    group.put(index, { ...place, payloadBytes: payload.byteLength, term, kind });
+  } else if (type === RECORD_TYPES.hardState) {
+    const [vote] = decodeNumbers(payload, 1);
+    group.hardState = { term, vote: vote ?? 0, commit: index };
+  } else if (type === RECORD_TYPES.start) {
+    group.start(index, term);
+  } else if (type === RECORD_TYPES.compact) {
+    group.cut(index, term);
+  } else if (type === RECORD_TYPES.restoring) {
+    group.note({ index, term });
+  }
+}
+
+/** Bytes a record of this payload takes in the file. */
+export function recordBytes(payloadBytes: number): number {
+  return RECORD_HEADER_BYTES + payloadBytes;
+}
