@@ -1,0 +1,38 @@
+// One `dolium server` process over six temporary directories, for tests of the S3 surface.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LocalCluster } from "./local-cluster.ts";
+
+export interface TestServer {
+  readonly endpoint: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  stop(): Promise<void>;
+}
+
+const DIRECTORIES = 6;
+
+export async function startServer(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<TestServer> {
+  const root = mkdtempSync(join(tmpdir(), "dolium-server-"));
+  const directories = Array.from({ length: DIRECTORIES }, (_, at) => join(root, `disk-${at + 1}`));
+  const cluster = await LocalCluster.start({
+    args: ["server", ...directories],
+    dataDir: root,
+    environment,
+  });
+  const { endpoints, accessKeyId, secretAccessKey, region } = cluster.ready;
+  return {
+    endpoint: endpoints[0] ?? "",
+    accessKeyId,
+    secretAccessKey,
+    region,
+    stop: async () => {
+      await cluster.stop();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
