@@ -1,0 +1,105 @@
+// Every setting of a Dolium process, with its default: the source of the checked configuration file and of the
+// environment names (`s3.inlineBytes` is DOLIUM_S3__INLINE_BYTES; secrets also as ..._FILE).
+import Type from "typebox";
+import { S3_SETTINGS } from "../gateway/config.ts";
+import { KeeperConfigSchema } from "../keeper/config.ts";
+import { CELL_BYTES_MAX, DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../lib/base/limits.ts";
+
+const strict = { additionalProperties: false } as const;
+const text = (description: string, value = ""): Type.TString =>
+  Type.String({ default: value, description });
+
+const PolicySchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 63 }),
+    dataShards: Type.Integer({ minimum: 1, maximum: DATA_SHARDS_MAX }),
+    parityShards: Type.Integer({ minimum: 0, maximum: PARITY_SHARDS_MAX }),
+    failureDomain: Type.Union(
+      ["disk", "node", "host", "rack", "campus"].map((domain) => Type.Literal(domain)),
+    ),
+    cellBytes: Type.Integer({ minimum: 1024, maximum: CELL_BYTES_MAX, default: 131_072 }),
+  },
+  strict,
+);
+
+export const ConfigSchema = Type.Object(
+  {
+    node: Type.Object(
+      {
+        name: text("Name of this process, unique in the cluster."),
+        campus: text("Campus it stands at.", "main"),
+        rack: text("Rack it stands in."),
+        host: text("Machine it runs on: a failure domain."),
+      },
+      { ...strict, default: {} },
+    ),
+    cluster: Type.Object(
+      {
+        id: text("Identity of the cluster; a process of another one is refused."),
+        secret: text("Shared by all services of the cluster."),
+        metadata: Type.Array(Type.Object({ name: Type.String(), address: Type.String() }, strict), {
+          default: [],
+          description: "Every metadata replica: name and host:port.",
+        }),
+        policies: Type.Array(PolicySchema, {
+          default: [{ name: "standard", dataShards: 4, parityShards: 2, failureDomain: "node" }],
+          description: "Durability policies, taken when the cluster is first started.",
+        }),
+        defaultPolicy: text("Policy of buckets that name none.", "standard"),
+        indexGroups: Type.Integer({
+          minimum: 1,
+          maximum: 64,
+          default: 2,
+          description: "Raft groups for object names, taken when the cluster is first started.",
+        }),
+      },
+      { ...strict, default: {} },
+    ),
+    rpc: Type.Object(
+      {
+        address: text("host:port that gRPC listens on.", "127.0.0.1:0"),
+        advertise: text("host:port that others reach it at; empty: as it listens."),
+      },
+      { ...strict, default: {} },
+    ),
+    ops: Type.Object(
+      {
+        address: text("Address of metrics and health.", "127.0.0.1"),
+        port: Type.Integer({ minimum: 0, maximum: 65_535, default: 9003 }),
+      },
+      { ...strict, default: {} },
+    ),
+    log: Type.Object(
+      { level: text("silent, error, warn, info or debug.", "info") },
+      { ...strict, default: {} },
+    ),
+    metadata: Type.Object(
+      {
+        dataDir: text("Directory of the metadata replica."),
+        suspectAfterMs: Type.Integer({ minimum: 200, default: 3000 }),
+        downAfterMs: Type.Integer({ minimum: 500, default: 5000 }),
+        outAfterMs: Type.Integer({
+          minimum: 1000,
+          default: 600_000,
+          description: "A storage node silent for so long is given up: its shards are rebuilt.",
+        }),
+      },
+      { ...strict, default: {} },
+    ),
+    storage: Type.Object(
+      {
+        disks: Type.Array(Type.String(), {
+          default: [],
+          description: "Directories, one a disk.",
+        }),
+        scrubBytesPerSecond: Type.Integer({ minimum: 0, default: 16_777_216 }),
+      },
+      { ...strict, default: {} },
+    ),
+    s3: Type.Object(S3_SETTINGS.properties, { ...strict, default: {} }),
+    keeper: Type.Object(KeeperConfigSchema.properties, { ...strict, default: {} }),
+  },
+  strict,
+);
+
+export type Config = Type.Static<typeof ConfigSchema>;
