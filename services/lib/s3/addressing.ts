@@ -1,6 +1,7 @@
-// Which bucket and key a request names: path style, virtual-host style under any of several service
-// names, or the service itself. Keys are opaque UTF-8 of 1..1024 bytes; `..`, `//`, `%2e%2e` and NUL are
-// ordinary. The text of a key and its bytes map one to one (invalid UTF-8 is refused, BOM is kept).
+// Which bucket and key a request names: path style, virtual-host style under any of several
+// service names, or the service itself. Keys are opaque UTF-8 of 1..1024 bytes; `..`, `//`,
+// `%2e%2e` and NUL are ordinary. The text of a key and its bytes map one to one (invalid UTF-8 is
+// refused, BOM is kept).
 import { KEY_BYTES_MAX } from "../base/limits.ts";
 import { S3Error } from "./errors.ts";
 import { type Authority, parseAuthority, type RequestTarget } from "./request-target.ts";
@@ -12,7 +13,7 @@ export type ServiceName = Authority;
 export interface AddressingOptions {
   /** `s3.example.org` makes `photos.s3.example.org` the bucket `photos`. */
   readonly serviceNames: readonly ServiceName[];
-  /** Path prefixes under which the API is mounted besides `/`, such as `/api/v1/s3`. */
+  /** Path prefixes under which path style is served besides `/`, such as `/api/v1/s3`. */
   readonly basePaths?: readonly string[];
 }
 
@@ -40,11 +41,11 @@ export function resolveAddress(
   host: Authority | undefined,
   options: AddressingOptions,
 ): Address {
-  const rawPath = withoutBasePath(target.rawPath, options.basePaths ?? []);
   const bucket = host === undefined ? undefined : hostBucket(host, options.serviceNames);
   if (bucket !== undefined) {
-    return { style: "virtual-host", bucket, key: decodeKey(rawPath.slice(1)) };
+    return { style: "virtual-host", bucket, key: decodeKey(target.rawPath.slice(1)) };
   }
+  const rawPath = withoutBasePath(target.rawPath, options.basePaths ?? []);
   if (rawPath === "/") return { style: "service", bucket: undefined, key: undefined };
   const slash = rawPath.indexOf("/", 1);
   const rawBucket = slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash);

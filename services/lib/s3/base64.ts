@@ -1,5 +1,5 @@
-// Strict base64 (RFC 4648 §4): padded, no line ends, no stray bits. Node's decoder skips what it does not
-// know, which would let several texts stand for one digest.
+// Strict base64 (RFC 4648 §4): padded, no line ends, no stray bits. Node's decoder skips what it
+// does not know, which would let several texts stand for one digest.
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 

@@ -1,6 +1,6 @@
-// The naming rules for general purpose buckets. Source: Amazon S3 user guide, "General purpose bucket
-// naming rules"; the suffixes and prefixes AWS keeps for itself are refused too, so that a bucket can
-// move to AWS under its name.
+// The naming rules for general purpose buckets. Source: Amazon S3 user guide, "General purpose
+// bucket naming rules"; the suffixes and prefixes AWS keeps for itself are refused too, so that a
+// bucket can move to AWS under its name.
 import { S3Error } from "./errors.ts";
 
 const CHARACTERS = /^[a-z0-9][a-z0-9.-]*[a-z0-9]$/;

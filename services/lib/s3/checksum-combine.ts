@@ -1,7 +1,8 @@
-// Checksums of multipart objects without reading them again: the CRC of a whole from the CRCs and sizes
-// of its parts, the composite checksum, and the entity tag. Combining multiplies polynomials over GF(2):
-// crc(A B) = crc(A) * x^(8 * |B|) mod P, plus crc(B). Source: Mark Adler's crc32_combine method in zlib
-// (as an idea); Amazon S3 user guide, "Checking object integrity", checksum types.
+// Checksums of multipart objects without reading them again: the CRC of a whole from the CRCs and
+// sizes of its parts, the composite checksum, and the entity tag. Combining multiplies polynomials
+// over GF(2): crc(A B) = crc(A) * x^(8 * |B|) mod P, plus crc(B). Source: Mark Adler's
+// crc32_combine method in zlib (as an idea); Amazon S3 user guide, "Checking object integrity",
+// checksum types.
 import { createHash } from "node:crypto";
 import { assert, unreachable } from "../base/assert.ts";
 import { toHex } from "../base/bytes.ts";

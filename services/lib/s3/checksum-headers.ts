@@ -1,6 +1,7 @@
 // The headers by which a client states what its body hashes to: Content-MD5, x-amz-checksum-*,
-// x-amz-trailer, x-amz-sdk-checksum-algorithm and those of multipart uploads. Parses them strictly and
-// compares results. Source: Amazon S3 API reference, PutObject, CreateMultipartUpload, error codes.
+// x-amz-trailer, x-amz-sdk-checksum-algorithm and those of multipart uploads. Parses them strictly
+// and compares results. Source: Amazon S3 API reference, PutObject, CreateMultipartUpload, error
+// codes.
 import { assert } from "../base/assert.ts";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
@@ -187,7 +188,8 @@ export function parseMultipartChecksum(headers: HeaderList): MultipartChecksum |
     (chosen === "COMPOSITE" && algorithm === "CRC64NVME");
   if (!impossible) return { algorithm, type: chosen };
   throw invalidRequest(
-    `The ${chosen} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
+    `The ${chosen} checksum type cannot be used with the ${algorithm.toLowerCase()} ` +
+      "checksum algorithm.",
   );
 }
 

@@ -1,7 +1,7 @@
-// Incremental checksums behind one interface: CRC32 by zlib, CRC32C and CRC64NVME by hash-wasm, SHA-1,
-// SHA-256 and MD5 by node:crypto. Digests are big-endian bytes, as S3 writes them in base64.
-// One WebAssembly engine per CRC serves all hashers: its state is a few bytes and moves on a switch.
-// Source: Amazon S3 user guide, "Checking object integrity".
+// Incremental checksums behind one interface: CRC32 by zlib, CRC32C and CRC64NVME by hash-wasm,
+// SHA-1, SHA-256 and MD5 by node:crypto. Digests are big-endian bytes, as S3 writes them in
+// base64. One WebAssembly engine per CRC serves all hashers: its state is a few bytes and moves on
+// a switch. Source: Amazon S3 user guide, "Checking object integrity".
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { createCRC32, createCRC64, type IHasher } from "hash-wasm";
@@ -48,7 +48,7 @@ export interface ChecksumFactory {
   create(name: HashName): Hasher;
 }
 
-/** Compiles the WebAssembly engines; call once at start. The factory serves any number of hashers. */
+/** Compiles the WebAssembly engines; call once at start. It serves any number of hashers. */
 export async function loadChecksums(): Promise<ChecksumFactory> {
   const crc32c = new Engine(await createCRC32(CRC32C_POLYNOMIAL));
   const crc64 = new Engine(await createCRC64(CRC64NVME_POLYNOMIAL));

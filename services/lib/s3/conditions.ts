@@ -1,7 +1,8 @@
-// Conditional requests. Reads follow the order of RFC 9110 §13.2.2, which is also what S3 documents for
-// combined headers; copies answer every failed condition with 412; writes know If-None-Match: * and
-// If-Match only and refuse the rest, since an ignored condition is a lost update.
-// Source: Amazon S3 user guide, "Conditional requests"; API reference, GetObject and CopyObject.
+// Conditional requests. Reads follow the order of RFC 9110 §13.2.2, which is also what S3
+// documents for combined headers; copies answer every failed condition with 412; writes know
+// If-None-Match: * and If-Match only and refuse the rest, since an ignored condition is a lost
+// update. Source: Amazon S3 user guide, "Conditional requests"; API reference, GetObject and
+// CopyObject.
 import { invalidArgument, S3Error } from "./errors.ts";
 import { type EntityTag, parseEtagList } from "./etag.ts";
 import type { HeaderList } from "./headers.ts";
@@ -80,6 +81,22 @@ export function evaluateCopy(
   return evaluateRead(conditions, subject) === "proceed" ? "proceed" : "precondition-failed";
 }
 
+/**
+ * Whether Range counts, by If-Range (RFC 9110 §13.1.5): true without the header, with the strong
+ * entity tag of the object, or with exactly its time of modification; otherwise the whole is sent.
+ */
+export function evaluateIfRange(
+  header: string | undefined,
+  subject: ConditionSubject,
+  nowMs: number,
+): boolean {
+  if (header === undefined) return true;
+  const dateMs = parseHttpDate(header, nowMs);
+  if (dateMs !== undefined) return dateMs === Math.floor(subject.lastModifiedMs / 1000) * 1000;
+  const tags = parseEtagList(header);
+  return tags !== "*" && tags.length === 1 && matchesStrong(tags, subject.etag);
+}
+
 function matchesStrong(tags: "*" | readonly EntityTag[], etag: string): boolean {
   return tags === "*" || tags.some(({ tag, weak }) => !weak && tag === etag);
 }
@@ -125,7 +142,7 @@ function notImplemented(header: string): S3Error {
 
 export type WriteOutcome = "proceed" | "precondition-failed" | "no-such-key";
 
-/** Evaluates a write condition against the current entity tag, undefined when there is no object. */
+/** Evaluates a write condition against the current entity tag, undefined without an object. */
 export function evaluateWrite(condition: WriteCondition, etag: string | undefined): WriteOutcome {
   switch (condition.kind) {
     case "none":

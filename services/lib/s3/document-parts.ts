@@ -1,4 +1,5 @@
-// Pieces that several response documents share: the namespace, owners, checksums, listing encoding.
+// Pieces that several response documents share: namespace, owners, checksums, encoding of listings.
+// Nothing here decides anything; the documents do.
 import { checksumText } from "./checksum-combine.ts";
 import type { ChecksumType } from "./checksum-headers.ts";
 import type { ChecksumAlgorithm } from "./checksums.ts";

@@ -1,6 +1,6 @@
 // The S3 error codes: HTTP status and default message of each. They are part of the interface that
-// clients match on. Source: Amazon S3 API reference, "Error responses", List of error codes; where a
-// message there is a description, the text is what the service answers.
+// clients match on. Source: Amazon S3 API reference, "Error responses", List of error codes; where
+// a message there is a description, the text is what the service answers.
 export const ERROR_ROWS = {
   AccessControlListNotSupported: [400, "The bucket does not allow ACLs"],
   AccessDenied: [403, "Access Denied"],

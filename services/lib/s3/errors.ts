@@ -1,14 +1,19 @@
 // S3 error codes with their HTTP status and default message, the error class every protocol module
 // throws, and the XML error document. Codes, statuses and messages are part of the interface that
-// clients match on; they follow the Amazon S3 API reference, "Error responses", List of error codes.
+// clients match on; they follow the Amazon S3 API reference, "Error responses", List of error
+// codes.
 import { ERROR_ROWS, type S3ErrorCode } from "./error-table.ts";
 import { XmlWriter } from "./xml-writer.ts";
 
 export type { S3ErrorCode };
 
 /** Every code of the table, in alphabetical order. */
-export const S3_ERROR_CODES: readonly S3ErrorCode[] = (Object.keys(ERROR_ROWS) as S3ErrorCode[]) // keys of a literal are exactly its key type
-  .toSorted();
+export const S3_ERROR_CODES: readonly S3ErrorCode[] = codesOf(ERROR_ROWS).toSorted();
+
+function codesOf<Code extends string>(rows: Record<Code, unknown>): Code[] {
+  // The keys of a literal are exactly its key type.
+  return Object.keys(rows) as Code[];
+}
 
 /** HTTP status of `code`. */
 export function s3ErrorStatus(code: S3ErrorCode): number {

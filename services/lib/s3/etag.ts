@@ -1,5 +1,6 @@
-// Entity tags: stored unquoted, sent in double quotes, taken with or without them, since S3 clients do
-// both. Weak tags compare like strong ones where RFC 9110 §8.8.3.2 says weak comparison.
+// Entity tags: stored unquoted, sent in double quotes, taken with or without them, since S3
+// clients do both. Weak tags compare like strong ones where RFC 9110 §8.8.3.2 says weak
+// comparison.
 import { assert } from "../base/assert.ts";
 import { toHex } from "../base/bytes.ts";
 

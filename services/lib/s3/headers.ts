@@ -1,6 +1,7 @@
-// Request headers as a list that cannot be confused: names are case-insensitive, kept in a Map (a header
-// named `__proto__` is a header), duplicates of headers that must be single are refused, and so are
-// control characters in values. Values hold one byte a character (U+0000..U+00FF), as Node reads them.
+// Request headers as a list that cannot be confused: names are case-insensitive, kept in a Map (a
+// header named `__proto__` is a header), duplicates of headers that must be single are refused,
+// and so are control characters in values. Values hold one byte a character (U+0000..U+00FF), as
+// Node reads them.
 import { HEADER_BYTES_MAX } from "../base/limits.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 

@@ -1,5 +1,6 @@
-// Dates of HTTP (RFC 9110 §5.6.7) and of AWS. Parses IMF-fixdate, RFC 850 and asctime forms and checks
-// every field (no 31 February); never uses Date.parse, whose reading of other forms is up to the engine.
+// Dates of HTTP (RFC 9110 §5.6.7) and of AWS. Parses IMF-fixdate, RFC 850 and asctime forms and
+// checks every field (no 31 February); never uses Date.parse, whose reading of other forms is up
+// to the engine.
 import { parseDecimal } from "./integers.ts";
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

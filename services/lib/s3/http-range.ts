@@ -1,6 +1,6 @@
-// The Range header as S3 reads it: one range of bytes, open or suffix forms included. What is not a valid
-// single range (syntax, unit, reversed, several) is ignored and the whole object served, RFC 9110 §14.2;
-// a valid range outside the object is 416. Copy ranges are strict instead.
+// The Range header as S3 reads it: one range of bytes, open or suffix forms included. What is not
+// a valid single range (syntax, unit, reversed, several) is ignored and the whole object served,
+// RFC 9110 §14.2; a valid range outside the object is 416. Copy ranges are strict instead.
 import { assert } from "../base/assert.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 

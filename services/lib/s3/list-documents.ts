@@ -1,6 +1,6 @@
-// Response documents of listings: buckets, objects (versions 1 and 2), object versions. Element names
-// and order follow the response syntax of the Amazon S3 API reference; with encoding-type=url keys,
-// prefixes, delimiters and key markers are encoded, tokens are not.
+// Response documents of listings: buckets, objects (versions 1 and 2), object versions. Element
+// names and order follow the response syntax of the Amazon S3 API reference; with
+// encoding-type=url keys, prefixes, delimiters and key markers are encoded, tokens are not.
 import { assert } from "../base/assert.ts";
 import type { ChecksumType } from "./checksum-headers.ts";
 import type { ChecksumAlgorithm } from "./checksums.ts";

@@ -1,6 +1,7 @@
-// The query parameters of listings, strictly parsed with S3's defaults and limits. Tokens are opaque to
-// clients: a version byte and the key to go on after, in base64url; they hold nothing secret and give
-// no right, so they are not authenticated. Source: Amazon S3 API reference, List* actions.
+// The query parameters of listings, strictly parsed with S3's defaults and limits. Tokens are
+// opaque to clients: a version byte and the key to go on after, in base64url; they hold nothing
+// secret and give no right, so they are not authenticated. Source: Amazon S3 API reference, List*
+// actions.
 import { asBuffer } from "../base/bytes.ts";
 import { LIST_KEYS_MAX, PART_NUMBER_MAX } from "../base/limits.ts";
 import type { EncodingType } from "./document-parts.ts";

@@ -1,5 +1,5 @@
-// Response documents of multipart uploads: initiate, complete, part listing, upload listing. Element
-// names and order follow the response syntax of the Amazon S3 API reference.
+// Response documents of multipart uploads: initiate, complete, part listing, upload listing.
+// Element names and order follow the response syntax of the Amazon S3 API reference.
 import type { ChecksumType } from "./checksum-headers.ts";
 import type { ChecksumAlgorithm } from "./checksums.ts";
 import {

@@ -1,5 +1,5 @@
-// Response documents of object actions: copy, part copy, multi-object delete. Element names and order
-// follow the response syntax of the Amazon S3 API reference.
+// Response documents of object actions: copy, part copy, multi-object delete. Element names and
+// order follow the response syntax of the Amazon S3 API reference.
 import { openDocument, type StoredChecksum, writeChecksums } from "./document-parts.ts";
 import type { S3ErrorCode } from "./errors.ts";
 import { quoteEtag } from "./etag.ts";

@@ -1,7 +1,7 @@
 // Headers that are stored with an object and given back: system headers, x-amz-meta-*, and the
-// response-* overrides of signed reads. Values keep their bytes (one a character) and hold no control
-// characters, so no stored value can inject a header. Source: Amazon S3 user guide, "Working with object
-// metadata"; API reference, GetObject.
+// response-* overrides of signed reads. Values keep their bytes (one a character) and hold no
+// control characters, so no stored value can inject a header. Source: Amazon S3 user guide,
+// "Working with object metadata"; API reference, GetObject.
 import { USER_METADATA_BYTES_MAX } from "../base/limits.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import { type HeaderField, type HeaderList, trimSpace } from "./headers.ts";

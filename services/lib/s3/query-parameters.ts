@@ -1,5 +1,6 @@
-// The query string as an ordered list with Map access. Names and values are strictly percent-decoded
-// UTF-8, `+` is a space, nothing is merged, and no plain object ever holds a client's name.
+// The query string as an ordered list with Map access. Names and values are strictly
+// percent-decoded UTF-8, `+` is a space, nothing is merged, and no plain object ever holds a
+// client's name.
 import { S3Error } from "./errors.ts";
 import { percentDecodeText } from "./uri-encoding.ts";
 
@@ -30,7 +31,7 @@ export class QueryParameters {
   /** Parses what stands after the `?`. Throws InvalidURI on a bad escape or too many parameters. */
   static parse(rawQuery: string): QueryParameters {
     const list: QueryParameter[] = [];
-    for (const piece of rawQuery.split("&", PARAMETERS_MAX + 2)) {
+    for (const piece of rawQuery.split("&")) {
       if (piece === "") continue;
       const equals = piece.indexOf("=");
       const rawName = equals < 0 ? piece : piece.slice(0, equals);

@@ -1,6 +1,7 @@
-// Parses the raw request target of HTTP/1.1 (RFC 9112 §3.2) without URL or path modules, which rewrite
-// `..`, `//` and `%2e` and so move a request to another object. The path stays as the client wrote it;
-// only whole segments are decoded, later and once. Origin-form and absolute-form are understood.
+// Parses the raw request target of HTTP/1.1 (RFC 9112 §3.2) without URL or path modules, which
+// rewrite `..`, `//` and `%2e` and so move a request to another object. The path stays as the
+// client wrote it; only whole segments are decoded, later and once. Origin-form and absolute-form
+// are understood.
 import { S3Error } from "./errors.ts";
 import type { HeaderList } from "./headers.ts";
 import { parseDecimalWithin } from "./integers.ts";

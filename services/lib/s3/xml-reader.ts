@@ -1,6 +1,7 @@
-// Reads the XML bodies of requests into small trees. Refuses, before or while parsing: more bytes than
-// the limit, invalid UTF-8, DOCTYPE (so no entities but the five of XML), processing instructions, deep
-// nesting. Names lose their prefix; text is kept exactly, since it may be an object key.
+// Reads the XML bodies of requests into small trees. Refuses, before or while parsing: more bytes
+// than the limit, invalid UTF-8, DOCTYPE (so no entities but the five of XML), processing
+// instructions, deep nesting. Names lose their prefix; text is kept exactly, since it may be an
+// object key.
 import { SaxesParser } from "saxes";
 import { assert } from "../base/assert.ts";
 import { fromUtf8 } from "../base/bytes.ts";

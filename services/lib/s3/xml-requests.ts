@@ -1,6 +1,6 @@
-// The XML bodies of CreateBucket, DeleteObjects and CompleteMultipartUpload as typed values. Strict:
-// unknown elements are refused, since ignoring one may mean ignoring a condition the client set.
-// Source: the request syntax of these actions in the Amazon S3 API reference.
+// The XML bodies of CreateBucket, DeleteObjects and CompleteMultipartUpload as typed values.
+// Strict: unknown elements are refused, since ignoring one may mean ignoring a condition the
+// client set. Source: the request syntax of these actions in the Amazon S3 API reference.
 import { COMPLETE_XML_BYTES_MAX, DELETE_KEYS_MAX, PART_NUMBER_MAX } from "../base/limits.ts";
 import { parseChecksumValue } from "./checksum-headers.ts";
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from "./checksums.ts";

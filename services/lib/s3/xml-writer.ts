@@ -1,6 +1,7 @@
-// Builds XML 1.0 documents as text. Guarantees well-formed output for any JavaScript string: markup is
-// escaped, carriage returns survive as &#13;, and characters that XML 1.0 cannot carry become character
-// references where AWS does the same (clients ask for encoding-type=url to avoid those).
+// Builds XML 1.0 documents as text. Guarantees well-formed output for any JavaScript string:
+// markup is escaped, carriage returns survive as &#13;, and characters that XML 1.0 cannot carry
+// become character references where AWS does the same (clients ask for encoding-type=url to avoid
+// those).
 import { assert } from "../base/assert.ts";
 
 /** First line of every document. */
@@ -93,8 +94,8 @@ export class XmlWriter {
 }
 
 /**
- * `document` without its declaration, for answers that send the declaration first, white space while
- * work goes on, and the rest when it is known.
+ * `document` without its declaration, for answers that send the declaration first, white space
+ * while work goes on, and the rest when it is known.
  */
 export function withoutDeclaration(document: string): string {
   assert(document.startsWith(XML_DECLARATION), "withoutDeclaration: no declaration");

@@ -1,5 +1,5 @@
-// Checksums: published check values, incremental and interleaved hashing, combination of parts against
-// direct computation, and the headers that state them.
+// Checksums: published check values, incremental and interleaved hashing, combination of parts
+// against direct computation, and the headers that state them.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { before, describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// aws-chunked bodies: any split gives the same result, and every lie about size, order, signature or
-// trailer is refused (group A3 of the security page).
+// aws-chunked bodies: any split gives the same result, and every lie about size, order, signature
+// or trailer is refused (group A3 of the security page).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -6,6 +6,7 @@ import { AssertionFailure } from "../../../services/lib/base/assert.ts";
 import {
   evaluateCopy,
   evaluateDelete,
+  evaluateIfRange,
   evaluateRead,
   evaluateWrite,
   parseCopyConditions,
@@ -302,6 +303,16 @@ describe("read conditions", () => {
   for (const [outcome, ...fields] of TABLE) {
     test(`${JSON.stringify(fields)} is ${outcome}`, () => assert.equal(read(...fields), outcome));
   }
+
+  test("If-Range takes the strong tag or the exact time", () => {
+    const counts = (header: string | undefined): boolean =>
+      evaluateIfRange(header, subject, NOW_MS);
+    for (const header of [undefined, '"e"', same]) assert.equal(counts(header), true);
+    const after = formatHttpDate(MODIFIED_MS + 1000);
+    for (const header of ['W/"e"', '"x"', "*", "", '"e", "e"', before, after]) {
+      assert.equal(counts(header), false, header);
+    }
+  });
 
   test("copy sources have the same with a prefix, and 412 only", () => {
     const copy = (...fields: readonly HeaderField[]): string =>

@@ -90,6 +90,7 @@ describe("request target", () => {
     assert.equal(query.get("constructor"), "2");
     assert.equal(query.get("toString"), undefined);
     assert.deepEqual(query.all("x"), ["+ y", ""]);
+    assert.equal(QueryParameters.parse(`${"&".repeat(1000)}acl`).has("acl"), true);
     assert.deepEqual(query.list[3], { name: "x", value: "", hasEquals: true });
   });
 });
@@ -180,6 +181,7 @@ describe("addressing", () => {
     assert.equal(address("/api/v1/s3", "h", base).style, "service");
     assert.deepEqual(address("/api/v1/s3/b/k", "h", base), path("b", "k"));
     assert.deepEqual(address("/api/v1/s3x/b", "h", base), path("api", "v1/s3x/b"));
+    assert.equal(address("/api/v1/s3/k", "b.s3.example.org", base).key, "api/v1/s3/k");
   });
 
   test("refuses what cannot be a key", () => {

@@ -1,5 +1,6 @@
-// The signature examples of the Amazon S3 API reference ("Signature Calculations for the Authorization
-// Header", "Using Query Parameters", "Multiple Chunks", "Including Trailing Headers"), signed and verified.
+// The signature examples of the Amazon S3 API reference ("Signature Calculations for the
+// Authorization Header", "Using Query Parameters", "Multiple Chunks", "Including Trailing
+// Headers"), signed and verified.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

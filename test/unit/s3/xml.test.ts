@@ -1,5 +1,5 @@
-// XML in both directions: what the writer escapes the reader returns, limits hold, and the bodies of
-// requests are taken or refused as S3 does (group D22 of the security page).
+// XML in both directions: what the writer escapes the reader returns, limits hold, and the bodies
+// of requests are taken or refused as S3 does (group D22 of the security page).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

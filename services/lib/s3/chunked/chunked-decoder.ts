@@ -1,7 +1,7 @@
-// Decodes aws-chunked bodies, signed or not, with or without trailers, as a pure state machine that is
-// fed the body in pieces of any size. Payload is handed out as views of the input, never copied, and
-// BEFORE the signature of its chunk is known: nothing it gave may be committed until `finish` returned.
-// Source: Amazon S3 API reference, "Transferring Payload in Multiple Chunks".
+// Decodes aws-chunked bodies, signed or not, with or without trailers, as a pure state machine
+// that is fed the body in pieces of any size. Payload is handed out as views of the input, never
+// copied, and BEFORE the signature of its chunk is known: nothing it gave may be committed until
+// `finish` returned. Source: Amazon S3 API reference, "Transferring Payload in Multiple Chunks".
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
 import { assert, unreachable } from "../../base/assert.ts";
 import { CHUNK_HEADER_BYTES_MAX } from "../../base/limits.ts";

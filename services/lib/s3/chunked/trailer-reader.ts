@@ -1,6 +1,7 @@
-// Reads the trailer lines of an aws-chunked body: only announced names, each exactly once, all of them,
-// within a byte limit. Line ends are stripped by the caller. One empty line before the signature, and
-// one line end after the last, are let pass: the AWS page's own grammar puts them there, and clients do.
+// Reads the trailer lines of an aws-chunked body: only announced names, each exactly once, all of
+// them, within a byte limit. Line ends are stripped by the caller. One empty line before the
+// signature, and one line end after the last, are let pass: the AWS page's own grammar puts them
+// there, and clients do.
 import { assert } from "../../base/assert.ts";
 import { CHUNK_HEADER_BYTES_MAX } from "../../base/limits.ts";
 import { S3Error } from "../errors.ts";

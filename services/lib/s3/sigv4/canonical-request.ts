@@ -1,6 +1,7 @@
 // The canonical request and string to sign of Signature Version 4 with S3's rules: the path is not
-// normalized, it is decoded and encoded once; header values keep their bytes. Texts here hold one byte
-// a character. Source: Amazon S3 API reference, "Signature Calculations for the Authorization Header".
+// normalized, it is decoded and encoded once; header values keep their bytes. Texts here hold one
+// byte a character. Source: Amazon S3 API reference, "Signature Calculations for the Authorization
+// Header".
 import { createHash } from "node:crypto";
 import type { HeaderList } from "../headers.ts";
 import type { RequestTarget } from "../request-target.ts";

@@ -1,6 +1,6 @@
-// Signatures of aws-chunked bodies: each chunk signs the one before it, so chunks cannot be dropped,
-// reordered or replayed; a trailer signs the last chunk. Source: Amazon S3 API reference, "Transferring
-// Payload in Multiple Chunks" and "Including Trailing Headers".
+// Signatures of aws-chunked bodies: each chunk signs the one before it, so chunks cannot be
+// dropped, reordered or replayed; a trailer signs the last chunk. Source: Amazon S3 API reference,
+// "Transferring Payload in Multiple Chunks" and "Including Trailing Headers".
 import { createHash } from "node:crypto";
 import { toHex } from "../../base/bytes.ts";
 import { EMPTY_SHA256, type SignedMoment } from "./canonical-request.ts";

@@ -1,6 +1,6 @@
-// Finds out how a request claims to be authenticated, and parses the claim strictly; proves nothing.
-// Exactly one mechanism may be used: one Authorization header, or query parameters, never both.
-// Source: Amazon S3 API reference, "Authenticating Requests (AWS Signature Version 4)".
+// Finds out how a request claims to be authenticated, and parses the claim strictly; proves
+// nothing. Exactly one mechanism may be used: one Authorization header, or query parameters, never
+// both. Source: Amazon S3 API reference, "Authenticating Requests (AWS Signature Version 4)".
 import { S3Error } from "../errors.ts";
 import { type HeaderList, trimSpace } from "../headers.ts";
 import { parseDecimal } from "../integers.ts";

@@ -1,6 +1,6 @@
-// What x-amz-content-sha256 says about the body: hashed, unsigned, or aws-chunked in one of its forms.
-// Every other value is refused. Source: Amazon S3 API reference, "Authenticating Requests: Using the
-// Authorization Header", the x-amz-content-sha256 values.
+// What x-amz-content-sha256 says about the body: hashed, unsigned, or aws-chunked in one of its
+// forms. Every other value is refused. Source: Amazon S3 API reference, "Authenticating Requests:
+// Using the Authorization Header", the x-amz-content-sha256 values.
 import { fromHex } from "../../base/bytes.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 

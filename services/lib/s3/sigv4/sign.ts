@@ -1,6 +1,7 @@
-// The client's side of Signature Version 4: headers, presigned URLs and chunked bodies. Used by tests
-// and by tools that speak to a gateway; a server never signs. Shares the canonical request with the
-// verifier, and is itself checked against the examples of the AWS documentation and other signers.
+// The client's side of Signature Version 4: headers, presigned URLs and chunked bodies. Used by
+// tests and by tools that speak to a gateway; a server never signs. Shares the canonical request
+// with the verifier, and is itself checked against the examples of the AWS documentation and other
+// signers.
 import { createHash } from "node:crypto";
 import { asBuffer, toHex } from "../../base/bytes.ts";
 import { type HeaderField, HeaderList } from "../headers.ts";
@@ -74,7 +75,7 @@ function keyOf(
   return { scope: `${date}/${region}/s3/aws4_request`, signingKey };
 }
 
-/** The target of a presigned URL that lives `expiresSeconds`; the headers given must be sent too. */
+/** The target of a presigned URL that lives `expiresSeconds`; its headers must be sent too. */
 export function presign(
   request: UnsignedRequest,
   identity: SigningIdentity,

@@ -1,6 +1,6 @@
-// Signing keys of Signature Version 4: four chained HMACs over date, region and service, and a bounded
-// cache of them, since every request of a day with one key needs the same. The cache holds secrets in
-// memory only and forgets the least recently used entry first.
+// Signing keys of Signature Version 4: four chained HMACs over date, region and service, and a
+// bounded cache of them, since every request of a day with one key needs the same. The cache holds
+// secrets in memory only and forgets the least recently used entry first.
 import { createHmac } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 

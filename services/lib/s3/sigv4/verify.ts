@@ -1,6 +1,7 @@
-// Verifies a Signature Version 4 claim, from a header or a presigned URL, against a secret. Guarantees
-// that what is accepted was signed by its holder: method, path, query, host, every x-amz- header, within
-// 15 minutes of now or within the life of the URL. The body is checked later, by what `payload` says.
+// Verifies a Signature Version 4 claim, from a header or a presigned URL, against a secret.
+// Guarantees that what is accepted was signed by its holder: method, path, query, host, every
+// x-amz- header, within 15 minutes of now or within the life of the URL. The body is checked
+// later, by what `payload` says.
 import { timingSafeEqual } from "node:crypto";
 import { fromHex, toHex } from "../../base/bytes.ts";
 import { S3Error, type S3ErrorDetail } from "../errors.ts";
@@ -47,8 +48,9 @@ type V4Claim = V4HeaderClaim | V4QueryClaim;
 
 /**
  * Verifies `claim` for `request`. Throws AuthorizationHeaderMalformed or
- * AuthorizationQueryParametersError (scope), AccessDenied (headers not signed, no date, expired, not
- * yet valid), InvalidRequest (no x-amz-content-sha256), RequestTimeTooSkewed, SignatureDoesNotMatch.
+ * AuthorizationQueryParametersError (scope), AccessDenied (headers not signed, no date, expired,
+ * not yet valid), InvalidRequest (no x-amz-content-sha256), RequestTimeTooSkewed,
+ * SignatureDoesNotMatch.
  */
 export function verifyV4(claim: V4Claim, request: SignedRequest, options: V4Options): VerifiedV4 {
   const { time, amzDate } = requestTime(claim, request.headers, options.nowMs);
