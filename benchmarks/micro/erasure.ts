@@ -1,5 +1,5 @@
-// How fast stripes are coded and rebuilt on one core, in MB of data (10^6 bytes) a second, copies through the
-// kernel's memory included: `node benchmarks/micro/erasure.ts [cell bytes]`.
+// How fast stripes are coded and rebuilt on one core, in MB of data (10^6 bytes) a second, copies
+// through the kernel's memory included: `node benchmarks/micro/erasure.ts [cell bytes]`.
 import process from "node:process";
 import { cellChecksum } from "../../services/lib/erasure/checksum.ts";
 import { createErasureCompute } from "../../services/lib/erasure/compute.ts";

@@ -1,5 +1,6 @@
 // The checksum of a cell: CRC-32 (ISO-HDLC, as zlib computes it) over the cell's name and then its
-// bytes. A cell that is intact but lies in the wrong shard or at the wrong place fails like a rotten one.
+// bytes. A cell that is intact but lies in the wrong shard or at the wrong place fails like a
+// rotten one.
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
 
@@ -7,8 +8,9 @@ export const CHUNK_ID_BYTES = 16;
 const NAME_BYTES = CHUNK_ID_BYTES + 8;
 
 /**
- * CRC-32, 0..2^32-1, over `chunkId` (16 bytes), `shardIndex` and `cellIndex` (the stripe's number), both
- * 32 bits little-endian, and `cell`. Stored and sent with every cell: the format never changes.
+ * CRC-32, 0..2^32-1, over `chunkId` (16 bytes), `shardIndex` and `cellIndex` (the stripe's number),
+ * both 32 bits little-endian, and `cell`. Stored and sent with every cell: the format never
+ * changes.
  */
 export function cellChecksum(
   chunkId: Uint8Array,

@@ -1,6 +1,7 @@
-// ErasureCompute over the WebAssembly kernel: encodes and rebuilds stripes whose cells lie in ordinary
-// memory, by copying them through the kernel's memory block by block. Deterministic, no I/O.
-// Each instance owns half a MiB that never grows; calls are synchronous, so one instance serves a thread.
+// ErasureCompute over the WebAssembly kernel: encodes and rebuilds stripes whose cells lie in
+// ordinary memory, by copying them through the kernel's memory block by block. Deterministic, no
+// I/O. Each instance owns half a MiB that never grows; calls are synchronous, so one instance
+// serves a thread.
 import { assert, present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import { DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../base/limits.ts";
@@ -10,7 +11,9 @@ import { type Multiply, startKernel } from "./wasm/kernel.ts";
 
 /** Bytes of a cell that pass through the kernel at once: 4+2 rows of it stay in a level 2 cache. */
 const BLOCK_BYTES = 16 * 1024;
-/** Rows are one cache line more than a block apart, so that they do not fall on the same cache sets. */
+/**
+ * Rows are one cache line more than a block apart, so that they do not fall on the same cache sets.
+ */
 const ROW_STRIDE = BLOCK_BYTES + 64;
 const STEP_BYTES = 32;
 const TABLE_BYTES = 32;
@@ -169,7 +172,10 @@ class KernelCompute implements ErasureCompute {
     return matrix;
   }
 
-  /** Tables of the matrix that `make` gives, kept under `pattern`; the one longest unused is dropped. */
+  /**
+   * Tables of the matrix that `make` gives, kept under `pattern`; the one longest unused is
+   * dropped.
+   */
   #patternTables(pattern: string, make: () => Matrix): Tables {
     const cached = this.#patterns.get(pattern);
     const tables = cached ?? tablesOf(make());

@@ -1,8 +1,8 @@
-// Where the bytes of a body lie: chunks, stripes, cells, shards. Pure arithmetic, the same on every side of
-// the wire and for ever, since stored chunks depend on it.
-// A chunk is a row of stripes. A full stripe is k data cells of `cellBytes`; the last may be smaller, its
-// cell being the rest divided by k, rounded up, so that a small body is hardly padded. Data cells past
-// the end of the body count as zeros. Shard i is the row of cell i of every stripe.
+// Where the bytes of a body lie: chunks, stripes, cells, shards. Pure arithmetic, the same on every
+// side of the wire and for ever, since stored chunks depend on it. A chunk is a row of stripes. A
+// full stripe is k data cells of `cellBytes`; the last may be smaller, its cell being the rest
+// divided by k, rounded up, so that a small body is hardly padded. Data cells past the end of the
+// body count as zeros. Shard i is the row of cell i of every stripe.
 import { assert, present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import {
@@ -49,24 +49,20 @@ export interface StripeSpan {
 
 /** Throws StoreError "invalid" with a sentence unless `scheme` is within the limits. */
 export function checkScheme(scheme: Scheme): void {
-  const { k, m, cellBytes } = scheme;
-  const problem =
-    problemOf("data shards", k, { min: 1, max: DATA_SHARDS_MAX }) ??
-    problemOf("parity shards", m, { min: 0, max: PARITY_SHARDS_MAX }) ??
-    problemOf("cell bytes", cellBytes, { min: 1, max: CELL_BYTES_MAX });
-  if (problem !== undefined) throw new StoreError("invalid", problem);
+  checkRange("data shards", scheme.k, [1, DATA_SHARDS_MAX]);
+  checkRange("parity shards", scheme.m, [0, PARITY_SHARDS_MAX]);
+  checkRange("cell bytes", scheme.cellBytes, [1, CELL_BYTES_MAX]);
 }
 
-function problemOf(
-  what: string,
-  value: number,
-  bounds: { readonly min: number; readonly max: number },
-): string | undefined {
-  if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return undefined;
-  return `${what} must be an integer from ${bounds.min} to ${bounds.max}, not ${value}`;
+function checkRange(what: string, value: number, [min, max]: readonly [number, number]): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new StoreError("invalid", `${what} must be an integer from ${min} to ${max}, not ${value}`);
 }
 
-/** Sizes of the chunks of a body of `totalBytes`: full ones, then what is left. None for an empty body. */
+/**
+ * Sizes of the chunks of a body of `totalBytes`: full ones, then what is left. None for an empty
+ * body.
+ */
 export function chunkSizes(totalBytes: number, chunkBytes: number = CHUNK_BYTES_MAX): number[] {
   assert(Number.isSafeInteger(totalBytes) && totalBytes >= 0, "chunkSizes: bad size");
   assert(Number.isInteger(chunkBytes) && chunkBytes >= 1, "chunkSizes: bad chunk size");
@@ -79,8 +75,7 @@ export function chunkSizes(totalBytes: number, chunkBytes: number = CHUNK_BYTES_
 
 function checkChunk(size: number, scheme: Scheme): void {
   checkScheme(scheme);
-  const problem = problemOf("chunk bytes", size, { min: 1, max: CHUNK_BYTES_MAX });
-  if (problem !== undefined) throw new StoreError("invalid", problem);
+  checkRange("chunk bytes", size, [1, CHUNK_BYTES_MAX]);
 }
 
 /** Bytes of body in a full stripe. */
@@ -88,7 +83,10 @@ export function stripeBytes(scheme: Scheme): number {
   return scheme.k * scheme.cellBytes;
 }
 
-/** Stripes of a chunk of `size` bytes, at least 1. Throws StoreError "invalid" for a size out of range. */
+/**
+ * Stripes of a chunk of `size` bytes, at least 1. Throws StoreError "invalid" for a size out of
+ * range.
+ */
 export function stripeCount(size: number, scheme: Scheme): number {
   checkChunk(size, scheme);
   return Math.ceil(size / stripeBytes(scheme));
@@ -101,7 +99,10 @@ export function cellLength(size: number, scheme: Scheme, stripe: number): number
   return Math.ceil(stripeBodyBytes(size, scheme, stripe) / scheme.k);
 }
 
-/** Bytes of body in stripe number `stripe`, without padding; the body of a stripe begins at stripe * stripeBytes. */
+/**
+ * Bytes of body in stripe number `stripe`, without padding; the body of a stripe begins at stripe *
+ * stripeBytes.
+ */
 export function stripeBodyBytes(size: number, scheme: Scheme, stripe: number): number {
   const full = stripeBytes(scheme);
   return Math.min(full, size - stripe * full);
@@ -114,8 +115,9 @@ export function shardBytes(size: number, scheme: Scheme): number {
 }
 
 /**
- * The stripes and cells that hold bytes [start, end) of a chunk of `size` bytes, in order. Cells that
- * hold padding only are never named. Throws StoreError "invalid" when the range is empty or not inside.
+ * The stripes and cells that hold bytes [start, end) of a chunk of `size` bytes, in order. Cells
+ * that hold padding only are never named. Throws StoreError "invalid" when the range is empty or
+ * not inside.
  */
 export function locate(
   size: number,
@@ -160,8 +162,9 @@ function spansOf(from: number, to: number, cellBytes: number): CellSpan[] {
 }
 
 /**
- * The k data cells of a stripe whose body is `body` (1..k*cellBytes bytes), each as long as the stripe's
- * cell. Cells that the body fills are views of it; the others are new, filled up with zeros.
+ * The k data cells of a stripe whose body is `body` (1..k*cellBytes bytes), each as long as the
+ * stripe's cell. Cells that the body fills are views of it; the others are new, filled up with
+ * zeros.
  */
 export function cutStripe(body: Uint8Array, scheme: Scheme): Uint8Array[] {
   assert(body.byteLength >= 1 && body.byteLength <= stripeBytes(scheme), "cutStripe: bad length");
@@ -175,7 +178,9 @@ export function cutStripe(body: Uint8Array, scheme: Scheme): Uint8Array[] {
   });
 }
 
-/** The bytes that `span` names, as views of `cells` (entry i: the stripe's cell of data shard i). */
+/**
+ * The bytes that `span` names, as views of `cells` (entry i: the stripe's cell of data shard i).
+ */
 export function spanViews(
   span: StripeSpan,
   cells: readonly (Uint8Array | undefined)[],

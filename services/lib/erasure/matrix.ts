@@ -1,7 +1,7 @@
-// Arithmetic in GF(2^8) (polynomial 0x11d, generator 2) and the coding matrix of a scheme.
-// The matrix is the one of Backblaze's JavaReedSolomon and klauspost/reedsolomon: a Vandermonde matrix
-// row^column, multiplied by the inverse of its top square, so that data shards are the data itself and any
-// k rows can be inverted. Shards on disk depend on it: it never changes.
+// Arithmetic in GF(2^8) (polynomial 0x11d, generator 2) and the coding matrix of a scheme. The
+// matrix is the one of Backblaze's JavaReedSolomon and klauspost/reedsolomon: a Vandermonde matrix
+// row^column, multiplied by the inverse of its top square, so that data shards are the data itself
+// and any k rows can be inverted. Shards on disk depend on it: it never changes.
 import { assert, present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import { DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../base/limits.ts";
@@ -68,7 +68,9 @@ function addScaled(target: Uint8Array, source: Uint8Array, factor: number): void
   }
 }
 
-/** The inverse of a square matrix, by Gauss-Jordan. Throws StoreError "internal" when there is none. */
+/**
+ * The inverse of a square matrix, by Gauss-Jordan. Throws StoreError "internal" when there is none.
+ */
 export function invertMatrix(matrix: Matrix): Uint8Array[] {
   const size = matrix.length;
   const work: Uint8Array[] = matrix.map((row, index) => {
@@ -109,8 +111,8 @@ export function codingMatrix(k: number, m: number): Uint8Array[] {
 }
 
 /**
- * Rows that turn the shards numbered `known` (k of them, in that order) into those numbered `wanted`.
- * `coding`: from codingMatrix.
+ * Rows that turn the shards numbered `known` (k of them, in that order) into those numbered
+ * `wanted`. `coding`: from codingMatrix.
  */
 export function decodingMatrix(
   coding: Matrix,

@@ -1,7 +1,7 @@
-// When a write may be acknowledged: once the shards that are power-safe survive the loss of any one failure
-// domain of the policy. While the map has too few such domains up for that, any one node, or else any one
-// disk, may be lost; failing that, every shard must be durable. Only the committed map lowers the bar, never what
-// one process believes.
+// When a write may be acknowledged: once the shards that are power-safe survive the loss of any one
+// failure domain of the policy. While the map has too few such domains up for that, any one node,
+// or else any one disk, may be lost; failing that, every shard must be durable. Only the committed
+// map lowers the bar, never what one process believes.
 import { assert, present } from "../base/assert.ts";
 import {
   type ClusterMap,
@@ -14,8 +14,9 @@ import {
 import { protectedDomain } from "./protection.ts";
 
 /**
- * True when enough is durable. `durableDisks`: the disk of every durable shard, one entry a shard; disks
- * the map does not know do not count. With k+m shards on different nodes and domain "node", k+1 are enough.
+ * True when enough is durable. `durableDisks`: the disk of every durable shard, one entry a shard;
+ * disks the map does not know do not count. With k+m shards on different nodes and domain "node",
+ * k+1 are enough.
  */
 export function ackCondition(
   durableDisks: readonly number[],

@@ -1,6 +1,6 @@
-// The cluster as placement sees it: nodes with their disks and where they stand, and the policies. Plain data;
-// the stored record is mapped onto it elsewhere. Also the two rules that all of placement shares: which
-// disks count, and which failure domain a disk belongs to.
+// The cluster as placement sees it: nodes with their disks and where they stand, and the policies.
+// Plain data; the stored record is mapped onto it elsewhere. Also the two rules that all of
+// placement shares: which disks count, and which failure domain a disk belongs to.
 import { unreachable } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import { CELL_BYTES_MAX, DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../base/limits.ts";
@@ -56,8 +56,8 @@ export interface DiskPlace {
 }
 
 /**
- * True when placement groups may hold the disk. Nodes that are silent for a while and full disks stay, so
- * that the table does not move with every hiccup; what is leaving or lost does not.
+ * True when placement groups may hold the disk. Nodes that are silent for a while and full disks
+ * stay, so that the table does not move with every hiccup; what is leaving or lost does not.
  */
 export function placeable({ node, disk }: DiskPlace): boolean {
   if (node.state === "out" || node.state === "draining") return false;
@@ -102,7 +102,9 @@ export function groupCountOf(map: ClusterMap): number {
   return map.placementGroupCount === 0 ? DEFAULT_PLACEMENT_GROUP_COUNT : map.placementGroupCount;
 }
 
-/** Throws StoreError "invalid" with a sentence unless the numbers of `policy` are within the limits. */
+/**
+ * Throws StoreError "invalid" with a sentence unless the numbers of `policy` are within the limits.
+ */
 export function checkPolicy(policy: Policy): void {
   const { k, m, cellBytes } = policy;
   checkRange(`policy ${policy.name}: data shards`, k, [1, DATA_SHARDS_MAX]);

@@ -1,6 +1,6 @@
-// The disks of a cluster as a tree of failure domains, and the spreading of shards over it: at every level as
-// evenly as whole shards allow, so that losing any one domain, and any one node or disk inside it, costs as few
-// shards as possible; who gets the odd shards is decided by weight.
+// The disks of a cluster as a tree of failure domains, and the spreading of shards over it: at
+// every level as evenly as whole shards allow, so that losing any one domain, and any one node or
+// disk inside it, costs as few shards as possible; who gets the odd shards is decided by weight.
 import { assert, present } from "../base/assert.ts";
 import { type DiskPlace, type FailureDomain, failureDomainOf } from "./cluster-map.ts";
 import { type Item, orderOf, type Seed, seedOf, shareOut } from "./rendezvous.ts";
@@ -15,8 +15,8 @@ export interface FailureUnit {
 }
 
 /**
- * Units of the outermost level over `places` (of weight above 0, sorted), nested by `levels`, whose last
- * level must be "disk".
+ * Units of the outermost level over `places` (of weight above 0, sorted), nested by `levels`, whose
+ * last level must be "disk".
  */
 export function failureTree(
   places: readonly DiskPlace[],
@@ -59,9 +59,9 @@ export function pruneTree(
 }
 
 /**
- * Disks for every item: result[item] lists `count` disk ids, in an order that depends on the item and the
- * disks alone, so that a disk that leaves does not shuffle the others. A disk comes more than once only
- * where there are fewer disks than shares.
+ * Disks for every item: result[item] lists `count` disk ids, in an order that depends on the item
+ * and the disks alone, so that a disk that leaves does not shuffle the others. A disk comes more
+ * than once only where there are fewer disks than shares.
  */
 export function spreadShards(
   items: readonly Item[],

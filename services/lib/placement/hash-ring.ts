@@ -1,7 +1,8 @@
-// A consistent-hash ring that every process builds alike, over the npm package `consistent-hash`. The
-// package alone is not safe: its default points are random, its even distribution depends on the order
-// of adding, a member cannot be removed and added again, and users can make its 24-bit key hash collide. So
-// a ring is built once from sorted members, at points taken from SHA-256, and keys are hashed before the look-up.
+// A consistent-hash ring that every process builds alike, over the npm package `consistent-hash`.
+// The package alone is not safe: its default points are random, its even distribution depends on
+// the order of adding, a member cannot be removed and added again, and users can make its 24-bit
+// key hash collide. So a ring is built once from sorted members, at points taken from SHA-256, and
+// keys are hashed before the look-up.
 import { hash } from "node:crypto";
 import ConsistentHash from "consistent-hash";
 import { assert, present } from "../base/assert.ts";
@@ -14,7 +15,10 @@ const POINTS_PER_MEMBER_MIN = 16;
 const POINTS_PER_MEMBER_MAX = 512;
 export const RING_MEMBERS_MAX = 16_384;
 
-/** Maps keys to members 0..memberCount-1. Immutable; the same for the same count, everywhere and always. */
+/**
+ * Maps keys to members 0..memberCount-1. Immutable; the same for the same count, everywhere and
+ * always.
+ */
 export class HashRing {
   readonly memberCount: number;
   readonly #ring: ConsistentHash<number>;
@@ -36,7 +40,9 @@ export class HashRing {
     return present(this.#ring.get(ringKey(key)), "ring member");
   }
 
-  /** The first `count` different members from the key on, in ring order; all when `count` is large. */
+  /**
+   * The first `count` different members from the key on, in ring order; all when `count` is large.
+   */
   membersFrom(key: string, count: number): readonly number[] {
     assert(count >= 1, "membersFrom: count below 1");
     return present(this.#ring.get(ringKey(key), Math.min(count, this.memberCount)), "members");

@@ -1,6 +1,6 @@
-// The placement table of one policy at one epoch of the cluster map: which disks each placement group uses.
-// A pure function of the map, the same on every gateway, balanced by weight, and moving little when the map
-// changes. It only proposes: manifests record where shards really are.
+// The placement table of one policy at one epoch of the cluster map: which disks each placement
+// group uses. A pure function of the map, the same on every gateway, balanced by weight, and moving
+// little when the map changes. It only proposes: manifests record where shards really are.
 import { present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import {
@@ -45,15 +45,19 @@ export interface PlacementTable {
 export interface PlacementOptions {
   /** Place even where losing one failure domain costs more than m shards. */
   readonly relaxed?: boolean;
-  /** The ring of an earlier table; used again when it has as many groups, which saves most of the time. */
+  /**
+   * The ring of an earlier table; used again when it has as many groups, which saves most of the
+   * time.
+   */
   readonly ring?: HashRing;
 }
 
 /**
- * Groups of k+m disks on different failure domains; with fewer domains than that, spread as evenly as
- * possible over them, then over nodes, then over disks. Shares follow weight as far as the spreading allows.
- * Throws StoreError "invalid", saying why, when the policy or map is nonsense, no disk can be used, or (unless
- * `relaxed`) losing one failure domain would lose data although the policy has parity.
+ * Groups of k+m disks on different failure domains; with fewer domains than that, spread as evenly
+ * as possible over them, then over nodes, then over disks. Shares follow weight as far as the
+ * spreading allows. Throws StoreError "invalid", saying why, when the policy or map is nonsense, no
+ * disk can be used, or (unless `relaxed`) losing one failure domain would lose data although the
+ * policy has parity.
  */
 export function computePlacementTable(
   map: ClusterMap,
@@ -120,9 +124,9 @@ export function survivedBy(
 }
 
 /**
- * Which shards to move so that a chunk lies as its group says: shard numbers with the disks to move them to.
- * `held[i]` is the disk of shard i. Any shard may lie on any disk of the group, so that only shards on
- * disks outside it move (or, where a disk holds more than its part, the later ones).
+ * Which shards to move so that a chunk lies as its group says: shard numbers with the disks to move
+ * them to. `held[i]` is the disk of shard i. Any shard may lie on any disk of the group, so that
+ * only shards on disks outside it move (or, where a disk holds more than its part, the later ones).
  */
 export function shardMoves(
   held: readonly number[],
@@ -145,8 +149,8 @@ function unplaceable(policy: Policy, places: readonly DiskPlace[]): StoreError {
   const most = shardsPerDomain(policy, count);
   const needed = Math.ceil((k + m) / m);
   const sentence =
-    `policy ${policy.name} (${k}+${m}) would put ${most} shards on one ${failureDomain}, of which ` +
-    `there ${count === 1 ? "is 1" : `are ${count}`}, and survives the loss of ${m}: ` +
+    `policy ${policy.name} (${k}+${m}) would put ${most} shards on one ${failureDomain}, ` +
+    `of which there ${count === 1 ? "is 1" : `are ${count}`}, and survives the loss of ${m}: ` +
     `it needs ${needed} or more of kind ${failureDomain}`;
   return new StoreError("invalid", sentence);
 }

@@ -1,6 +1,7 @@
-// What a spread of shards protects against. When fewer failure domains are there than a policy wants, writes
-// go on with less: its domain if losing any one can be survived, else any one node, else any one disk, else
-// nothing but all shards on disk. Writers place and acknowledge by the same rule.
+// What a spread of shards protects against. When fewer failure domains are there than a policy
+// wants, writes go on with less: its domain if losing any one can be survived, else any one node,
+// else any one disk, else nothing but all shards on disk. Writers place and acknowledge by the same
+// rule.
 import { type DiskPlace, type FailureDomain, failureDomainOf, type Policy } from "./cluster-map.ts";
 
 /** Kinds of domain a policy falls back on, the wanted one first. */
@@ -21,8 +22,8 @@ export function shardsPerDomain(policy: Policy, domains: number): number {
 }
 
 /**
- * The first kind of domain of which any one may be lost when k+m shards are spread evenly over `places`;
- * undefined when there is none (always so with m = 0).
+ * The first kind of domain of which any one may be lost when k+m shards are spread evenly over
+ * `places`; undefined when there is none (always so with m = 0).
  */
 export function protectedDomain(
   policy: Policy,
@@ -34,7 +35,9 @@ export function protectedDomain(
   );
 }
 
-/** Domains that may fail at once when their shards number `shardsByDomain` and m shards may be lost. */
+/**
+ * Domains that may fail at once when their shards number `shardsByDomain` and m shards may be lost.
+ */
 export function failuresSurvived(shardsByDomain: readonly number[], m: number): number {
   let lost = 0;
   let failures = 0;

@@ -1,7 +1,8 @@
-// Weighted rendezvous hashing with balance: chooses, for each of many items, some of a few candidates, in
-// proportion to weight, and changes little when a candidate comes, goes or changes weight. Only +, -, *, /
-// on doubles and 32-bit integers are used, which every machine computes alike.
-// Source: Thaler and Ravishankar 1998 (rendezvous hashing); Ceph's straw2 for the weighted scores.
+// Weighted rendezvous hashing with balance: chooses, for each of many items, some of a few
+// candidates, in proportion to weight, and changes little when a candidate comes, goes or changes
+// weight. Only +, -, *, / on doubles and 32-bit integers are used, which every machine computes
+// alike. Source: Thaler and Ravishankar 1998 (rendezvous hashing); Ceph's straw2 for the weighted
+// scores.
 import { hash } from "node:crypto";
 import { assert, present } from "../base/assert.ts";
 
@@ -27,7 +28,9 @@ export interface Candidate {
 const ROUNDS_MAX = 100;
 /** Adjusting ends when every candidate is this near to its due, or within one share of it. */
 const TOLERANCE = 0.03;
-/** The weight of a candidate that is due a share of every item: no other cost divided comes near. */
+/**
+ * The weight of a candidate that is due a share of every item: no other cost divided comes near.
+ */
 const ALWAYS = 1e200;
 const TIE_SALT = 0x5bd1e995;
 
@@ -77,9 +80,10 @@ function logarithm(x: number): number {
 }
 
 /**
- * How many shares of each item every candidate gets: result[item][candidate]. Each item's shares are spread
- * evenly: every candidate gets floor or ceil of count / candidates. Who gets the odd ones is decided by weight.
- * With `balanced`, totals are brought near what weight makes due; without, each item stands alone.
+ * How many shares of each item every candidate gets: result[item][candidate]. Each item's shares
+ * are spread evenly: every candidate gets floor or ceil of count / candidates. Who gets the odd
+ * ones is decided by weight. With `balanced`, totals are brought near what weight makes due;
+ * without, each item stands alone.
  */
 export function shareOut(
   items: readonly Item[],
@@ -108,7 +112,10 @@ function weightsOf(candidates: readonly Candidate[]): Float64Array {
   return Float64Array.from(candidates, (candidate) => candidate.weight);
 }
 
-/** Exponentially distributed costs, item by item; a candidate's cost divided by its weight is its score. */
+/**
+ * Exponentially distributed costs, item by item; a candidate's cost divided by its weight is its
+ * score.
+ */
 function scoresOf(items: readonly Item[], candidates: readonly Candidate[]): Float64Array[] {
   return items.map((item) =>
     Float64Array.from(candidates, (candidate) => -logarithm(unitOf(item.seed, candidate.seed))),
@@ -203,8 +210,8 @@ function errorOf(counts: Float64Array, due: Float64Array): number {
 }
 
 /**
- * What each candidate should get of the odd shares: in proportion to weight, but never more than one of an
- * item. Where weight asks for more, the excess goes to the others (water filling).
+ * What each candidate should get of the odd shares: in proportion to weight, but never more than
+ * one of an item. Where weight asks for more, the excess goes to the others (water filling).
  */
 function dueOf(weights: Float64Array, odd: readonly number[]): Float64Array {
   const total = odd.reduce((sum, count) => sum + count, 0);

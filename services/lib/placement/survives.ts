@@ -1,5 +1,5 @@
-// What a policy survives on a cluster, in numbers and in a sentence, for `status` and `policy check`. Counted from
-// the placement groups themselves, so it is what is so and not what was meant.
+// What a policy survives on a cluster, in numbers and in a sentence, for `status` and `policy
+// check`. Counted from the placement groups themselves, so it is what is so and not what was meant.
 import type { ClusterMap, FailureDomain, Policy } from "./cluster-map.ts";
 import { computePlacementTable, survivedBy } from "./placement-table.ts";
 import { domainCount } from "./protection.ts";
@@ -39,7 +39,8 @@ export function survivesText(policy: Policy, map: ClusterMap): Survival {
   const warning = relaxed
     ? `; losing one ${failureDomain}, which the policy is meant to survive, may lose data`
     : "";
-  const sentence = `policy ${name} (${k}+${m}) survives the loss of ${parts.join(", or ")}${warning}`;
+  const losses = parts.join(", or ");
+  const sentence = `policy ${name} (${k}+${m}) survives the loss of ${losses}${warning}`;
   return { policy: name, ...numbers, relaxed, sentence };
 }
 

@@ -1,5 +1,6 @@
-// Where a new chunk goes: along the ring from its key to the first placement group whose disks can all be
-// written; and when there is none, a full-width placement over whatever is left, as safe as that can be.
+// Where a new chunk goes: along the ring from its key to the first placement group whose disks can
+// all be written; and when there is none, a full-width placement over whatever is left, as safe as
+// that can be.
 import { assert, present } from "../base/assert.ts";
 import type { ClusterMap, DiskPlace } from "./cluster-map.ts";
 import { pruneTree, spreadShards } from "./failure-tree.ts";
@@ -17,9 +18,10 @@ export interface Walk {
 }
 
 /**
- * Disks for a chunk named `key`; `table` was computed from `map`. `usable` says which disks can be written now; it is asked once a disk.
- * Undefined when too little is usable: no disk at all, or more failure domains away than the policy
- * survives and the rest could not survive the loss of a single disk.
+ * Disks for a chunk named `key`; `table` was computed from `map`. `usable` says which disks can be
+ * written now; it is asked once a disk. Undefined when too little is usable: no disk at all, or
+ * more failure domains away than the policy survives and the rest could not survive the loss of a
+ * single disk.
  */
 export function walkPlacement(
   table: PlacementTable,

@@ -1,7 +1,7 @@
-// A second, slow Reed-Solomon coder that shares no code with the product: bitwise multiplication, inverses by
-// search, Lagrange interpolation instead of matrices. Shard r of a chunk is the value at point r of the
-// polynomial of degree below k that passes through the data at points 0..k-1; that is what a Vandermonde
-// matrix made systematic computes.
+// A second, slow Reed-Solomon coder that shares no code with the product: bitwise multiplication,
+// inverses by search, Lagrange interpolation instead of matrices. Shard r of a chunk is the value
+// at point r of the polynomial of degree below k that passes through the data at points 0..k-1;
+// that is what a Vandermonde matrix made systematic computes.
 
 function multiply(a: number, b: number): number {
   let product = 0;

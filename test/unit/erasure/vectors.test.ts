@@ -20,7 +20,8 @@ test("multiplies as the tables of klauspost/reedsolomon do", () => {
 });
 
 test("encodes the 5+5 vector of JavaReedSolomon and klauspost/reedsolomon", () => {
-  // Backblaze JavaReedSolomon, ReedSolomonTest.testOneEncode; klauspost reedsolomon_test.go, TestOneEncode.
+  // Backblaze JavaReedSolomon, ReedSolomonTest.testOneEncode; klauspost reedsolomon_test.go,
+  // TestOneEncode.
   const data = ["0001", "0405", "0203", "0607", "0809"].map((hex) => Buffer.from(hex, "hex"));
   const expected = ["0c0d", "0a0b", "0e0f", "5a5b", "5e5f"];
   const parity = Array.from({ length: 5 }, () => new Uint8Array(2));

@@ -77,7 +77,7 @@ test("with too few disks up in the map, all shards must be durable", () => {
   assert.equal(ackCondition([100, 100, 200], map, policy), true);
 });
 
-test("only the map lowers the bar: durable shards on two nodes are not enough while six are up", () => {
+test("only the map lowers the bar: shards on two nodes are not enough while six are up", () => {
   const map = evenMap(6, [1, 1, 1]);
   assert.equal(ackCondition([100, 101, 102, 200, 201, 202], map, policyOf(4, 2)), false);
 });

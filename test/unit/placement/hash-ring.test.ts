@@ -1,10 +1,12 @@
 // The ring: the same for everyone, evenly spread, and not to be steered by the choice of keys.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { AssertionFailure } from "../../../services/lib/base/assert.ts";
 import { HashRing, RING_MEMBERS_MAX } from "../../../services/lib/placement/hash-ring.ts";
 import { tally } from "./clusters.ts";
 
+const RANGE = 1_000_003;
 const ring = new HashRing(256);
 
 test("two rings of the same count agree on every key", () => {
@@ -22,6 +24,51 @@ test("golden look-ups: stored placement groups depend on them", () => {
   );
   assert.deepEqual(ring.membersFrom("a", 4), [7, 229, 192, 103]);
 });
+
+/** The package's key hash (a 24-bit PJW variant) and its scaling, written again as an oracle. */
+function ringPosition(text: string): number {
+  let value = 0;
+  for (const character of text) {
+    value = (value << 4) + character.charCodeAt(0);
+    const overflow = value & 0xff000000;
+    if (overflow !== 0) value = (value & ~overflow) ^ (overflow >>> 24);
+  }
+  return (value << 5) % RANGE;
+}
+
+test("look-ups agree with the definition: a point belongs to the first member that drew it", () => {
+  const members = 24;
+  const owners = new Map<number, number>();
+  let collisions = 0;
+  for (let member = 0; member < members; member += 1) {
+    for (let drawn = 0, index = 0; drawn < 512; index += 1) {
+      const digest = createHash("sha256").update(`${member}#${index}`).digest();
+      const point = digest.readUIntBE(0, 6) % RANGE;
+      if (owners.has(point)) collisions += 1;
+      else drawn += owners.set(point, member).size > 0 ? 1 : 0;
+    }
+  }
+  assert.ok(collisions > 20, "some draws collide");
+  const points = [...owners.keys()].sort((a, b) => a - b);
+  const small = new HashRing(members);
+  for (let index = 0; index < 20_000; index += 1) {
+    const position = ringPosition(createHash("sha256").update(`k${index}`).digest("hex"));
+    const point = points[lowerBound(points, position) % points.length];
+    assert.equal(small.memberOf(`k${index}`), owners.get(point ?? -1));
+  }
+});
+
+/** The first index whose value is at least `wanted`; the length when there is none. */
+function lowerBound(sorted: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
 
 test("keys spread over all members, near-equal keys too", () => {
   const keys = Array.from({ length: 100_000 }, (_, index) => `a/prefix/that/is/long/${index}`);

@@ -1,5 +1,5 @@
-// Prints the placement table and some key look-ups for the cluster map and policy given as JSON in the first
-// argument; a process of its own for the test that all processes agree.
+// Prints the placement table and some key look-ups for the cluster map and policy given as JSON in
+// the first argument; a process of its own for the test that all processes agree.
 import process from "node:process";
 import type { ClusterMap, Policy } from "../../../services/lib/placement/cluster-map.ts";
 import {

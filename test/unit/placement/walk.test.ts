@@ -56,7 +56,7 @@ test("walks to the first group in ring order whose disks are all usable", () => 
   assert.ok(walked > 100, `${walked} of ${keys.length} walked on`);
 });
 
-test("finds a healthy group whenever there is one, and places full width when domains allow", () => {
+test("finds a healthy group whenever there is one, else places full width", () => {
   const map = mapOf(Array.from({ length: 8 }, () => ({ disks: [1, 2] })));
   const all = map.nodes.flatMap((node) => node.disks.map((disk) => disk.diskId));
   const policy = policyOf(4, 2);

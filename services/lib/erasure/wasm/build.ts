@@ -1,6 +1,6 @@
 // Builds the Reed-Solomon kernel from AssemblyScript and writes it as `kernel-wasm.ts`:
-//   node services/lib/erasure/wasm/build.ts            rebuilds the file
-//   node services/lib/erasure/wasm/build.ts --check    exits with 1 when the file is not what would be built
+//   node services/lib/erasure/wasm/build.ts           rebuilds the file
+//   node services/lib/erasure/wasm/build.ts --check   exits with 1 when the file would differ
 // The compiler is pinned by the lock file, so the same source gives the same bytes everywhere.
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import asc from "assemblyscript/asc";
 
 const SOURCE = "assembly/kernel.ts";
 const WASM_PAGE_BYTES = 65_536;
-/** Room for the tables and 24 rows of one block (see compute.ts). Fixed: growth would detach views. */
+/** Room for the tables and 24 rows of one block (compute.ts). Fixed: growth would detach views. */
 const MEMORY_PAGES = 8;
 const TARGET = join(import.meta.dirname, "kernel-wasm.ts");
 

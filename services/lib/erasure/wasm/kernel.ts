@@ -1,6 +1,6 @@
-// Compiles and starts the Reed-Solomon kernel embedded in kernel-wasm.ts: no file is read, nothing runs on
-// import. The compiler's library has no types for WebAssembly outside browsers, so the few that are
-// needed stand here, checked where they enter.
+// Compiles and starts the Reed-Solomon kernel embedded in kernel-wasm.ts: no file is read, nothing
+// runs on import. The compiler's library has no types for WebAssembly outside browsers, so the few
+// that are needed stand here, checked where they enter.
 import { createHash } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { StoreError } from "../../base/errors.ts";
@@ -11,7 +11,9 @@ interface WebAssemblyRuntime {
   readonly Instance: new (module: object) => { readonly exports: Record<string, unknown> };
 }
 
-/** `multiply` of assembly/kernel.ts; every argument but the counts is an address or length in bytes. */
+/**
+ * `multiply` of assembly/kernel.ts; every argument but the counts is an address or length in bytes.
+ */
 export type Multiply = (
   tables: number,
   input: number,
@@ -28,7 +30,10 @@ export interface Kernel {
   readonly memory: Uint8Array;
 }
 
-/** A kernel with memory of its own. Throws StoreError "internal" when its bytes are not the built ones. */
+/**
+ * A kernel with memory of its own. Throws StoreError "internal" when its bytes are not the built
+ * ones.
+ */
 export function startKernel(base64: string = KERNEL_BASE64): Kernel {
   const wasm = Buffer.from(base64, "base64");
   if (createHash("sha256").update(wasm).digest("hex") !== KERNEL_SHA256) {
