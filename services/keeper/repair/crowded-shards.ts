@@ -1,7 +1,8 @@
 // Which shards of a chunk stand closer together than the policy allows: more than one in a failure domain
-// while there are domains enough for one each, or, with fewer domains, more than the even share.
+// while there are domains enough for one each, or, with fewer domains, more than the even share. Nodes that are
+// away for a while count as domains: what was written without them is spread again when they are back.
 import type { ClusterView } from "../../lib/clients/cluster-view.ts";
-import { failureDomainOf } from "../../lib/placement/cluster-map.ts";
+import { failureDomainOf, placeable } from "../../lib/placement/cluster-map.ts";
 
 /** Indexes of the shards beyond the even share of their domain; the first ones in a domain stay. */
 export function crowdedShards(
@@ -16,7 +17,7 @@ export function crowdedShards(
     for (const disk of node.disks) {
       const domain = failureDomainOf({ node, disk }, policy.failureDomain);
       domains.set(disk.diskId, domain);
-      if (view.writable(disk.diskId)) usable.add(domain);
+      if (placeable({ node, disk })) usable.add(domain);
     }
   }
   const share = Math.ceil(diskIds.length / Math.max(1, usable.size));

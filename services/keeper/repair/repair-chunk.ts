@@ -55,6 +55,9 @@ export async function repairChunk(
   if (plan.length === 0 && diagnosis.lost.length > 0) {
     return { kind: "later", reason: "no disk is free for the missing shards" };
   }
+  if (plan.length === 0 && diagnosis.away > 0) {
+    return { kind: "later", reason: `${diagnosis.away} shards cannot be asked about now` };
+  }
   const rebuilt =
     plan.length === 0
       ? []
