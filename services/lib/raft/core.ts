@@ -202,7 +202,8 @@ export interface MessageHead {
 
 /**
  * A message to send. With kind `snapshot` the host first streams the state it offered at
- * `snapshot.index`, then sends `bytes`, and calls `reportSnapshot` when that succeeded or failed.
+ * `snapshot.index`, then sends `bytes`, and calls `reportSnapshot` when that succeeded or failed. It
+ * may still name the offer before the present one: a host that has dropped that reports a failure.
  */
 export interface OutgoingMessage extends MessageHead {
   readonly bytes: Uint8Array;
@@ -311,8 +312,8 @@ export interface GroupStatus {
  * Byte arguments are copied in, results are fresh copies owned by the caller.
  * Every method throws StoreError `not-found` for a group that is not open and `invalid` for
  * arguments that do not fit its state (nothing has changed), and AssertionFailure for a number that
- * is no id, index or count. AssertionFailure from a broken invariant inside kills the instance: every
- * further call throws it too, and only a new instance opened from persisted state helps.
+ * is no id, index or count. A broken invariant inside throws AssertionFailure and kills the instance:
+ * every further call throws it too; only a new instance opened from persisted state helps.
  */
 export interface RaftCore {
   /**
@@ -359,8 +360,8 @@ export interface RaftCore {
   provideEntries(groupId: RaftId, token: number, entries: readonly RaftEntry[]): void;
   /**
    * Names the snapshot that the host can stream: state after applying `index` (at most the applied
-   * index, at least the log's first index - 1) and the membership at that point. Replaces the one
-   * offered before; `undefined` withdraws it.
+   * index) and the membership at that point. Replaces the one offered before; `undefined` withdraws
+   * it. An offer older than the log's start changes nothing.
    */
   offerSnapshot(groupId: RaftId, snapshot: Omit<SnapshotMeta, "term"> | undefined): void;
 
@@ -376,8 +377,8 @@ export interface RaftCore {
   /** The snapshot to `nodeId` arrived (its message was delivered) or failed. Never leave it out. */
   reportSnapshot(groupId: RaftId, nodeId: RaftId, delivered: boolean): void;
   /**
-   * A follower asks its leader for a snapshot because its state is lost. False when it cannot be
-   * asked now (no leader, or this is the leader, or a snapshot is being restored).
+   * A follower asks its leader for a snapshot because its state is lost; it is asked as soon as
+   * that is possible, and a snapshot follows in a Ready. False on a leader: hand over first.
    */
   requestSnapshot(groupId: RaftId): boolean;
   setPriority(groupId: RaftId, priority: number): void;

@@ -91,6 +91,8 @@ pub struct Group {
     known_soft_state: (u64, StateRole),
     read_epoch: u64,
     read_count: u64,
+    /// The host asked for a snapshot; raft-rs has not been able to ask the leader yet.
+    wants_snapshot: bool,
 }
 
 impl Group {
@@ -149,6 +151,7 @@ impl Group {
             handed_out: applied,
             read_epoch: random::next(),
             read_count: 0,
+            wants_snapshot: false,
         })
     }
 
@@ -157,17 +160,26 @@ impl Group {
     }
 
     /// True while starting an election would be wrong: raft-rs expects a durable log of a lone voter,
-    /// a durable snapshot, and to know the kind of every committed entry not applied yet.
+    /// a durable snapshot, and to know the kind of every committed entry not applied yet. A replica that
+    /// waits for a snapshot has lost its state and must not lead.
     fn election_waits(&self) -> bool {
         let raft = &self.node.raft;
         let log = &raft.raft_log;
         let lone = raft.prs().is_singleton() && log.persisted < log.last_index();
         let lags = log.applied < log.committed && log.applied + 1 < log.store.first_held();
-        !self.leads() && (lone || lags || !self.restoring.is_empty())
+        let waits = raft.pending_request_snapshot != 0 || !self.restoring.is_empty();
+        !self.leads() && (lone || lags || waits)
     }
 
     pub fn tick(&mut self) -> bool {
-        !self.election_waits() && self.node.tick()
+        if !self.election_waits() {
+            return self.node.tick();
+        }
+        // Time passes, so that a silent leader's lease runs out here too, but no election begins.
+        let raft = &mut self.node.raft;
+        let due = raft.randomized_election_timeout();
+        raft.election_elapsed = std::cmp::min(raft.election_elapsed + 1, due);
+        false
     }
 
     pub fn campaign(&mut self) -> Outcome<()> {
@@ -280,7 +292,9 @@ impl Group {
 
     pub fn step(&mut self, messages: Vec<Message>) -> Stepped {
         let mut result = Stepped { stepped: 0, ignored: 0, damage: None };
-        for message in messages {
+        for mut message in messages {
+            self.ask_anew(&message);
+            self.stop_growing(&mut message);
             let waits = self.election_waits();
             match checks::judge(&self.node, &message, waits, READS_MAX) {
                 Verdict::Take => match self.node.step(message) {
@@ -294,7 +308,37 @@ impl Group {
                 }
             }
         }
+        self.pursue_snapshot();
         result
+    }
+
+    /// raft-rs asks for a snapshot that covers the whole log, and takes no appends until it comes: if part
+    /// of the log is not committed, and cannot be without this replica's answers, that is for ever. So
+    /// the log first stops growing, until what there is, acknowledged, is committed.
+    fn stop_growing(&self, message: &mut Message) {
+        let raft = &self.node.raft;
+        let append = message.get_msg_type() == MessageType::MsgAppend && message.term == raft.term;
+        if self.wants_snapshot && append && raft.raft_log.last_term() == raft.term {
+            let kept = raft.raft_log.last_index().saturating_sub(message.index) as usize;
+            message.mut_entries().truncate(kept);
+        }
+    }
+
+    /// A new leader may know less to be committed than the request covers, and learns more only from
+    /// answers to its appends: those come first again.
+    fn ask_anew(&mut self, message: &Message) {
+        let raft = &mut self.node.raft;
+        if raft.pending_request_snapshot != 0 && message.term > raft.term {
+            raft.pending_request_snapshot = 0;
+            self.wants_snapshot = true;
+        }
+    }
+
+    fn pursue_snapshot(&mut self) {
+        let log = &self.node.raft.raft_log;
+        if self.wants_snapshot && log.committed == log.last_index() {
+            self.wants_snapshot = self.node.request_snapshot().is_err();
+        }
     }
 
     pub fn has_work(&self) -> bool {
@@ -328,6 +372,7 @@ impl Group {
         let mut ready = self.node.ready();
         self.numbered = ready.number();
         let leads = self.leads();
+        self.wants_snapshot &= !leads;
         if let Some(hard_state) = ready.hs() {
             let known = &self.known_hard_state;
             if hard_state.term != known.term || hard_state.vote != known.vote {
@@ -359,6 +404,7 @@ impl Group {
         let (index, term) = (snapshot.index, snapshot.term);
         if index != 0 {
             self.handed_out = index;
+            self.wants_snapshot = false;
             self.restoring.push_back((self.numbered, index));
             self.node.mut_store().restore(index, term);
         }
@@ -397,12 +443,22 @@ impl Group {
         while self.restoring.front().map_or(false, |entry| entry.0 <= number) {
             if let Some((_, index)) = self.restoring.pop_front() {
                 if index > self.node.raft.raft_log.applied {
-                    self.node.advance_apply_to(index);
+                    self.advance_apply(index);
                 }
             }
         }
         self.shrink();
         Ok(())
+    }
+
+    fn advance_apply(&mut self, index: u64) {
+        let last = self.node.raft.raft_log.last_index();
+        self.node.advance_apply_to(index);
+        self.node.mut_store().drop_members_to(index);
+        if self.leads() && self.node.raft.raft_log.last_index() > last {
+            // raft-rs appended the entry that leaves a joint state, but would send it only later.
+            self.node.raft.bcast_append();
+        }
     }
 
     pub fn on_applied(&mut self, index: u64) -> Outcome<()> {
@@ -415,8 +471,7 @@ impl Group {
             ));
         }
         if index > log.applied {
-            self.node.advance_apply_to(index);
-            self.node.mut_store().drop_members_to(index);
+            self.advance_apply(index);
             self.shrink();
         }
         Ok(())
@@ -472,10 +527,14 @@ impl Group {
         let store = self.node.mut_store();
         if let Some(offer) = &offer {
             members::check(&offer.conf_state)?;
-            if offer.index < store.snapshot.0 || offer.index > applied || offer.index == 0 {
+            if offer.index < store.snapshot.0 {
+                // The log was cut, or a snapshot taken, while the host made this one: of no use.
+                return Ok(());
+            }
+            if offer.index > applied || offer.index == 0 {
                 return invalid(format!(
-                    "snapshot index {} is outside {}..{}",
-                    offer.index, store.snapshot.0, applied
+                    "snapshot index {} is beyond the applied {}",
+                    offer.index, applied
                 ));
             }
         }
@@ -506,7 +565,15 @@ impl Group {
         self.node.report_snapshot(to, status);
     }
 
+    /// False on a leader. Else the leader is asked now or as soon as that is possible.
     pub fn request_snapshot(&mut self) -> bool {
-        self.node.request_snapshot().is_ok()
+        if self.leads() {
+            return false;
+        }
+        if self.node.raft.pending_request_snapshot == 0 && self.restoring.is_empty() {
+            self.wants_snapshot = true;
+            self.pursue_snapshot();
+        }
+        true
     }
 }
