@@ -49,6 +49,23 @@ export function metaRecord(group: GroupLog): NewRecord {
   return { type: RECORD_TYPES.meta, groupId, index: 0, term: 0, payload };
 }
 
+/** Fails before anything is written that would leave a hole in a group's log. */
+export function assertContiguous(
+  records: readonly NewRecord[],
+  groups: ReadonlyMap<number, GroupLog>,
+): void {
+  const lastIndexes = new Map<number, number>();
+  for (const { type, groupId, index } of records) {
+    if (type === RECORD_TYPES.start) {
+      lastIndexes.set(groupId, index);
+    } else if (type === RECORD_TYPES.entry || type === RECORD_TYPES.membersEntry) {
+      const last = lastIndexes.get(groupId) ?? groups.get(groupId)?.lastIndex ?? -1;
+      assert(index <= last + 1, `log of group ${groupId}: entry ${index} after ${last}`);
+      lastIndexes.set(groupId, index);
+    }
+  }
+}
+
 /** A group's whole log once more, to be written as one batch. Throws "corrupt" when it cannot be read. */
 export async function moveRecords(group: GroupLog): Promise<NewRecord[]> {
   const { groupId } = group;

@@ -21,7 +21,13 @@ import {
 } from "./log-format.ts";
 import { GroupLog } from "./log-group.ts";
 import { readEntries } from "./log-read.ts";
-import { compactRecord, metaRecord, moveRecords, writeRecords } from "./log-records.ts";
+import {
+  assertContiguous,
+  compactRecord,
+  metaRecord,
+  moveRecords,
+  writeRecords,
+} from "./log-records.ts";
 import { applyRecord, type ReplayedLog, replayLog } from "./log-replay.ts";
 import { type NewRecord, Segment } from "./log-segment.ts";
 
@@ -132,8 +138,8 @@ export class LogStore implements RaftLog {
     return present(this.#groups.get(groupId), "log of the group").keepPoint(count, bytes);
   }
 
-  append(write: LogWrite): Promise<void> {
-    return this.#enqueue(writeRecords(write));
+  append(writes: readonly LogWrite[]): Promise<void> {
+    return this.#enqueue(writes.flatMap(writeRecords));
   }
 
   noteHardState(groupId: number, hardState: HardState): void {
@@ -237,6 +243,7 @@ export class LogStore implements RaftLog {
     for (const [groupId, hardState] of noted) all.push(...writeRecords({ groupId, hardState }));
     for (const record of records) all.push(record);
     if (all.length === 0) return;
+    assertContiguous(all, this.#groups);
     const segment = this.#current();
     const batch = segment.encode(all, this.#lastBatch + 1, this.#checksum);
     try {

@@ -178,11 +178,12 @@ export interface RaftLog {
   groups(): readonly number[];
   state(groupId: number): GroupLogState | undefined;
   /**
-   * Resolves when power-safe. Writes take effect in the order of the calls and concurrent ones share
-   * one sync. Rejects with "no-space" (nothing changed, may be tried again) or "io" (a write or sync
-   * failed: the log is dead until the process restarts).
+   * Resolves when all of `writes` are power-safe; they take effect in order, all or none. Calls take
+   * effect in their order too, and concurrent ones share one sync. Rejects with "no-space" (nothing
+   * changed, may be tried again) or "io" (a write or sync failed: the log is dead until the process
+   * restarts).
    */
-  append(write: LogWrite): Promise<void>;
+  append(writes: readonly LogWrite[]): Promise<void>;
   /** Keeps `hardState` in mind and writes it with the next append; for changes of `commit` alone. */
   noteHardState(groupId: number, hardState: HardState): void;
   /**

@@ -14,10 +14,10 @@ const hardState = { term: 1, vote: 2, commit: 0 };
 test("entries, hard state and start come back after a restart", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk);
-  await log.append({ groupId: 1, start: { index: 5, term: 2 } });
+  await log.append([{ groupId: 1, start: { index: 5, term: 2 } }]);
   const members = { ...entry(8, 3), kind: "members" as const };
-  await log.append({ groupId: 1, entries: [entry(6, 2), entry(7, 3), members], hardState });
-  await log.append({ groupId: 9, start, restoring: { index: 77, term: 4 } });
+  await log.append([{ groupId: 1, entries: [entry(6, 2), entry(7, 3), members], hardState }]);
+  await log.append([{ groupId: 9, start, restoring: { index: 77, term: 4 } }]);
   disk.crash("none");
   const again = await openLog(disk);
   assert.deepEqual(again.groups(), [1, 9]);
@@ -44,8 +44,8 @@ test("entries, hard state and start come back after a restart", async () => {
 test("a later entry of the same index replaces what followed it", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk);
-  await log.append({ groupId: 1, start, entries: entries(1, 10) });
-  await log.append({ groupId: 1, entries: entries(4, 5, 2) });
+  await log.append([{ groupId: 1, start, entries: entries(1, 10) }]);
+  await log.append([{ groupId: 1, entries: entries(4, 5, 2) }]);
   disk.crash("none");
   const again = await openLog(disk);
   const expected = [...entries(1, 3), ...entries(4, 5, 2)];
@@ -61,20 +61,20 @@ test("concurrent writes of all groups share one sync", async () => {
     if (operation.kind === "datasync") syncs += 1;
     return undefined;
   };
-  await Promise.all([1, 2, 3, 4].map((groupId) => log.append({ groupId, start })));
+  await Promise.all([1, 2, 3, 4].map((groupId) => log.append([{ groupId, start }])));
   assert.equal(syncs, 1);
-  await Promise.all([1, 2, 3].map((groupId) => log.append({ groupId, entries: [entry(1)] })));
+  await Promise.all([1, 2, 3].map((groupId) => log.append([{ groupId, entries: [entry(1)] }])));
   assert.equal(syncs, 2);
 });
 
 test("a noted commit index is written with the next append and by close", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk);
-  await log.append({ groupId: 1, start, entries: entries(1, 3), hardState });
+  await log.append([{ groupId: 1, start, entries: entries(1, 3), hardState }]);
   const before = disk.changeCount;
   log.noteHardState(1, { ...hardState, commit: 2 });
   assert.equal(disk.changeCount, before);
-  await log.append({ groupId: 1, entries: [entry(4)] });
+  await log.append([{ groupId: 1, entries: [entry(4)] }]);
   log.noteHardState(1, { ...hardState, commit: 3 });
   await log.close();
   assert.equal((await openLog(disk)).state(1)?.hardState.commit, 3);
@@ -82,19 +82,19 @@ test("a noted commit index is written with the next append and by close", async 
 
 test("refuses entries that leave a hole, and ranges it does not hold", async () => {
   const log = await openLog(new SimDisk());
-  await log.append({ groupId: 1, start, entries: entries(1, 3) });
-  assert.throws(() => log.append({ groupId: 1, entries: [entry(4), entry(6)] }));
+  await log.append([{ groupId: 1, start, entries: entries(1, 3) }]);
+  assert.throws(() => log.append([{ groupId: 1, entries: [entry(4), entry(6)] }]));
   const range = { groupId: 1, firstIndex: 2, lastIndex: 4, bytesMax: 1000 };
   await assert.rejects(log.entries(range), (error) => isStoreError(error, "not-found"));
   await assert.rejects(log.entries({ ...range, groupId: 2 }), (error) =>
     isStoreError(error, "not-found"),
   );
-  await assert.rejects(log.append({ groupId: 1, entries: [entry(6)] }));
+  await assert.rejects(log.append([{ groupId: 1, entries: [entry(6)] }]));
 });
 
 test("entries stop at the asked number of bytes but never return none", async () => {
   const log = await openLog(new SimDisk());
-  await log.append({ groupId: 1, start, entries: entries(1, 9, 1, 100) });
+  await log.append([{ groupId: 1, start, entries: entries(1, 9, 1, 100) }]);
   const range = { groupId: 1, firstIndex: 1, lastIndex: 9 };
   assert.equal((await log.entries({ ...range, bytesMax: 350 })).length, 3);
   assert.equal((await log.entries({ ...range, bytesMax: 1 })).length, 1);
@@ -106,13 +106,13 @@ test("cut entries are gone after a restart and their segments are removed", asyn
   const disk = new SimDisk();
   const options = { segmentBytes: 1000 };
   const log = await openLog(disk, options);
-  await log.append({ groupId: 1, start });
+  await log.append([{ groupId: 1, start }]);
   for (let index = 1; index <= 40; index += 1) {
-    await log.append({ groupId: 1, entries: [entry(index, 1, 100)] });
+    await log.append([{ groupId: 1, entries: [entry(index, 1, 100)] }]);
   }
   const before = disk.filePaths("raft").length;
   await log.compact(1, 35);
-  await log.append({ groupId: 1, entries: [entry(41, 1, 100)] });
+  await log.append([{ groupId: 1, entries: [entry(41, 1, 100)] }]);
   assert.ok(before >= 5, `only ${before} segments`);
   assert.ok(disk.filePaths("raft").length <= 2, disk.filePaths("raft").join());
   disk.crash("none");
@@ -125,10 +125,10 @@ test("a slow group is copied forward instead of keeping every segment", async ()
   const disk = new SimDisk();
   const options = { segmentBytes: 2000, segmentCountMax: 4 };
   const log = await openLog(disk, options);
-  await log.append({ groupId: 1, start, entries: entries(1, 5, 1, 50), hardState });
-  await log.append({ groupId: 2, start });
+  await log.append([{ groupId: 1, start, entries: entries(1, 5, 1, 50), hardState }]);
+  await log.append([{ groupId: 2, start }]);
   for (let index = 1; index <= 200; index += 1) {
-    await log.append({ groupId: 2, entries: [entry(index, 1, 100)] });
+    await log.append([{ groupId: 2, entries: [entry(index, 1, 100)] }]);
     if (index % 10 === 0) await log.compact(2, index - 3);
   }
   assert.ok(disk.filePaths("raft").length <= 6, disk.filePaths("raft").join());
@@ -142,10 +142,10 @@ test("a slow group is copied forward instead of keeping every segment", async ()
 test("a removed group stays removed", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk, { segmentBytes: 500 });
-  await log.append({ groupId: 1, start, entries: entries(1, 20) });
-  await log.append({ groupId: 2, start });
+  await log.append([{ groupId: 1, start, entries: entries(1, 20) }]);
+  await log.append([{ groupId: 2, start }]);
   await log.remove(1);
-  await log.append({ groupId: 2, entries: entries(1, 20) });
+  await log.append([{ groupId: 2, entries: entries(1, 20) }]);
   assert.deepEqual(log.groups(), [2]);
   disk.crash("none");
   assert.deepEqual((await openLog(disk)).groups(), [2]);
@@ -154,14 +154,14 @@ test("a removed group stays removed", async () => {
 test("after a failed sync everything is refused for good", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk);
-  await log.append({ groupId: 1, start });
+  await log.append([{ groupId: 1, start }]);
   disk.fault = (operation) => (operation.kind === "datasync" ? "io" : undefined);
   const io = (error: unknown): boolean => isStoreError(error, "io");
-  const queued = [1, 2].map((index) => log.append({ groupId: 1, entries: [entry(index)] }));
+  const queued = [1, 2].map((index) => log.append([{ groupId: 1, entries: [entry(index)] }]));
   for (const one of queued) await assert.rejects(one, io);
   disk.fault = undefined;
   const before = disk.operationCount;
-  await assert.rejects(log.append({ groupId: 1, entries: [entry(1)] }), io);
+  await assert.rejects(log.append([{ groupId: 1, entries: [entry(1)] }]), io);
   assert.equal(disk.operationCount, before, "it touched the disk again");
   disk.crash("none");
   assert.equal((await openLog(disk)).state(1)?.lastIndex, 0);
@@ -170,16 +170,16 @@ test("after a failed sync everything is refused for good", async () => {
 test("a full disk refuses without harm and goes on when there is room", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk, { segmentBytes: 700 });
-  await log.append({ groupId: 1, start, entries: entries(1, 5) });
+  await log.append([{ groupId: 1, start, entries: entries(1, 5) }]);
   for (const room of [30, 90, 150]) {
     const { freeBytes, sizeBytes } = await disk.usage(".");
     disk.capacityBytes = sizeBytes - freeBytes + room;
     const write = { groupId: 1, entries: entries(6, 12, 1, 60) };
-    await assert.rejects(log.append(write), (error) => isStoreError(error, "no-space"));
+    await assert.rejects(log.append([write]), (error) => isStoreError(error, "no-space"));
     assert.equal(log.state(1)?.lastIndex, 5);
   }
   disk.capacityBytes = Number.MAX_SAFE_INTEGER;
-  await log.append({ groupId: 1, entries: entries(6, 12, 2) });
+  await log.append([{ groupId: 1, entries: entries(6, 12, 2) }]);
   disk.crash("none");
   const again = await openLog(disk);
   assert.deepEqual(plain(await readAll(again, 1)), plain([...entries(1, 5), ...entries(6, 12, 2)]));
@@ -190,10 +190,10 @@ const MODES: readonly CrashMode[] = ["all", "none", "random", "torn"];
 /** Writes, replaces, cuts, rotates; calls `acked` with what must be there from now on. */
 async function workload(disk: SimDisk, acked: (last: number, cut: number) => void): Promise<void> {
   const log = await openLog(disk, { segmentBytes: 900, segmentCountMax: 3 });
-  await log.append({ groupId: 1, start, hardState });
-  await log.append({ groupId: 2, start, entries: entries(1, 2) });
+  await log.append([{ groupId: 1, start, hardState }]);
+  await log.append([{ groupId: 2, start, entries: entries(1, 2) }]);
   for (let index = 1; index <= 24; index += 2) {
-    await log.append({ groupId: 1, entries: entries(index, index + 1, 1, 40) });
+    await log.append([{ groupId: 1, entries: entries(index, index + 1, 1, 40) }]);
     acked(index + 1, Math.max(0, index - 9));
     if (index % 8 === 1 && index > 8) await log.compact(1, index - 8);
   }
@@ -222,7 +222,7 @@ test("after a crash at any operation, in any mode, all that was acknowledged is 
       assert.deepEqual(plain(found), plain(entries(from, from + found.length - 1, 1, 40)), where);
       if (state !== undefined) {
         const next = state.lastIndex + 1;
-        await log.append({ groupId: 1, entries: [entry(next, 9)] });
+        await log.append([{ groupId: 1, entries: [entry(next, 9)] }]);
         disk.crash("none");
         assert.equal((await openLog(disk)).state(1)?.lastIndex, next, where);
       }
@@ -238,9 +238,9 @@ test("any flipped bit in synced segments is noticed, and never read as an entry"
   for (let round = 0; round < 400; round += 1) {
     const disk = new SimDisk();
     const log = await openLog(disk, { segmentBytes: 900 });
-    await log.append({ groupId: 1, start });
+    await log.append([{ groupId: 1, start }]);
     for (let index = 1; index <= 20; index += 1) {
-      await log.append({ groupId: 1, entries: [entry(index, 1, 60)] });
+      await log.append([{ groupId: 1, entries: [entry(index, 1, 60)] }]);
     }
     await log.close();
     const path = random.pick(disk.filePaths("raft"));
@@ -258,7 +258,7 @@ test("any flipped bit in synced segments is noticed, and never read as an entry"
 test("rot under a running log is found when the entry is read", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk);
-  await log.append({ groupId: 1, start, entries: entries(1, 3, 1, 100) });
+  await log.append([{ groupId: 1, start, entries: entries(1, 3, 1, 100) }]);
   const path = disk.filePaths("raft")[0] ?? "";
   disk.flipBit(path, Buffer.from(disk.content(path)).indexOf("2@1;"), 3);
   const range = { groupId: 1, firstIndex: 1, lastIndex: 3, bytesMax: 1000 };
@@ -270,9 +270,9 @@ test("a missing, emptied or swapped segment is corrupt", async () => {
   async function written(): Promise<{ disk: SimDisk; paths: string[] }> {
     const disk = new SimDisk();
     const log = await openLog(disk, { segmentBytes: 300, segmentCountMax: 99 });
-    await log.append({ groupId: 1, start });
+    await log.append([{ groupId: 1, start }]);
     for (let index = 1; index <= 20; index += 1) {
-      await log.append({ groupId: 1, entries: [entry(index, 1, 60)] });
+      await log.append([{ groupId: 1, entries: [entry(index, 1, 60)] }]);
     }
     await log.close();
     return { disk, paths: disk.filePaths("raft") };
@@ -308,14 +308,14 @@ test("a log of a newer version is refused, not taken for damage", async () => {
 test("a payload that looks like a record of a later batch does not make a tear look like rot", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk, { random: createSimRandom(1) });
-  await log.append({ groupId: 1, start, entries: [entry(1)] });
-  await log.append({ groupId: 1, entries: [entry(2)] });
+  await log.append([{ groupId: 1, start, entries: [entry(1)] }]);
+  await log.append([{ groupId: 1, entries: [entry(2)] }]);
   const path = disk.filePaths("raft")[0] ?? "";
   const forged = disk.content(path).subarray(64);
   disk.crash("none");
   const other = new SimDisk();
   const victim = await openLog(other, { random: createSimRandom(2) });
-  await victim.append({ groupId: 1, start });
+  await victim.append([{ groupId: 1, start }]);
   const end = other.content(path).byteLength;
   const open = await other.open(path, "write");
   await open.write([Buffer.alloc(60), forged], end);
