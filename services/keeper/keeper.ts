@@ -27,7 +27,6 @@ interface KeeperMetrics {
 }
 
 const HOLDER_BYTES = 8;
-const HEARTBEAT_MS = 1000;
 
 export class Keeper {
   readonly #deps: KeeperDeps;
@@ -59,7 +58,7 @@ export class Keeper {
   }
 
   /** Starts all tasks; returns at once. */
-  start(name: string, address: string): void {
+  start(): void {
     const { intervalMs, sweepIntervalMs } = this.#deps.config;
     const tasks: Task[] = [
       { name: "garbage", intervalMs, round: (signal) => this.#garbageRound(signal) },
@@ -68,7 +67,6 @@ export class Keeper {
       { name: "orphans", intervalMs: sweepIntervalMs, round: (signal) => this.#orphans(signal) },
     ];
     for (const task of tasks) this.#running.push(this.#loop(task));
-    this.#running.push(this.#heartbeats(name, address));
   }
 
   /** Stops all tasks; resolves when the last one has let go. */
@@ -125,21 +123,12 @@ export class Keeper {
     this.#metrics.orphans.increment({}, await this.#sweeper.sweep(signal));
   }
 
-  async #heartbeats(name: string, address: string): Promise<void> {
-    const { metadata, clock, log } = this.#deps;
-    while (!this.#stop.signal.aborted) {
-      try {
-        const details = JSON.stringify({
-          searchedDisks: this.#search.searchedDisks(),
-          waitingRepairs: Object.fromEntries(this.#waiting),
-        });
-        const wallMs = BigInt(clock.wallMs());
-        await metadata.heartbeat({ role: "keeper", name, address, details, wallMs });
-      } catch (error) {
-        log.debug("heartbeat failed", { reason: String(error) });
-      }
-      await this.#pause(HEARTBEAT_MS);
-    }
+  /** What `status` shows of this keeper, as JSON. */
+  details(): string {
+    return JSON.stringify({
+      searchedDisks: this.#search.searchedDisks(),
+      waitingRepairs: Object.fromEntries(this.#waiting),
+    });
   }
 
   async #pause(ms: number): Promise<void> {

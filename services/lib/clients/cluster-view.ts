@@ -36,6 +36,7 @@ export interface ReplacementWish {
 
 const REFRESH_MS = 1000;
 const SUSPECT_MS = 3000;
+const FRESH_MS = 5000;
 
 interface DiskEntry extends DiskAddress {
   readonly readable: boolean;
@@ -59,6 +60,7 @@ export class ClusterView {
   #timer: Timer | undefined;
   #stopped = false;
   #refreshing: Promise<void> | undefined;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
 
   constructor(metadata: MetadataClient, clock: Clock, log: Log) {
     this.#metadata = metadata;
@@ -78,6 +80,11 @@ export class ClusterView {
 
   get epoch(): number {
     return this.#known?.map.epoch ?? 0;
+  }
+
+  /** The root group answered within the last few seconds. */
+  isFresh(): boolean {
+    return this.#clock.monotonicMs() - this.#refreshedAt < FRESH_MS;
   }
 
   /** The map; throws "unavailable" before the first one came. */
@@ -205,6 +212,7 @@ export class ClusterView {
     const knownEpoch = BigInt(this.epoch);
     const kind = { case: "getClusterMap", value: { knownEpoch } } as const;
     const { map } = await this.#metadata.query(ROOT_GROUP, kind);
+    this.#refreshedAt = this.#clock.monotonicMs();
     if (map !== undefined) this.adopt(map);
   }
 

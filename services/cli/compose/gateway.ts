@@ -1,0 +1,63 @@
+// Wires one gateway: clients, root credentials, the S3 server, heartbeats.
+import type { S3Settings } from "../../gateway/config.ts";
+import type { Credential, CredentialStore } from "../../gateway/dependencies.ts";
+import { type RunningGateway, startGateway } from "../../gateway/server.ts";
+import { Heartbeats } from "../../lib/clients/heartbeats.ts";
+import type { Metrics } from "../../lib/ports/metrics.ts";
+import type { RootCredentials } from "../credentials.ts";
+import { VERSION } from "../version.ts";
+import type { ClientPorts, Clients } from "./clients.ts";
+
+export interface GatewayParts {
+  readonly name: string;
+  readonly ports: ClientPorts & { readonly metrics: Metrics };
+  readonly clients: Clients;
+  readonly settings: S3Settings;
+  readonly root: RootCredentials;
+}
+
+export async function composeGateway(parts: GatewayParts): Promise<RunningGateway> {
+  const { clients, ports, settings, name } = parts;
+  const gateway = await startGateway({
+    name,
+    settings,
+    dependencies: {
+      metadata: clients.metadata,
+      buckets: clients.buckets,
+      cluster: clients.view,
+      writer: clients.writer,
+      reader: clients.reader,
+      credentials: rootOnly(parts.root),
+      clock: ports.clock,
+      random: ports.random,
+      log: ports.log,
+      metrics: ports.metrics,
+      isReady: () => clients.view.isFresh(),
+    },
+  });
+  const heartbeats = new Heartbeats(
+    { metadata: clients.metadata, clock: ports.clock, log: ports.log },
+    { role: "gateway", name, address: gateway.address, version: VERSION, details: () => "" },
+  );
+  heartbeats.start();
+  return {
+    ...gateway,
+    close: async () => {
+      heartbeats.stop();
+      await gateway.close();
+    },
+  };
+}
+
+/** The root user and nobody else. */
+function rootOnly(root: RootCredentials): CredentialStore {
+  const credential: Credential = {
+    secret: root.secretAccessKey,
+    userId: "root",
+    displayName: "root",
+    administrator: true,
+  };
+  return {
+    find: async (accessKeyId) => (accessKeyId === root.accessKeyId ? credential : undefined),
+  };
+}
