@@ -1,0 +1,100 @@
+// Structured logging behind the port: one JSON line per event on stderr, written before the call
+// returns, so that a crash loses nothing. Values under keys that name secrets are replaced at any
+// depth; errors are shown with code, stack and causes; bytes as hex, big integers as text.
+import { type DestinationStream, destination, pino } from "pino";
+import { toHex } from "../base/bytes.ts";
+import { StoreError } from "../base/errors.ts";
+import type { Log, LogFields } from "../ports/log.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+export interface LogOptions {
+  /** Default "info". */
+  readonly level?: LogLevel;
+  /** Added to every line, e.g. service and node. */
+  readonly fields?: LogFields;
+  /** Where lines go; stderr when left out. */
+  readonly destination?: DestinationStream;
+}
+
+const SECRET_NAME = /authorization|signature|secret|token|password|credential|cookie|private.?key/i;
+const REDACTED = "[redacted]";
+const DEPTH_MAX = 8;
+const ITEMS_MAX = 100;
+const BYTES_SHOWN_MAX = 64;
+
+export function createLog(options: LogOptions = {}): Log {
+  const stream = options.destination ?? destination({ fd: 2, sync: true });
+  const logger = pino(
+    {
+      level: options.level ?? "info",
+      base: null,
+      messageKey: "message",
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
+  return wrap(logger, options.fields);
+}
+
+type Logger = ReturnType<typeof pino>;
+
+function wrap(parent: Logger, fields: LogFields | undefined): Log {
+  const logger = fields === undefined ? parent : parent.child(plainFields(fields));
+  return {
+    debug: (message, more) => logger.debug(plainFields(more), message),
+    info: (message, more) => logger.info(plainFields(more), message),
+    warn: (message, more) => logger.warn(plainFields(more), message),
+    error: (message, error, more) =>
+      logger.error({ ...plainFields(more), error: plain(error, 0) }, message),
+    child: (more) => wrap(logger, more),
+  };
+}
+
+function plainFields(fields: LogFields | undefined): Record<string, unknown> {
+  return fields === undefined ? {} : plainEntries(Object.entries(fields), 0);
+}
+
+function plainEntries(
+  entries: readonly (readonly [string, unknown])[],
+  depth: number,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    entries
+      .slice(0, ITEMS_MAX)
+      .map(([key, value]) => [key, SECRET_NAME.test(key) ? REDACTED : plain(value, depth + 1)]),
+  );
+}
+
+/** A copy of `value` that JSON can show, without secrets, of bounded depth and width. */
+function plain(value: unknown, depth: number): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth > DEPTH_MAX) return "[deep]";
+  if (value instanceof Error) return plainError(value, depth);
+  if (value instanceof Uint8Array) return toHex(value.subarray(0, BYTES_SHOWN_MAX));
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (Array.isArray(value)) {
+    return value.slice(0, ITEMS_MAX).map((item: unknown) => plain(item, depth + 1));
+  }
+  if (value instanceof Map) {
+    return plainEntries(
+      [...value].map(([key, item]) => [String(key), item] as const),
+      depth,
+    );
+  }
+  return plainEntries(Object.entries(value), depth);
+}
+
+function plainError(error: Error, depth: number): Record<string, unknown> {
+  const shown: Record<string, unknown> = { name: error.name, message: error.message };
+  if (error instanceof StoreError && error.leaderHint !== undefined) {
+    shown.leaderHint = error.leaderHint;
+  }
+  if ("code" in error) shown.code = plain(error.code, depth + 1);
+  shown.stack = error.stack;
+  if (error.cause !== undefined) shown.cause = plain(error.cause, depth + 1);
+  if (error instanceof AggregateError) shown.errors = plain(error.errors, depth + 1);
+  return shown;
+}

@@ -1,0 +1,85 @@
+// Metrics behind the port, kept by prom-client and shown as Prometheus text. Every name of ours gets the
+// prefix `dolium_`; Node's own metrics keep prom-client's names. A metric registered twice with the same
+// kind and labels is one metric, so that several nodes may live in one process.
+import {
+  collectDefaultMetrics,
+  Counter as PromCounter,
+  Gauge as PromGauge,
+  Histogram as PromHistogram,
+  Registry,
+} from "prom-client";
+import { assert } from "../base/assert.ts";
+import type { Labels, MetricOptions, Metrics } from "../ports/metrics.ts";
+
+const PREFIX = "dolium_";
+
+export interface MetricsRegistry extends Metrics {
+  /** The Content-Type of `expose`. */
+  readonly contentType: string;
+  /** Everything registered, in Prometheus' text format. */
+  expose(): Promise<string>;
+}
+
+export interface MetricsOptions {
+  /** Event loop, heap, garbage collection, file descriptors. Default true. */
+  readonly nodeMetrics?: boolean;
+}
+
+interface Registered {
+  readonly shape: string;
+  readonly metric: unknown;
+}
+
+export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
+  const registry = new Registry();
+  if (options.nodeMetrics !== false) collectDefaultMetrics({ register: registry });
+  const known = new Map<string, Registered>();
+
+  function once<T>(name: string, shape: readonly unknown[], create: () => T): T {
+    assert(/^[a-z][a-z0-9_]*$/.test(name), `metric ${name}: not in snake_case`);
+    const text = JSON.stringify(shape);
+    const before = known.get(name);
+    if (before !== undefined) {
+      assert(before.shape === text, `metric ${name}: registered with another kind or labels`);
+      // The shape names the kind, so the metric has the type that it was created with.
+      return before.metric as T;
+    }
+    const metric = create();
+    known.set(name, { shape: text, metric });
+    return metric;
+  }
+  const described = (name: string, { help, labels = [] }: MetricOptions) => ({
+    name: PREFIX + name,
+    help,
+    labelNames: [...labels],
+    registers: [registry],
+  });
+
+  return {
+    contentType: registry.contentType,
+    expose: () => registry.metrics(),
+    counter(name, given) {
+      assert(name.endsWith("_total"), `metric ${name}: a counter's name ends in _total`);
+      const create = () => new PromCounter(described(name, given));
+      const metric = once(name, ["counter", given.labels], create);
+      return { increment: (labels: Labels = {}, amount = 1) => metric.inc({ ...labels }, amount) };
+    },
+    gauge(name, given) {
+      assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
+      const create = () => new PromGauge(described(name, given));
+      const metric = once(name, ["gauge", given.labels], create);
+      return { set: (value, labels = {}) => metric.set({ ...labels }, value) };
+    },
+    histogram(name, given) {
+      assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
+      const buckets = [...given.buckets];
+      assert(
+        buckets.every((bound, index) => index === 0 || bound > (buckets[index - 1] ?? bound)),
+        `metric ${name}: buckets must ascend`,
+      );
+      const create = () => new PromHistogram({ ...described(name, given), buckets });
+      const metric = once(name, ["histogram", given.labels, buckets], create);
+      return { observe: (value, labels = {}) => metric.observe({ ...labels }, value) };
+    },
+  };
+}
