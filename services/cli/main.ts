@@ -44,7 +44,7 @@ try {
   const usage = error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
   reportFailure(args.includes("--json"), message, usage ? "usage" : "failed");
-  if (!usage && process.env.DOLIUM_DEBUG !== undefined) console.error(error);
+  if (!usage && process.env.DOLIUM_DEBUG !== undefined) process.stderr.write(`${String(error)}\n`);
   process.exitCode = usage ? 2 : 1;
 }
 // Sockets and timers of a command that ended must not keep the process.

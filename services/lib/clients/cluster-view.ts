@@ -57,6 +57,7 @@ export class ClusterView {
   readonly #log: Log;
   readonly #suspects = new Map<number, number>();
   #known: Known | undefined;
+  #ring: PlacementTable["ring"] | undefined;
   #timer: Timer | undefined;
   #stopped = false;
   #refreshing: Promise<void> | undefined;
@@ -186,7 +187,11 @@ export class ClusterView {
   #table(known: Known, policy: Policy): PlacementTable {
     const cached = known.tables.get(policy.name);
     if (cached !== undefined) return cached;
-    const table = computePlacementTable(known.map, policy);
+    // Writes go on when nodes are out for good; whether enough is durable is judged at the end.
+    const ring = this.#ring;
+    const options = ring === undefined ? { relaxed: true } : { relaxed: true, ring };
+    const table = computePlacementTable(known.map, policy, options);
+    this.#ring = table.ring;
     known.tables.set(policy.name, table);
     return table;
   }
