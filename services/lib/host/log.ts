@@ -1,7 +1,7 @@
 // Structured logging behind the port: one JSON line per event on stderr, written before the call
 // returns, so that a crash loses nothing. Values under keys that name secrets are replaced at any
 // depth; errors are shown with code, stack and causes; bytes as hex, big integers as text.
-import { type DestinationStream, destination, pino } from "pino";
+import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Log, LogFields } from "../ports/log.ts";
@@ -37,8 +37,6 @@ export function createLog(options: LogOptions = {}): Log {
   );
   return wrap(logger, options.fields);
 }
-
-type Logger = ReturnType<typeof pino>;
 
 function wrap(parent: Logger, fields: LogFields | undefined): Log {
   const logger = fields === undefined ? parent : parent.child(plainFields(fields));

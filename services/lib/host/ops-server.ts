@@ -82,7 +82,8 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
       } catch (error) {
         throw new StoreError("io", `listen on ${address}: ${String(error)}`, { cause: error });
       }
-      const bound = server.addresses()[0]?.port ?? port;
+      const [found] = server.addresses();
+      const bound = typeof found === "object" ? found.port : port;
       return address.replace(/:[0-9]+$/, `:${bound}`);
     },
     close: () => server.close(),

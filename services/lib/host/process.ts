@@ -11,8 +11,7 @@ const SIGNALS: readonly StopSignal[] = ["SIGTERM", "SIGINT"];
 
 /** The part of Node's process that this needs; a test may hand in its own. */
 export interface ProcessHandle {
-  on(event: string, listener: (...values: never[]) => void): unknown;
-  off(event: string, listener: (...values: never[]) => void): unknown;
+  readonly events: NodeJS.EventEmitter;
   exit(code: number): unknown;
 }
 
@@ -40,7 +39,7 @@ interface Closer {
 /** Installs the handlers; one per process. */
 export function installProcessLife(options: ProcessLifeOptions): ProcessLife {
   const { log, graceMs = 30_000 } = options;
-  const handle: ProcessHandle = options.process ?? process;
+  const handle = options.process ?? { events: process, exit: (code) => process.exit(code) };
   const closers: Closer[] = [];
   let stopping: Promise<number> | undefined;
 
@@ -65,7 +64,7 @@ export function installProcessLife(options: ProcessLifeOptions): ProcessLife {
     ["uncaughtException", onFatal] as const,
     ["unhandledRejection", onFatal] as const,
   ];
-  for (const [event, listener] of handlers) handle.on(event, listener);
+  for (const [event, listener] of handlers) handle.events.on(event, listener);
   return {
     onStop(name, close): void {
       assert(stopping === undefined, `process: ${name} was opened while stopping`);
@@ -73,7 +72,7 @@ export function installProcessLife(options: ProcessLifeOptions): ProcessLife {
     },
     stop,
     uninstall(): void {
-      for (const [event, listener] of handlers) handle.off(event, listener);
+      for (const [event, listener] of handlers) handle.events.off(event, listener);
     },
   };
 }
