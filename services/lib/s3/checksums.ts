@@ -138,9 +138,8 @@ class Engine {
   /** Ends the owner's hash. */
   digest(): Uint8Array {
     const digest = this.hasher.digest("binary");
+    // A digest leaves the engine without a state to save; the next owner loads its own.
     this.#owner = undefined;
-    // A digest leaves the engine without a state to save.
-    this.hasher.init();
     return digest;
   }
 }

@@ -296,6 +296,13 @@ describe("refuses trailers", () => {
     );
     refuseText("MalformedTrailerError", /x-amz-checksum-crc32:.*\r\n/, "");
     refuseText("IncompleteBody", /x-amz-trailer-signature:.*\r\n/, "");
+    const late = "x-amz-checksum-sha1:A";
+    const both = options(PAYLOAD, {
+      trailer: true,
+      trailerNames: [TRAILER[0], "x-amz-checksum-sha1"],
+    });
+    const afterwards = text.replace(/(x-amz-trailer-signature:.*\r\n)/, `$1${late}\r\n`);
+    refuse("MalformedTrailerError", Buffer.from(afterwards, "latin1"), both);
     const none = options(PAYLOAD, { trailer: true });
     assert.equal(decodeAll(none, signedBody([PAYLOAD])).trailers.size, 0);
   });

@@ -170,6 +170,9 @@ describe("addressing", () => {
     assert.deepEqual(address("//", "my.photos.s3.example.org"), hosted("my.photos", "/"));
     assert.deepEqual(address("/k", "b.eu.s3.example.org"), hosted("b", "k"));
     assert.deepEqual(address("/k", "b.example.org:8081"), hosted("b", "k"));
+    const reversed = { serviceNames: SERVICE_NAMES.toReversed() };
+    const european = parseAuthority("b.eu.s3.example.org");
+    assert.equal(resolveAddress(parseRequestTarget("/k"), european, reversed).bucket, "b");
     assert.equal(address("/b/k", "b.example.org").style, "path");
     assert.equal(address("/b/k", "b.example.org:8082").style, "path");
     assert.deepEqual(address("/b/k", "eu.s3.example.org"), path("b", "k"));
@@ -240,6 +243,11 @@ describe("copy source", () => {
     });
     assert.equal(parseCopySource("b%2Fk+1").key, "k+1");
     assert.equal(parseCopySource("b//k").key, "/k");
+    assert.deepEqual(parseCopySource("b/k?versionId=x?versionId=y"), {
+      bucket: "b",
+      key: "k?versionId=x",
+      versionId: "y",
+    });
   });
 
   test("refuses what names no object", () => {

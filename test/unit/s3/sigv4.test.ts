@@ -22,6 +22,21 @@ import {
 
 const MINUTE_MS = 60_000;
 
+/** Signature over a canonical request written out in a test. */
+function signByHand(canonical: string): string {
+  const digest = createHash("sha256").update(canonical).digest("hex");
+  const text = `AWS4-HMAC-SHA256\n20260131T235930Z\n20260131/eu-1/s3/aws4_request\n${digest}`;
+  const key = deriveSigningKey(SECRET, { date: "20260131", region: "eu-1", service: "s3" });
+  return createHmac("sha256", key).update(text).digest("hex");
+}
+
+function authorization(names: string, signature: string): string {
+  return (
+    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260131/eu-1/s3/aws4_request, " +
+    `SignedHeaders=${names}, Signature=${signature}`
+  );
+}
+
 describe("verification by header", () => {
   test("gives what the body needs", () => {
     const hash = createHash("sha256").update("x").digest();
@@ -108,6 +123,28 @@ describe("verification by header", () => {
     verify({ ...call, headers: [...call.headers, ["User-Agent", "x"], ["Range", "bytes=0-1"]] });
   });
 
+  test("a request without a host is refused", () => {
+    const call = signedCall("UNSIGNED-PAYLOAD", { ...BASE, headers: [] });
+    const error = expectS3Error("AccessDenied", () => verify(call));
+    assert.deepEqual(error.details, [["HeadersNotSigned", "host"]]);
+  });
+
+  test("runs of spaces count as one, in the order of names whatever the claim's", () => {
+    const headers: HeaderField[] = [
+      ["x-amz-meta-b", "1   2\t3"],
+      ["Host", "h"],
+      ["x-amz-date", "20260131T235930Z"],
+      ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"],
+    ];
+    const names = "x-amz-meta-b;host;x-amz-date;x-amz-content-sha256";
+    const signature = signByHand(
+      "GET\n/\n\nhost:h\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20260131T235930Z\n" +
+        `x-amz-meta-b:1 2 3\n\n${names}\nUNSIGNED-PAYLOAD`,
+    );
+    headers.push(["Authorization", authorization(names, signature)]);
+    verify({ method: "GET", target: "/", headers });
+  });
+
   test("needs a date and a payload hash", () => {
     const without = (name: string): Call => {
       const call = signedCall();
@@ -131,15 +168,8 @@ describe("verification by header", () => {
     const canonical =
       `GET\n/\n\ndate:${date}\nhost:h\nx-amz-content-sha256:UNSIGNED-PAYLOAD\n\n` +
       "date;host;x-amz-content-sha256\nUNSIGNED-PAYLOAD";
-    const digest = createHash("sha256").update(canonical).digest("hex");
-    const text = `AWS4-HMAC-SHA256\n20260131T235930Z\n20260131/eu-1/s3/aws4_request\n${digest}`;
-    const key = deriveSigningKey(SECRET, { date: "20260131", region: "eu-1", service: "s3" });
-    const signature = createHmac("sha256", key).update(text).digest("hex");
-    headers.push([
-      "Authorization",
-      "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260131/eu-1/s3/aws4_request, " +
-        `SignedHeaders=date;host;x-amz-content-sha256, Signature=${signature}`,
-    ]);
+    const signature = signByHand(canonical);
+    headers.push(["Authorization", authorization("date;host;x-amz-content-sha256", signature)]);
     assert.equal(verify({ method: "GET", target: "/", headers }).amzDate, "20260131T235930Z");
   });
 
