@@ -23,10 +23,6 @@ export const ERROR_ROWS = {
     409,
     "The conditional request cannot succeed due to a conflicting operation against this resource.",
   ],
-  ContentSHA256Mismatch: [
-    400,
-    "The provided 'x-amz-content-sha256' header does not match what was computed.",
-  ],
   CredentialsNotSupported: [400, "This request does not support credentials."],
   EntityTooLarge: [400, "Your proposed upload exceeds the maximum allowed size"],
   EntityTooSmall: [400, "Your proposed upload is smaller than the minimum allowed size"],
@@ -81,6 +77,7 @@ export const ERROR_ROWS = {
     "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
   ],
   InvalidRequest: [400, "Invalid Request"],
+  InvalidSOAPRequest: [400, "The SOAP request body is invalid."],
   InvalidSecurity: [403, "The provided security credentials are not valid."],
   InvalidStorageClass: [400, "The storage class you specified is not valid"],
   InvalidTag: [400, "The tag provided was not a valid tag."],
@@ -187,6 +184,11 @@ export const ERROR_ROWS = {
       "your key and signing method.",
   ],
   SlowDown: [503, "Please reduce your request rate."],
+  TemporaryRedirect: [
+    307,
+    "You are being redirected to the bucket while the Domain Name System (DNS) server is being " +
+      "updated.",
+  ],
   TooManyBuckets: [400, "You have attempted to create more buckets than allowed"],
   UnexpectedContent: [400, "This request does not support content"],
   UnresolvableGrantByEmailAddress: [
@@ -197,10 +199,6 @@ export const ERROR_ROWS = {
     400,
     "The bucket POST must contain the specified field name. If it is specified, please check " +
       "the order of the fields.",
-  ],
-  XAmzContentChecksumMismatch: [
-    400,
-    "The Content checksum you specified did not match what we received.",
   ],
   XAmzContentSHA256Mismatch: [
     400,

@@ -2,6 +2,8 @@
 // the security page).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
+import { isS3Error } from "../../../services/lib/s3/errors.ts";
 import { HeaderList } from "../../../services/lib/s3/headers.ts";
 import { QueryParameters } from "../../../services/lib/s3/query-parameters.ts";
 import { type AuthClaim, parseAuthorization } from "../../../services/lib/s3/sigv4/claim.ts";
@@ -87,6 +89,27 @@ describe("header claims", () => {
     const both = QueryParameters.parse("X-Amz-Signature=1&AWSAccessKeyId=1");
     expectS3Error("InvalidArgument", () => parseAuthorization(new HeaderList([]), both));
   });
+});
+
+test("any header and query is a claim or a client's error", () => {
+  const piece = fc.oneof(
+    fc.constantFrom("AWS4-HMAC-SHA256 ", "AWS ", "Credential=", "SignedHeaders=", "Signature="),
+    fc.constantFrom(",", ";", "/", "=", ":", " ", "host", "AK/20260131/eu-1/s3/aws4_request"),
+    fc.constantFrom("X-Amz-Algorithm=", "&", "X-Amz-Expires=9", "AWSAccessKeyId=", "Expires="),
+    fc.stringMatching(/^[\x20-\x7e]{0,5}$/),
+  );
+  const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(""));
+  fc.assert(
+    fc.property(fc.option(text), text, (header, query) => {
+      try {
+        const fields = header === null ? [] : [["Authorization", header] as const];
+        parseAuthorization(new HeaderList(fields), QueryParameters.parse(query));
+      } catch (error) {
+        assert.ok(isS3Error(error) && error.status < 500, String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 describe("query claims", () => {
