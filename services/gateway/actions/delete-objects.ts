@@ -8,7 +8,7 @@ import type { DeleteObjectsReply_Result } from "../../lib/gen/dolium/record/v1/c
 import { checkKey } from "../../lib/s3/addressing.ts";
 import { parseChecksumHeaders } from "../../lib/s3/checksum-headers.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
-import { parseAmzDate, parseHttpDate } from "../../lib/s3/http-date.ts";
+import { parseHttpDate, parseIsoDate } from "../../lib/s3/http-date.ts";
 import {
   type DeletedObject,
   type DeleteFailure,
@@ -35,8 +35,6 @@ export const deleteObjects: BucketOperation = {
   scope: "bucket",
   run,
 };
-
-const ISO_DATE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z$/;
 
 type Outcome = DeletedObject | DeleteFailure;
 
@@ -91,13 +89,6 @@ function timeOf({ lastModifiedTime: text }: DeleteEntry, nowMs: number): number 
   const time = parseHttpDate(text, nowMs) ?? parseIsoDate(text);
   if (time === undefined) throw invalidArgument("Invalid date", "LastModifiedTime", text);
   return time;
-}
-
-/** `2009-10-12T17:50:30.000Z`, the form in which listings show times. */
-function parseIsoDate(text: string): number | undefined {
-  const match = ISO_DATE.exec(text);
-  if (match === null) return undefined;
-  return parseAmzDate(`${match.slice(1, 4).join("")}T${match.slice(4, 7).join("")}Z`);
 }
 
 function outcomeOf(entry: DeleteEntry, result: DeleteObjectsReply_Result): Outcome {

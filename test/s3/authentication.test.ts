@@ -1,0 +1,191 @@
+// Who may ask: header signatures, chunked bodies, anonymous requests, other users. Refusals carry AWS's
+// codes, and nothing is told to a caller who may not know it.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, test } from "node:test";
+import { crc32 } from "node:zlib";
+import { Caller, headBytes, pathOf, toAnswer } from "./caller.ts";
+import { makeBucket, startCluster, type TestCluster } from "./harness.ts";
+import { sendRaw } from "./raw-http.ts";
+
+let cluster: TestCluster;
+let s3: Caller;
+let bucket: string;
+
+before(async () => {
+  cluster = await startCluster();
+  s3 = new Caller(cluster);
+  bucket = await makeBucket(s3);
+  await s3.put(bucket, "object", "content");
+});
+after(() => cluster.stop());
+
+test("denies anonymous requests, whatever they ask for", async () => {
+  const calls = [
+    { target: "/" },
+    { target: `/${bucket}` },
+    { target: pathOf(bucket, "object") },
+    { target: pathOf(bucket, "missing") },
+    { target: "/no-such-bucket-here/key" },
+    { target: `/${bucket}?policy` },
+    { method: "PUT", target: pathOf(bucket, "new"), body: "x" },
+    { method: "DELETE", target: pathOf(bucket, "object") },
+    { method: "POST", target: `/${bucket}?delete`, body: "<Delete/>" },
+    { method: "OPTIONS", target: pathOf(bucket, "object") },
+  ];
+  for (const call of calls) {
+    const answer = await s3.call({ ...call, sign: false });
+    assert.equal(answer.status, 403, JSON.stringify(call));
+    assert.equal(answer.code, "AccessDenied");
+  }
+  assert.equal((await s3.get(bucket, "object")).text, "content");
+});
+
+test("denies before it evaluates conditions", async () => {
+  const headers = [["If-Modified-Since", "Fri, 01 Dec 2090 16:00:00 GMT"]] as const;
+  const answer = await s3.call({ target: pathOf(bucket, "object"), headers, sign: false });
+  assert.equal(answer.status, 403);
+});
+
+test("refuses an unknown access key and a wrong secret", async () => {
+  const target = pathOf(bucket, "object");
+  const unknown = new Caller({ ...cluster, accessKeyId: "NOSUCHKEY" });
+  const first = await unknown.call({ target });
+  assert.equal(first.status, 403);
+  assert.equal(first.code, "InvalidAccessKeyId");
+  const wrong = new Caller({ ...cluster, secretAccessKey: "wrong" });
+  const second = await wrong.call({ target });
+  assert.equal(second.status, 403);
+  assert.equal(second.code, "SignatureDoesNotMatch");
+  assert.match(second.text, /<StringToSign>/);
+});
+
+test("refuses clocks more than 15 minutes off", async () => {
+  const target = pathOf(bucket, "object");
+  for (const offMs of [-16 * 60_000, 16 * 60_000]) {
+    const answer = await s3.call({ target, nowMs: Date.now() + offMs });
+    assert.equal(answer.status, 403);
+    assert.equal(answer.code, "RequestTimeTooSkewed");
+  }
+  assert.equal((await s3.call({ target, nowMs: Date.now() - 14 * 60_000 })).status, 200);
+});
+
+test("refuses version 2 signatures clearly", async () => {
+  const host = new URL(cluster.endpoint).host;
+  const head = headBytes("GET", "/", [
+    ["Host", host],
+    ["Date", new Date().toUTCString()],
+    ["Authorization", `AWS ${cluster.accessKeyId}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=`],
+  ]);
+  const answer = toAnswer(await sendRaw(cluster.endpoint, head));
+  assert.equal(answer.status, 400);
+  assert.equal(answer.code, "InvalidRequest");
+  assert.match(answer.text, /AWS4-HMAC-SHA256/);
+});
+
+test("refuses two Authorization headers, and headers that are not signed", async () => {
+  const host = new URL(cluster.endpoint).host;
+  const once = s3.requestBytes({ target: "/" }).toString("latin1");
+  const line = /Authorization: .*\r\n/.exec(once)?.[0] ?? "";
+  const twice = toAnswer(await sendRaw(cluster.endpoint, once.replace(line, line + line)));
+  assert.equal(twice.status, 400);
+  assert.equal(twice.code, "InvalidArgument");
+  const extra = once.replace(`Host: ${host}`, `Host: ${host}\r\nx-amz-meta-a: b`);
+  const unsigned = toAnswer(await sendRaw(cluster.endpoint, extra));
+  assert.equal(unsigned.status, 403);
+  assert.equal(unsigned.code, "AccessDenied");
+});
+
+test("keeps one user's buckets from another", async (context) => {
+  const { stranger } = cluster;
+  if (stranger === undefined) {
+    context.skip("the cluster has one user");
+    return;
+  }
+  const calls = [
+    { target: `/${bucket}` },
+    { method: "HEAD", target: `/${bucket}` },
+    { target: pathOf(bucket, "object") },
+    { target: pathOf(bucket, "missing") },
+    { method: "PUT", target: pathOf(bucket, "object"), body: "x" },
+    { method: "DELETE", target: pathOf(bucket, "object") },
+    { method: "DELETE", target: `/${bucket}` },
+    { target: `/${bucket}?location` },
+  ];
+  for (const call of calls) {
+    const answer = await stranger.call(call);
+    assert.equal(answer.status, 403, JSON.stringify(call));
+  }
+  const list = await stranger.call({ target: "/" });
+  assert.equal(list.status, 200);
+  assert.ok(!list.text.includes(bucket));
+  const own = await makeBucket(stranger);
+  const copy = await stranger.call({
+    method: "PUT",
+    target: pathOf(own, "stolen"),
+    headers: [["x-amz-copy-source", `/${bucket}/object`]],
+  });
+  assert.equal(copy.status, 403);
+  assert.equal(copy.code, "AccessDenied");
+  const taken = await stranger.call({ method: "PUT", target: `/${bucket}` });
+  assert.equal(taken.status, 409);
+  assert.equal(taken.code, "BucketAlreadyExists");
+});
+
+test("takes signed chunks", async () => {
+  const chunks = [randomBytes(65_536), randomBytes(65_536), randomBytes(1000)];
+  const target = pathOf(bucket, "chunked");
+  const answer = await s3.send(s3.chunkedBytes({ target }, chunks));
+  assert.equal(answer.status, 200, answer.text);
+  const get = await s3.call({ target });
+  assert.deepEqual(get.body, Buffer.concat(chunks));
+  assert.equal(get.headers.get("content-encoding"), undefined);
+});
+
+test("refuses altered, missing and reordered chunks, and keeps nothing", async () => {
+  const chunks = [Buffer.alloc(8192, "a"), Buffer.alloc(8192, "b"), Buffer.alloc(100, "c")];
+  const target = pathOf(bucket, "chunk-lies");
+  const good = s3.chunkedBytes({ target }, chunks);
+  const altered = Buffer.from(good);
+  altered[good.indexOf("bbbb") + 10] = 0x78;
+  const first = await s3.send(altered);
+  assert.equal(first.status, 403);
+  assert.equal(first.code, "SignatureDoesNotMatch");
+  const at = good.indexOf("2000;chunk-signature", good.indexOf("aaaa"));
+  const reordered = Buffer.from(good);
+  const pieceBytes = at - good.indexOf("2000;chunk-signature");
+  const start = at - pieceBytes;
+  good.copy(reordered, start, at, at + pieceBytes);
+  good.copy(reordered, at, start, at);
+  assert.equal((await s3.send(reordered)).status, 403);
+  const wrongLength = s3.chunkedBytes({ target }, chunks, { decodedLength: 20_000 });
+  const third = await s3.send(wrongLength);
+  assert.equal(third.status, 400);
+  assert.equal(third.code, "IncompleteBody");
+  assert.equal((await s3.call({ target })).status, 404);
+});
+
+test("verifies checksums in trailers", async () => {
+  const body = randomBytes(20_000);
+  const digest = Buffer.alloc(4);
+  digest.writeUInt32BE(crc32(body));
+  const target = pathOf(bucket, "trailer");
+  const right = [["x-amz-checksum-crc32", digest.toString("base64")]] as const;
+  const good = await s3.send(s3.chunkedBytes({ target }, [body], { trailers: right }));
+  assert.equal(good.status, 200, good.text);
+  assert.equal(good.headers.get("x-amz-checksum-crc32"), digest.toString("base64"));
+  const wrong = [["x-amz-checksum-crc32", "AAAAAA=="]] as const;
+  const other = pathOf(bucket, "trailer-wrong");
+  const bad = await s3.send(s3.chunkedBytes({ target: other }, [body], { trailers: wrong }));
+  assert.equal(bad.status, 400);
+  assert.equal(bad.code, "BadDigest");
+  assert.equal((await s3.call({ target: other })).status, 404);
+});
+
+test("checks the expected owner of a bucket", async () => {
+  const target = pathOf(bucket, "object");
+  const headers = [["x-amz-expected-bucket-owner", "somebody_else"]] as const;
+  const answer = await s3.call({ target, headers });
+  assert.equal(answer.status, 403);
+  assert.equal(answer.code, "AccessDenied");
+});

@@ -1,0 +1,55 @@
+// What the S3 tests run against. By default a gateway on a free port over metadata and bodies in memory;
+// with DOLIUM_TEST_ENDPOINT (and DOLIUM_TEST_ACCESS_KEY, DOLIUM_TEST_SECRET_KEY, DOLIUM_TEST_REGION) a
+// cluster that runs already. Every test makes buckets of its own, so any number may share one.
+import { randomBytes } from "node:crypto";
+import { OTHER_USER, ROOT_USER, startMemoryGateway } from "../unit/gateway/memory-gateway.ts";
+import { Caller } from "./caller.ts";
+
+export interface TestCluster {
+  readonly endpoint: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  /** A caller who owns nothing; undefined where the cluster has one user only. */
+  readonly stranger: Caller | undefined;
+  stop(): Promise<void>;
+}
+
+export async function startCluster(): Promise<TestCluster> {
+  const endpoint = process.env.DOLIUM_TEST_ENDPOINT;
+  const region = process.env.DOLIUM_TEST_REGION ?? "us-east-1";
+  if (endpoint !== undefined) {
+    return {
+      endpoint,
+      accessKeyId: process.env.DOLIUM_TEST_ACCESS_KEY ?? "",
+      secretAccessKey: process.env.DOLIUM_TEST_SECRET_KEY ?? "",
+      region,
+      stranger: undefined,
+      stop: async () => undefined,
+    };
+  }
+  const gateway = await startMemoryGateway();
+  const own = `http://${gateway.running.address}`;
+  const { accessKeyId, secret } = OTHER_USER;
+  return {
+    endpoint: own,
+    accessKeyId: ROOT_USER.accessKeyId,
+    secretAccessKey: ROOT_USER.secret,
+    region,
+    stranger: new Caller({ endpoint: own, accessKeyId, secretAccessKey: secret, region }),
+    stop: () => gateway.stop(),
+  };
+}
+
+/** A name no other test uses. */
+export function newBucketName(): string {
+  return `test-${randomBytes(8).toString("hex")}`;
+}
+
+/** A new bucket of the caller. */
+export async function makeBucket(caller: Caller): Promise<string> {
+  const bucket = newBucketName();
+  const answer = await caller.call({ method: "PUT", target: `/${bucket}` });
+  if (answer.status !== 200) throw new Error(`creating ${bucket}: ${answer.status} ${answer.text}`);
+  return bucket;
+}

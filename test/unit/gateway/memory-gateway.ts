@@ -1,0 +1,161 @@
+// A real gateway on a real port, over metadata and bodies in memory: what the gateway does alone is tested
+// with real HTTP, and failures of the rest are played by the doubles.
+
+import { type S3Settings, s3Settings } from "../../../services/gateway/config.ts";
+import type { Credential } from "../../../services/gateway/dependencies.ts";
+import { type RunningGateway, startGateway } from "../../../services/gateway/server.ts";
+import { BucketDirectory } from "../../../services/lib/clients/bucket-directory.ts";
+import type { MetadataClient } from "../../../services/lib/clients/metadata-client.ts";
+import { createClock } from "../../../services/lib/host/clock.ts";
+import { createRandom } from "../../../services/lib/host/random.ts";
+import type { Log, LogFields } from "../../../services/lib/ports/log.ts";
+import type { Labels, Metrics } from "../../../services/lib/ports/metrics.ts";
+import { MemoryBodies } from "./memory-bodies.ts";
+import { MemoryMetadata } from "./memory-metadata.ts";
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+export class MemoryLog implements Log {
+  readonly lines: LogLine[];
+  readonly #fields: LogFields;
+
+  constructor(lines: LogLine[] = [], fields: LogFields = {}) {
+    this.lines = lines;
+    this.#fields = fields;
+  }
+
+  debug(message: string, fields: LogFields = {}): void {
+    this.#add("debug", message, fields);
+  }
+
+  info(message: string, fields: LogFields = {}): void {
+    this.#add("info", message, fields);
+  }
+
+  warn(message: string, fields: LogFields = {}): void {
+    this.#add("warn", message, fields);
+  }
+
+  error(message: string, error: unknown, fields: LogFields = {}): void {
+    this.#add("error", message, { ...fields, error });
+  }
+
+  child(fields: LogFields): Log {
+    return new MemoryLog(this.lines, { ...this.#fields, ...fields });
+  }
+
+  #add(level: string, message: string, fields: LogFields): void {
+    this.lines.push({ level, message, fields: { ...this.#fields, ...fields } });
+  }
+}
+
+export class MemoryMetrics implements Metrics {
+  readonly values = new Map<string, number>();
+
+  counter(name: string): { increment(labels?: Labels, amount?: number): void } {
+    return { increment: (labels = {}, amount = 1) => this.#add(name, labels, amount) };
+  }
+
+  gauge(name: string): { set(value: number, labels?: Labels): void } {
+    return { set: (value, labels = {}) => this.values.set(seriesName(name, labels), value) };
+  }
+
+  histogram(name: string): { observe(value: number, labels?: Labels): void } {
+    return { observe: (_value, labels = {}) => this.#add(`${name}_count`, labels, 1) };
+  }
+
+  #add(name: string, labels: Labels, amount: number): void {
+    const series = seriesName(name, labels);
+    this.values.set(series, (this.values.get(series) ?? 0) + amount);
+  }
+}
+
+function seriesName(name: string, labels: Labels): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return pairs.length === 0 ? name : `${name}{${pairs.join(",")}}`;
+}
+
+export interface TestUser extends Credential {
+  readonly accessKeyId: string;
+}
+
+export const ROOT_USER: TestUser = {
+  accessKeyId: "ROOTACCESSKEY0000001",
+  secret: "a secret of the root user/with+signs",
+  userId: "root_dolium",
+  displayName: "root",
+};
+export const OTHER_USER: TestUser = {
+  accessKeyId: "OTHERACCESSKEY000001",
+  secret: "another secret",
+  userId: "other_dolium",
+  displayName: "other",
+};
+export const ADMIN_USER: TestUser = {
+  accessKeyId: "ADMINACCESSKEY000001",
+  secret: "an administrator's secret",
+  userId: "admin_dolium",
+  displayName: "admin",
+  administrator: true,
+};
+
+export interface MemoryGateway {
+  readonly running: RunningGateway;
+  readonly metadata: MemoryMetadata;
+  readonly bodies: MemoryBodies;
+  readonly log: MemoryLog;
+  readonly metrics: MemoryMetrics;
+  /** What the health paths tell. */
+  ready: boolean;
+  stop(): Promise<void>;
+}
+
+export async function startMemoryGateway(
+  changes: Partial<S3Settings> = {},
+): Promise<MemoryGateway> {
+  const clock = createClock();
+  const metadata = new MemoryMetadata(() => clock.wallMs());
+  const bodies = new MemoryBodies();
+  const log = new MemoryLog();
+  const metrics = new MemoryMetrics();
+  const users = [ROOT_USER, OTHER_USER, ADMIN_USER];
+  const state = { ready: true };
+  const running = await startGateway({
+    name: "gateway-1",
+    settings: s3Settings({ address: "127.0.0.1", port: 0, closeGraceMs: 500, ...changes }),
+    dependencies: {
+      metadata,
+      // The directory only asks questions of its client.
+      buckets: new BucketDirectory(metadata as unknown as MetadataClient, clock),
+      cluster: { defaultPolicy: () => "standard" },
+      writer: bodies,
+      reader: bodies,
+      credentials: {
+        find: async (accessKeyId) => users.find((user) => user.accessKeyId === accessKeyId),
+      },
+      clock,
+      random: createRandom(),
+      log,
+      metrics,
+      isReady: () => state.ready,
+    },
+  });
+  return {
+    running,
+    metadata,
+    bodies,
+    log,
+    metrics,
+    get ready() {
+      return state.ready;
+    },
+    set ready(value) {
+      state.ready = value;
+    },
+    stop: () => running.close(),
+  };
+}
