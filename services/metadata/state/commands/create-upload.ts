@@ -1,0 +1,34 @@
+// CreateUpload: begins a multipart upload under an id that the gateway made.
+import { present } from "../../../lib/base/assert.ts";
+import {
+  type CreateUpload,
+  Outcome,
+  type Reply,
+} from "../../../lib/gen/dolium/record/v1/command_pb.ts";
+import { UploadSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { CommandContext } from "../context.ts";
+import { completedKey, uploadKey } from "../keys.ts";
+import { accepted, refused } from "../outcome.ts";
+import { putRecord, type StateWriter } from "../records.ts";
+import { readUpload } from "../uploads.ts";
+import { refusedBySeal } from "../write-checks.ts";
+
+export function createUpload(
+  view: StateWriter,
+  command: CreateUpload,
+  context: CommandContext,
+): Reply {
+  const upload = present(command.upload, "upload");
+  const { bucketId, key, uploadId } = upload;
+  const no = refusedBySeal(view, bucketId);
+  if (no !== undefined) return no;
+  const isUsed =
+    readUpload(view, upload) !== undefined ||
+    view.get(completedKey(bucketId, uploadId)) !== undefined;
+  if (isUsed) return refused(Outcome.EXISTS, "an upload of this id exists");
+  const { timeMs } = context;
+  const record = { ...upload, createdMs: timeMs, touchedMs: timeMs };
+  putRecord(view, UploadSchema, { key: uploadKey(bucketId, key, uploadId), record });
+  context.count("uploads", 1);
+  return accepted();
+}

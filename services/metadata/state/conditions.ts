@@ -1,0 +1,52 @@
+// Conditions of a write against the current version of its key, as AWS evaluates them: If-Match on a key
+// that is not there (or whose current version is a delete marker) is "no such key", a false condition is
+// "precondition failed". Source: S3 user guide, "conditional writes" and "conditional deletes".
+import { type Condition, Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+
+export interface FailedCondition {
+  readonly outcome: Outcome;
+  readonly message: string;
+  /** The entity tag that is there; empty when nothing is. */
+  readonly existingEtag: string;
+}
+
+/** `head`: the current version, a delete marker or nothing. Undefined when all conditions hold. */
+export function failedCondition(
+  condition: Condition | undefined,
+  head: Version | undefined,
+): FailedCondition | undefined {
+  if (condition === undefined) return undefined;
+  const current = head === undefined || head.deleteMarker ? undefined : head;
+  const demandsPresence =
+    condition.ifMatch.length > 0 ||
+    condition.ifMatchSize !== undefined ||
+    condition.ifMatchModifiedS !== undefined;
+  if (current === undefined) {
+    if (!demandsPresence) return undefined;
+    return { outcome: Outcome.NO_SUCH_KEY, message: "the key does not exist", existingEtag: "" };
+  }
+  const reason = falseCondition(condition, current);
+  if (reason === undefined) return undefined;
+  return {
+    outcome: Outcome.PRECONDITION_FAILED,
+    message: reason,
+    existingEtag: current.etag,
+  };
+}
+
+function falseCondition(condition: Condition, current: Version): string | undefined {
+  const { ifMatch, ifNoneMatch, ifMatchSize, ifMatchModifiedS } = condition;
+  if (ifMatch.length > 0 && !ifMatch.includes("*") && !ifMatch.includes(current.etag)) {
+    return "the entity tag is another";
+  }
+  if (condition.ifAbsent) return "the key exists";
+  if (ifNoneMatch.includes("*") || ifNoneMatch.includes(current.etag)) {
+    return "the entity tag is the one refused";
+  }
+  if (ifMatchSize !== undefined && ifMatchSize !== current.size) return "the size is another";
+  if (ifMatchModifiedS !== undefined && ifMatchModifiedS !== current.modifiedMs / 1000n) {
+    return "the modification time is another";
+  }
+  return undefined;
+}
