@@ -195,8 +195,8 @@ function plainView(message: Buffer): Uint8Array {
 }
 
 /**
- * grpc-js reads sixteen messages ahead, of any size, and has no setting for it. Node keeps the number
- * in the stream's state; where it is not found there, only memory is wasted. A test watches it.
+ * grpc-js reads sixteen messages ahead, of any size, and has no setting for it. Node keeps the
+ * number in the stream's state; where it is not found there, only memory is wasted.
  */
 function readOneAhead(call: StreamCall): void {
   const state: unknown = Reflect.get(call, "_readableState");

@@ -15,11 +15,17 @@ export const FLOW_WINDOW_BYTES = 1024 * 1024;
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;
 
-/** PEM texts. With `ca` alone the peer is checked; with all three both sides are. */
+/** Mutual TLS: PEM texts, the same kind for both sides. */
 export interface TlsOptions {
+  /** Signs the certificates of all peers. */
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+  /**
+   * The name that servers' certificates carry, where it is not the host part of their address. Needed
+   * for addresses that are numbers: Node refuses those as TLS server names.
+   */
+  readonly serverName?: string;
 }
 
 export interface GrpcTransportOptions {
@@ -61,6 +67,10 @@ export function createGrpcTransport(options: GrpcTransportOptions = {}): Transpo
           Buffer.from(tls.key),
           Buffer.from(tls.certificate),
         );
+  const channelOptions =
+    tls?.serverName === undefined
+      ? CHANNEL_OPTIONS
+      : { ...CHANNEL_OPTIONS, "grpc.ssl_target_name_override": tls.serverName };
   const channels = new Map<string, Channel>();
   const links: GrpcJsChannel[] = [];
   let closed = false;
@@ -68,7 +78,7 @@ export function createGrpcTransport(options: GrpcTransportOptions = {}): Transpo
   function open(address: string): Channel {
     const mine = Array.from(
       { length: connections },
-      () => new GrpcJsChannel(address, channelCredentials, CHANNEL_OPTIONS),
+      () => new GrpcJsChannel(address, channelCredentials, channelOptions),
     );
     links.push(...mine);
     let turn = 0;

@@ -162,8 +162,8 @@ async function checkLogs(context: Context, first: LiveFiles): Promise<void> {
 }
 
 /**
- * Live logs in order. A running store may start a new log between reading the manifest and the folder:
- * the named log is missing only when the manifest still names it afterwards.
+ * Live logs in order. A running store may start a new log between reading the manifest and the
+ * folder: the named log is missing only when the manifest still names it afterwards.
  */
 async function listLogs(context: Context, first: LiveFiles): Promise<number[]> {
   let live = first;

@@ -54,7 +54,7 @@ test("a closer that fails is logged, the others still close, the code is 1", asy
 });
 
 test("a second signal exits at once, and so does a grace that runs out", async () => {
-  const stuck = setUp();
+  const stuck = setUp(200);
   stuck.life.onStop("stuck", () => new Promise(() => undefined));
   stuck.events.emit("SIGTERM");
   stuck.events.emit("SIGINT");

@@ -1,0 +1,256 @@
+// The transports' conformance tests of bulk, backpressure, servers that come and go, and secrets.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deferred } from "../../../services/lib/base/bounded.ts";
+import { type EchoResponse, EchoService } from "../../fixtures/gen/dolium/test/v1/echo_pb.ts";
+import {
+  type Check,
+  coded,
+  echo,
+  fired,
+  gather,
+  type Handlers,
+  handlers,
+  IN_FLIGHT_MAX,
+  MIB,
+  SOON,
+  spread,
+  type TransportHarness,
+  talk,
+} from "./transport-setting.ts";
+
+export function addLoadTests(
+  name: string,
+  check: Check,
+  createHarness: () => TransportHarness,
+): void {
+  flowTests(check);
+  lifeTests(name, check, createHarness);
+}
+
+function flowTests(check: Check): void {
+  let sent = 0;
+  let received = 0;
+  let gate = deferred<void>();
+  const flowing: Partial<Handlers> = {
+    async *spread(request) {
+      sent = 0;
+      const payload = new Uint8Array(MIB);
+      for (let index = 0; index < request.count; index += 1) {
+        payload.fill(index);
+        sent += 1;
+        yield { payload };
+      }
+    },
+    async gather(requests) {
+      received = 0;
+      await gate.promise;
+      for await (const { payload } of requests) {
+        assert.equal(payload[0], received & 255);
+        assert.equal(payload[payload.byteLength - 1], received & 255);
+        received += 1;
+      }
+      return { count: BigInt(received) };
+    },
+    async *talk(requests) {
+      for await (const request of requests) yield { payload: request.payload };
+    },
+  };
+
+  check("64 MiB flow down, and a slow reader stalls the writer", flowing, async ({ channel }) => {
+    let index = 0;
+    for await (const { payload } of channel.serverStream(spread, { count: 64 }, SOON)) {
+      assert.equal(payload.byteLength, MIB);
+      assert.ok(payload.every((byte) => byte === index));
+      // The reader dawdles at first: the writer must not run away meanwhile.
+      if (index < 3) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        assert.ok(sent <= index + IN_FLIGHT_MAX, `${sent} sent, ${index} read`);
+      }
+      index += 1;
+    }
+    assert.equal(index, 64);
+  });
+
+  check("64 MiB flow up, and a slow handler stalls the writer", flowing, async ({ channel }) => {
+    gate = deferred();
+    const up = channel.clientStream(gather, SOON);
+    const payload = new Uint8Array(MIB);
+    let written = 0;
+    async function writeAll(): Promise<void> {
+      for (let index = 0; index < 64; index += 1) {
+        // The buffer is the writer's again once `write` has resolved.
+        payload.fill(index);
+        await up.write({ payload });
+        written += 1;
+      }
+    }
+    const writing = writeAll();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    assert.ok(written > 0 && written <= IN_FLIGHT_MAX, `${written} written to a stalled handler`);
+    gate.resolve();
+    await writing;
+    assert.equal((await up.finish()).count, 64n);
+  });
+
+  check("64 MiB flow both ways at once", flowing, async ({ channel }) => {
+    const both = channel.bidi(talk, SOON);
+    async function writeAll(): Promise<void> {
+      for (let index = 0; index < 64; index += 1) {
+        await both.write({ payload: new Uint8Array(MIB).fill(index) });
+      }
+      both.end();
+    }
+    const writing = writeAll();
+    let index = 0;
+    for await (const { payload } of both.responses) {
+      assert.equal(payload[MIB - 1], index);
+      index += 1;
+    }
+    await writing;
+    assert.equal(index, 64);
+  });
+
+  check("200 stalled uploads hold no more than their bound", flowing, async ({ channel }) => {
+    gate = deferred();
+    const before = process.memoryUsage().rss;
+    const payload = new Uint8Array(MIB);
+    const controller = new AbortController();
+    let written = 0;
+    const uploads = Array.from({ length: 200 }, async () => {
+      const up = channel.clientStream(gather, { ...SOON, signal: controller.signal });
+      for (;;) {
+        await up.write({ payload });
+        written += 1;
+      }
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const grown = (process.memoryUsage().rss - before) / MIB;
+    assert.ok(grown < 2000, `grew by ${grown} MiB, ${written} written`);
+    controller.abort();
+    for (const upload of uploads) await assert.rejects(upload, coded("aborted"));
+    gate.resolve();
+  });
+}
+
+function lifeTests(name: string, check: Check, createHarness: () => TransportHarness): void {
+  check("nobody there is unavailable at once", {}, async ({ transport, server, address }) => {
+    await server.close(0);
+    const before = performance.now();
+    const channel = transport.channel(address);
+    await assert.rejects(channel.unary(echo, {}, SOON), coded("unavailable"));
+    await assert.rejects(channel.clientStream(gather, SOON).finish(), coded("unavailable"));
+    await assert.rejects(async () => {
+      for await (const part of channel.serverStream(spread, {}, SOON)) assert.fail(part.text);
+    }, coded("unavailable"));
+    assert.ok(performance.now() - before < 5000);
+  });
+
+  let inside = deferred<void>();
+  let gathering = deferred<void>();
+  let outcome = deferred<unknown>();
+  const holding: Partial<Handlers> = {
+    async echo(request, context) {
+      inside.resolve();
+      if (request.text === "hold") await fired(context.signal);
+      return { text: request.text };
+    },
+    async gather(requests) {
+      gathering.resolve();
+      try {
+        for await (const request of requests) assert.ok(request);
+        outcome.resolve("ended");
+      } catch (error) {
+        outcome.resolve(error);
+        throw error;
+      }
+      return {};
+    },
+  };
+  check("a server killed under a call leaves it unknown: timeout", holding, async (setting) => {
+    const { channel, server } = setting;
+    inside = deferred();
+    gathering = deferred();
+    outcome = deferred();
+    const call = channel.unary(echo, { text: "hold" }, SOON);
+    const up = channel.clientStream(gather, SOON);
+    await up.write({ text: "part" });
+    await inside.promise;
+    await gathering.promise;
+    const rejected = assert.rejects(call, coded("timeout"));
+    await server.close(0);
+    await rejected;
+    coded("aborted")(await outcome.promise);
+    await assert.rejects(up.finish(), coded("timeout"));
+  });
+
+  check("a stopping server lets running calls end", holding, async ({ channel, server }) => {
+    gathering = deferred();
+    const up = channel.clientStream(gather, SOON);
+    await up.write({ text: "part" });
+    await gathering.promise;
+    const closing = server.close(10_000);
+    await assert.rejects(channel.unary(echo, {}, SOON), coded("unavailable"));
+    await up.write({ text: "more" });
+    await up.finish();
+    await closing;
+  });
+
+  check("a restarted server is found again on its address", holding, async (setting, harness) => {
+    const { channel, server, address } = setting;
+    assert.equal((await channel.unary(echo, { text: "a" }, SOON)).text, "a");
+    await server.close(0);
+    await assert.rejects(channel.unary(echo, {}, SOON), coded("unavailable"));
+    const again = harness.createServer();
+    again.add(EchoService, handlers({}));
+    assert.equal(await again.listen(address), address);
+    const restartedMs = performance.now();
+    let answer: EchoResponse | undefined;
+    while (answer === undefined) {
+      answer = await channel.unary(echo, { text: "b" }, SOON).catch((error: unknown) => {
+        coded("unavailable")(error);
+        return undefined;
+      });
+      if (answer === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.equal(answer.text, "b");
+    assert.ok(performance.now() - restartedMs < 3000);
+    await again.close(0);
+  });
+
+  check("a taken address is refused", {}, async ({ address }, harness) => {
+    await assert.rejects(harness.createServer().listen(address), coded("io"));
+  });
+
+  test(`${name}: callers without the cluster's secret are denied`, async () => {
+    const harness = createHarness();
+    const server = harness.createServer("right");
+    server.add(EchoService, handlers({ gather: async () => ({ text: "in" }) }));
+    const address = await server.listen("127.0.0.1:0");
+    for (const [secret, allowed] of [
+      ["right", true],
+      ["wrong", false],
+      [undefined, false],
+    ] as const) {
+      const transport = harness.createTransport(secret);
+      const channel = transport.channel(address);
+      const calls = [
+        () => channel.unary(echo, { text: "x" }, SOON),
+        () => channel.clientStream(gather, SOON).finish(),
+      ];
+      for (const call of calls) {
+        if (allowed) await call();
+        else await assert.rejects(call, coded("denied"));
+      }
+      await transport.close();
+    }
+    await server.close(0);
+  });
+
+  test(`${name}: a closed transport refuses calls`, async () => {
+    const transport = createHarness().createTransport();
+    const channel = transport.channel("127.0.0.1:1");
+    await transport.close();
+    await assert.rejects(channel.unary(echo, {}, SOON), coded("unavailable"));
+  });
+}
