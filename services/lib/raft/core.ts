@@ -115,7 +115,10 @@ export interface GroupBounds {
   readonly messageBytesMax?: number;
   /** Append messages on the way to one follower. Default 32. */
   readonly inflightMessagesMax?: number;
-  /** Proposed bytes not yet committed; beyond it `propose` answers `exhausted`. Default 32 MiB. */
+  /**
+   * Proposed bytes not yet committed; beyond it `propose` answers `exhausted`, but one proposal is
+   * always taken. Default 32 MiB; at least `messageBytesMax`.
+   */
   readonly uncommittedBytesMax?: number;
   /** Bytes of `committedEntries` in one Ready. Default 1 MiB; at least one entry. */
   readonly committedBytesMax?: number;
@@ -312,8 +315,9 @@ export interface GroupStatus {
  * Byte arguments are copied in, results are fresh copies owned by the caller.
  * Every method throws StoreError `not-found` for a group that is not open and `invalid` for
  * arguments that do not fit its state (nothing has changed), and AssertionFailure for a number that
- * is no id, index or count. A broken invariant inside throws AssertionFailure and kills the instance:
- * every further call throws it too; only a new instance opened from persisted state helps.
+ * is no id, index or count. A broken invariant inside throws AssertionFailure and kills the
+ * instance: every further call throws it too, and only a new instance opened from persisted state
+ * helps.
  */
 export interface RaftCore {
   /**

@@ -34,7 +34,10 @@ export class ArgumentWriter {
     this.#view = new DataView(bytes.buffer);
   }
 
-  /** Makes room for `count` bytes and returns where they start. */
+  /**
+   * Makes room for `count` bytes and returns where they start. This may replace buffer and view:
+   * call it in a statement of its own, before either is looked at.
+   */
   #advance(count: number): number {
     const at = this.#length;
     const needed = at + count;
@@ -48,7 +51,8 @@ export class ArgumentWriter {
   }
 
   byte(value: number): void {
-    this.#view.setUint8(this.#advance(1), value);
+    const at = this.#advance(1);
+    this.#view.setUint8(at, value);
   }
 
   flag(value: boolean): void {
@@ -57,13 +61,15 @@ export class ArgumentWriter {
 
   count(value: number): void {
     assert(Number.isInteger(value) && value >= 0 && value <= COUNT_MAX, `not a count: ${value}`);
-    this.#view.setUint32(this.#advance(4), value, true);
+    const at = this.#advance(4);
+    this.#view.setUint32(at, value, true);
   }
 
   /** Any safe integer; `integer` is for what must not be negative. */
   signed(value: number): void {
     assert(Number.isSafeInteger(value), `not an integer: ${value}`);
-    this.#view.setFloat64(this.#advance(8), value, true);
+    const at = this.#advance(8);
+    this.#view.setFloat64(at, value, true);
   }
 
   integer(value: number): void {
@@ -78,7 +84,6 @@ export class ArgumentWriter {
 
   blob(value: Uint8Array): void {
     this.count(value.byteLength);
-    // The place is taken before the buffer is looked at: taking it may replace the buffer.
     const at = this.#advance(value.byteLength);
     this.#bytes.set(value, at);
   }

@@ -57,6 +57,10 @@ pub fn well_formed(message: &Message) -> Outcome<()> {
         return corrupt("read index without its context".to_owned());
     }
     if kind == MessageType::MsgAppend {
+        // raft-rs gives term 0 to what lies outside its log, and would find it equal.
+        if (message.index == 0) != (message.log_term == 0) {
+            return corrupt(format!("append after {} of term {}", message.index, message.log_term));
+        }
         let mut term = message.log_term;
         for (offset, entry) in message.entries.iter().enumerate() {
             let index = message.index + 1 + offset as u64;
@@ -82,6 +86,8 @@ pub fn well_formed(message: &Message) -> Outcome<()> {
 pub fn judge(node: &RawNode<Tail>, message: &Message, waits: bool, reads_max: usize) -> Verdict {
     let raft = &node.raft;
     let leads = raft.state == StateRole::Leader;
+    // A leader takes such messages only from a later term, as a follower of it.
+    let follows = message.term > raft.term || (message.term == raft.term && !leads);
     if message.to != raft.id || message.from == raft.id {
         return Verdict::Ignore;
     }
@@ -92,7 +98,7 @@ pub fn judge(node: &RawNode<Tail>, message: &Message, waits: bool, reads_max: us
             Verdict::Ignore
         }
         MessageType::MsgTimeoutNow if waits => Verdict::Ignore,
-        MessageType::MsgHeartbeat if !leads && message.term >= raft.term => {
+        MessageType::MsgHeartbeat if follows => {
             let last = raft.raft_log.last_index();
             if message.commit > last {
                 return Verdict::Damage(format!(
@@ -102,7 +108,7 @@ pub fn judge(node: &RawNode<Tail>, message: &Message, waits: bool, reads_max: us
             }
             Verdict::Take
         }
-        MessageType::MsgAppend if !leads && message.term >= raft.term => judge_append(node, message),
+        MessageType::MsgAppend if follows => judge_append(node, message),
         MessageType::MsgAppendResponse
             if leads
                 && !message.reject

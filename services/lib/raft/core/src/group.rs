@@ -179,6 +179,11 @@ impl Group {
         let raft = &mut self.node.raft;
         let due = raft.randomized_election_timeout();
         raft.election_elapsed = std::cmp::min(raft.election_elapsed + 1, due);
+        if raft.election_elapsed == due && raft.pending_request_snapshot != 0 {
+            // The leader that was asked is gone. If no other comes forward, better this one than none.
+            raft.pending_request_snapshot = 0;
+            self.wants_snapshot = true;
+        }
         false
     }
 
