@@ -81,10 +81,9 @@ export class Exchange {
     let status = 0;
     let isDisconnected = false;
     try {
-      const answer = await this.#answer();
-      ({ status } = answer);
-      await this.#write(answer);
+      status = await this.#writeOrRefuse(await this.#answer());
     } catch (error) {
+      status = this.#raw.response.headersSent ? this.#raw.response.statusCode : 0;
       isDisconnected = isStoreError(error, "aborted");
       this.#noteBrokenAnswer(error, isDisconnected);
     }
@@ -97,7 +96,7 @@ export class Exchange {
     const { headers } = message;
     return new RequestBody({
       views: () => message.iterator({ destroyOnReturn: false }),
-      contentLength: parseDecimal(headers["content-length"] ?? ""),
+      contentLength: lengthOf(headers["content-length"]),
       isChunked: headers["transfer-encoding"] !== undefined,
       onStart: () => {
         if (expectsContinue) response.writeContinue();
@@ -156,10 +155,23 @@ export class Exchange {
     return { status: error.status, headers: [], body: { kind: "xml", text } };
   }
 
+  /** Writes the answer, or an error where its body fails before the first byte; the status sent. */
+  async #writeOrRefuse(answer: Answer): Promise<number> {
+    try {
+      await this.#write(answer);
+      return answer.status;
+    } catch (thrown) {
+      if (this.#raw.response.headersSent || isStoreError(thrown, "aborted")) throw thrown;
+      const error = toS3Error(thrown);
+      this.#failure = { error, thrown };
+      await this.#write(this.#errorAnswer(error));
+      return error.status;
+    }
+  }
+
   async #write(answer: Answer): Promise<void> {
     const { clock } = this.#deps.gateway.dependencies;
     const { response, message, expectsContinue } = this.#raw;
-    this.#firstByteMs = clock.monotonicMs();
     await writeAnswer(answer, {
       response,
       isHead: message.method === "HEAD",
@@ -167,6 +179,9 @@ export class Exchange {
       clock,
       idleTimeoutMs: this.#deps.gateway.settings.idleTimeoutMs,
       close: !this.#body.isFinished,
+      onHead: () => {
+        this.#firstByteMs = clock.monotonicMs();
+      },
       beforeEnd: async () => {
         const isAwaited = expectsContinue && !this.#body.isStarted;
         if (this.#body.isFinished || isAwaited) return;
@@ -227,6 +242,12 @@ export class Exchange {
     if (this.#route?.kind === "found") return this.#route.operation.name;
     return this.#route === undefined ? "none" : "unknown";
   }
+}
+
+/** Content-Length as a number; one past 2^53 is over every limit, but is not none. */
+function lengthOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  return parseDecimal(header) ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** x-amz-id-2 of a gateway: its name in base64, stable while it runs. */

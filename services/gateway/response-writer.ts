@@ -28,6 +28,8 @@ export interface WriteOptions {
   readonly idleTimeoutMs: number;
   /** The connection cannot serve another request. */
   readonly close: boolean;
+  /** Told when the head is about to go out. */
+  readonly onHead: () => void;
   /** Runs when the answer is out, before the connection may be closed. */
   readonly beforeEnd: () => Promise<void>;
   /** Told the number of body bytes after each piece. */
@@ -35,17 +37,37 @@ export interface WriteOptions {
 }
 
 /**
- * Resolves when the whole answer was handed to the system. Throws when the client went away or the
- * source failed; the socket is destroyed then.
+ * Resolves when the whole answer was handed to the system. A stream is asked for its first bytes before
+ * the head goes out: what it throws then comes out with nothing sent, and can still be answered. Later
+ * failures, and a client that went away, destroy the socket and are thrown.
  */
 export async function writeAnswer(answer: Answer, options: WriteOptions): Promise<void> {
-  const { response } = options;
+  const { response, isHead } = options;
   if (response.destroyed) throw new StoreError("aborted", "the client went away");
+  const { status, body } = answer;
+  if (body.kind !== "stream" || isHead || NO_BODY.has(status)) {
+    return writeParts(answer, options, () => writeWhole(answer, options));
+  }
+  const views = body.source[Symbol.asyncIterator]();
+  try {
+    const first = await views.next();
+    await writeParts(answer, options, () => writeStream(body.size, { first, views }, options));
+  } finally {
+    await views.return?.();
+  }
+}
+
+async function writeParts(
+  answer: Answer,
+  options: WriteOptions,
+  writeBody: () => Promise<void>,
+): Promise<void> {
+  const { response } = options;
   response.sendDate = false;
+  options.onHead();
   response.writeHead(answer.status, headerLines(answer, options));
   try {
-    if (options.isHead || NO_BODY.has(answer.status)) response.flushHeaders();
-    else await writeBody(answer.body, options);
+    await writeBody();
     await options.beforeEnd();
     await ended(options);
   } catch (error) {
@@ -84,26 +106,30 @@ function bodyLength(body: AnswerBody): number {
   }
 }
 
-async function writeBody(body: AnswerBody, options: WriteOptions): Promise<void> {
-  switch (body.kind) {
-    case "empty":
-      options.response.flushHeaders();
-      return;
-    case "xml":
-      return writeView(Buffer.from(body.text), options);
-    case "bytes":
-      return writeView(body.bytes, options);
-    case "stream": {
-      let sent = 0;
-      for await (const view of body.source) {
-        sent += view.byteLength;
-        assert(sent <= body.size, "writeBody: more bytes than announced");
-        await writeView(view, options);
-      }
-      assert(sent === body.size, "writeBody: fewer bytes than announced");
-      return;
-    }
+async function writeWhole({ status, body }: Answer, options: WriteOptions): Promise<void> {
+  const hasBody = !options.isHead && !NO_BODY.has(status);
+  if (hasBody && body.kind === "xml") return writeView(Buffer.from(body.text), options);
+  if (hasBody && body.kind === "bytes") return writeView(body.bytes, options);
+  options.response.flushHeaders();
+}
+
+async function writeStream(
+  size: number,
+  source: {
+    readonly first: IteratorResult<Uint8Array>;
+    readonly views: AsyncIterator<Uint8Array>;
+  },
+  options: WriteOptions,
+): Promise<void> {
+  let sent = 0;
+  let next = source.first;
+  while (next.done !== true) {
+    sent += next.value.byteLength;
+    assert(sent <= size, "writeStream: more bytes than announced");
+    await writeView(next.value, options);
+    next = await source.views.next();
   }
+  assert(sent === size, "writeStream: fewer bytes than announced");
 }
 
 async function writeView(view: Uint8Array, options: WriteOptions): Promise<void> {
