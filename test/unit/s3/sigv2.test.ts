@@ -218,6 +218,18 @@ describe("strings to sign", () => {
     verify({ method: "GET", target: "/b/k", headers }, { nowMs: 1000 });
   });
 
+  test("a bucket alone may be signed with a slash at its end, a key may not", () => {
+    const date = formatHttpDate(1000);
+    for (const path of ["/b", "/b/"]) {
+      const signature = sign(`GET\n\n\n${date}\n${path}?acl`);
+      verify({ method: "GET", target: "/b?acl", headers: authorized(signature, ["Date", date]) });
+    }
+    const other = authorized(sign(`GET\n\n\n${date}\n/b/k/`), ["Date", date]);
+    expectS3Error("SignatureDoesNotMatch", () =>
+      verify({ method: "GET", target: "/b/k", headers: other }),
+    );
+  });
+
   test("sub-resources in order, decoded, with and without an equals sign", () => {
     const date = formatHttpDate(1000);
     const target = "/b/k?uploadId=a%2Fb%20%C3%A9&x=1&partNumber=2&acl=";
@@ -226,7 +238,7 @@ describe("strings to sign", () => {
       verify({ method: "PUT", target, headers: authorized(signature, ["Date", date]) });
     }
     const { claim, request } = parsed({ method: "PUT", target, headers: authorized("x") });
-    const text = stringToSignV2(claim, request, { hostBucket: "h", keepEquals: false });
+    const text = stringToSignV2(claim, request, { path: "/h/b/k", keepEquals: false });
     assert.match(text, /\/h\/b\/k\?acl&partNumber=2&uploadId=/);
   });
 });

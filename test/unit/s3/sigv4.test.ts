@@ -37,6 +37,21 @@ function authorization(names: string, signature: string): string {
   );
 }
 
+/** Headers of BASE, signed over a canonical path given as it is. */
+function signByForm(path: string): HeaderField[] {
+  const names = "host;x-amz-content-sha256;x-amz-date";
+  const signature = signByHand(
+    `PUT\n${path}\n\nhost:h:9000\nx-amz-content-sha256:UNSIGNED-PAYLOAD\n` +
+      `x-amz-date:20260131T235930Z\n\n${names}\nUNSIGNED-PAYLOAD`,
+  );
+  return [
+    ...BASE.headers,
+    ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"],
+    ["x-amz-date", "20260131T235930Z"],
+    ["authorization", authorization(names, signature)],
+  ];
+}
+
 describe("verification by header", () => {
   test("gives what the body needs", () => {
     const hash = createHash("sha256").update("x").digest();
@@ -173,9 +188,25 @@ describe("verification by header", () => {
     assert.equal(verify({ method: "GET", target: "/", headers }).amzDate, "20260131T235930Z");
   });
 
-  test("an encoded slash may be signed either way", () => {
+  test("a path may be signed as AWS encodes it, by segment, or as written", () => {
     const call: Call = { ...BASE, target: "/b/a%2Fb" };
     verify(signedCall("UNSIGNED-PAYLOAD", call));
+    const written = signByHand(
+      "GET\n/b/%c3%a9+!\n\nhost:h\nx-amz-content-sha256:UNSIGNED-PAYLOAD\n" +
+        "x-amz-date:20260131T235930Z\n\nhost;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD",
+    );
+    const fields: HeaderField[] = [
+      ["host", "h"],
+      ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"],
+      ["x-amz-date", "20260131T235930Z"],
+      ["authorization", authorization("host;x-amz-content-sha256;x-amz-date", written)],
+    ];
+    verify({ method: "GET", target: "/b/%c3%a9+!", headers: fields });
+    expectS3Error("SignatureDoesNotMatch", () =>
+      verify({ method: "GET", target: "/b/%C3%A9+!", headers: fields }),
+    );
+    const segments = { ...call, target: "/b/a%2fb" };
+    verify({ ...segments, headers: signByForm("/b/a%2Fb") });
     const plain = signHeaders({ ...BASE, target: "/b/a/b" }, IDENTITY, "UNSIGNED-PAYLOAD");
     verify({ ...call, headers: plain.headers });
   });

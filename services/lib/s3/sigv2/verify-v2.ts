@@ -69,18 +69,27 @@ export interface V2Options {
  */
 export function verifyV2(claim: V2Claim, request: SignedRequest, options: V2Options): void {
   checkTime(claim, request, options.nowMs);
-  const text = stringToSignV2(claim, request, { ...options, keepEquals: false });
-  if (isSignature(claim.signature, options.secret, text)) return;
-  // For `?uploads=` some clients sign `uploads=`, others `uploads`.
-  const other = stringToSignV2(claim, request, { ...options, keepEquals: true });
-  if (other !== text && isSignature(claim.signature, options.secret, other)) return;
+  const { hostBucket } = options;
+  const forms: StringOptions[] = [];
+  for (const path of signedPaths(request.target.rawPath, hostBucket)) {
+    // For `?uploads=` some clients sign `uploads=`, others `uploads`.
+    for (const keepEquals of [false, true]) forms.push({ path, keepEquals });
+  }
+  const texts = [...new Set(forms.map((form) => stringToSignV2(claim, request, form)))];
+  if (texts.some((text) => isSignature(claim.signature, options.secret, text))) return;
   throw new S3Error("SignatureDoesNotMatch", undefined, {
     details: [
       ["AWSAccessKeyId", claim.accessKeyId],
-      ["StringToSign", text],
+      ["StringToSign", texts[0] ?? ""],
       ["SignatureProvided", claim.signature],
     ],
   });
+}
+
+/** The signed resource: bucket and raw path; clients end a bucket alone with a slash, or do not. */
+function signedPaths(rawPath: string, hostBucket: string | undefined): readonly string[] {
+  if (hostBucket !== undefined) return [`/${hostBucket}${rawPath}`];
+  return rawPath.includes("/", 1) || rawPath === "/" ? [rawPath] : [rawPath, `${rawPath}/`];
 }
 
 /** Compares in constant time; text that is not the base64 of 20 bytes never matches. */
@@ -112,7 +121,8 @@ function checkTime(claim: V2Claim, { headers }: SignedRequest, nowMs: number): v
 }
 
 interface StringOptions {
-  readonly hostBucket: string | undefined;
+  /** The resource without its query: `/bucket/key` as the client encoded it. */
+  readonly path: string;
   /** Write `name=` for parameters with an empty value, where the client wrote the `=`. */
   readonly keepEquals: boolean;
 }
@@ -127,14 +137,13 @@ export function stringToSignV2(
   const date = claim.kind === "v2-query" ? String(claim.expiresAtSeconds) : dateHeader;
   const amzNames = [...headers.names()].filter((name) => name.startsWith("x-amz-")).toSorted();
   const amzLines = amzNames.map((name) => `${name}:${headers.get(name) ?? ""}\n`).join("");
-  const host = options.hostBucket === undefined ? "" : `/${options.hostBucket}`;
   const signed = target.query.list
     .filter(({ name }) => SIGNED_PARAMETERS.has(name))
     .toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
     .map((parameter) => parameterText(parameter, options.keepEquals));
   const query = signed.length === 0 ? "" : `?${signed.join("&")}`;
   const lines = [method, headers.get("content-md5") ?? "", headers.get("content-type") ?? "", date];
-  return `${lines.join("\n")}\n${amzLines}${host}${target.rawPath}${query}`;
+  return `${lines.join("\n")}\n${amzLines}${options.path}${query}`;
 }
 
 /** Values are signed decoded. */

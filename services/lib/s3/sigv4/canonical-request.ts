@@ -21,17 +21,27 @@ export interface CanonicalParts {
 }
 
 /**
- * The canonical request. Slashes that the client wrote as `%2F` become `/`, as for AWS, unless
- * `keepEncodedSlash`: some clients sign what they wrote. Throws InvalidURI on a bad escape.
+ * The forms in which a client may have signed a path, AWS's own first: decoded and encoded once,
+ * slashes kept. Some clients sign `%2F` as written, some the whole path as they send it. All forms
+ * decode to the same bytes, so none can be taken for another object. Throws InvalidURI.
  */
-export function canonicalRequest(parts: CanonicalParts, keepEncodedSlash: boolean): string {
+export function canonicalPaths(rawPath: string): readonly string[] {
+  const own = uriEncodeBytes(percentDecode(rawPath, false), true);
+  if (own === rawPath) return [own];
+  const segments = rawPath.split("/");
+  const bySegment = segments.map((segment) => uriEncodeBytes(percentDecode(segment, false), false));
+  return [...new Set([own, bySegment.join("/"), rawPath])];
+}
+
+/** The canonical request with one of the `canonicalPaths`. */
+export function canonicalRequest(parts: CanonicalParts, path: string): string {
   const names = parts.signedHeaders.toSorted();
   const headerLines = names.map(
     (name) => `${name}:${collapseSpace(parts.headers.get(name) ?? "")}\n`,
   );
   return [
     parts.method,
-    canonicalPath(parts.target.rawPath, keepEncodedSlash),
+    path,
     canonicalQuery(parts.target),
     headerLines.join(""),
     parts.signedHeaders.join(";"),
@@ -39,10 +49,9 @@ export function canonicalRequest(parts: CanonicalParts, keepEncodedSlash: boolea
   ].join("\n");
 }
 
-function canonicalPath(rawPath: string, keepEncodedSlash: boolean): string {
-  if (!keepEncodedSlash) return uriEncodeBytes(percentDecode(rawPath, false), true);
-  const segments = rawPath.split("/");
-  return segments.map((segment) => uriEncodeBytes(percentDecode(segment, false), false)).join("/");
+/** The canonical request in AWS's own form. */
+export function ownCanonicalRequest(parts: CanonicalParts): string {
+  return canonicalRequest(parts, canonicalPaths(parts.target.rawPath)[0] ?? "/");
 }
 
 /** All parameters but the signature itself, encoded, sorted by name and then by value. */

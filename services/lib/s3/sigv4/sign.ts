@@ -8,7 +8,7 @@ import { type HeaderField, HeaderList } from "../headers.ts";
 import { formatAmzDate } from "../http-date.ts";
 import { parseRequestTarget } from "../request-target.ts";
 import { uriEncode } from "../uri-encoding.ts";
-import { canonicalRequest, stringToSign } from "./canonical-request.ts";
+import { ownCanonicalRequest, stringToSign } from "./canonical-request.ts";
 import { type ChunkSigning, chunkSignature, trailerSignature } from "./chunk-signature.ts";
 import { V4_ALGORITHM } from "./claim.ts";
 import { UNSIGNED_PAYLOAD } from "./payload-hash.ts";
@@ -51,10 +51,7 @@ export function signHeaders(
   const signedHeaders = [...headers.names()].toSorted();
   const target = parseRequestTarget(request.target);
   const { method } = request;
-  const canonical = canonicalRequest(
-    { method, target, headers, signedHeaders, payloadHash },
-    false,
-  );
+  const canonical = ownCanonicalRequest({ method, target, headers, signedHeaders, payloadHash });
   const { scope, signingKey } = keyOf(identity, amzDate);
   const text = stringToSign({ amzDate, scope }, canonical);
   const seedSignature = toHex(hmacSha256(signingKey, text));
@@ -96,10 +93,13 @@ export function presign(
   const unsigned = `${request.target}${request.target.includes("?") ? "&" : "?"}${query}`;
   const target = parseRequestTarget(unsigned);
   const { method } = request;
-  const canonical = canonicalRequest(
-    { method, target, headers, signedHeaders, payloadHash: UNSIGNED_PAYLOAD },
-    false,
-  );
+  const canonical = ownCanonicalRequest({
+    method,
+    target,
+    headers,
+    signedHeaders,
+    payloadHash: UNSIGNED_PAYLOAD,
+  });
   const text = stringToSign({ amzDate, scope }, canonical);
   return `${unsigned}&X-Amz-Signature=${toHex(hmacSha256(signingKey, text))}`;
 }

@@ -8,7 +8,12 @@ import { S3Error, type S3ErrorDetail } from "../errors.ts";
 import type { HeaderList } from "../headers.ts";
 import { formatAmzDate, formatIsoDate, parseAmzDate, parseHttpDate } from "../http-date.ts";
 import type { RequestTarget } from "../request-target.ts";
-import { canonicalRequest, stringToSign } from "./canonical-request.ts";
+import {
+  canonicalPaths,
+  canonicalRequest,
+  ownCanonicalRequest,
+  stringToSign,
+} from "./canonical-request.ts";
 import { V4_ALGORITHM, type V4HeaderClaim, type V4QueryClaim } from "./claim.ts";
 import { type PayloadClaim, parsePayloadHash, UNSIGNED_PAYLOAD } from "./payload-hash.ts";
 import { deriveSigningKey, hmacSha256, type SigningKeyCache } from "./signing-key.ts";
@@ -65,16 +70,15 @@ export function verifyV4(claim: V4Claim, request: SignedRequest, options: V4Opti
     options.signingKeys?.get(options.secret, claim.scope) ??
     deriveSigningKey(options.secret, claim.scope);
   const parts = { ...request, signedHeaders: claim.signedHeaders, payloadHash };
-  const hasEncodedSlash = /%2f/i.test(request.target.rawPath);
-  for (const keepEncodedSlash of hasEncodedSlash ? [false, true] : [false]) {
-    const canonical = canonicalRequest(parts, keepEncodedSlash);
+  for (const path of canonicalPaths(request.target.rawPath)) {
+    const canonical = canonicalRequest(parts, path);
     const text = stringToSign({ amzDate, scope }, canonical);
     if (sameSignature(hmacSha256(signingKey, text), claim.signature)) {
       const { accessKeyId, signature } = claim;
       return { accessKeyId, signingKey, scope, amzDate, seedSignature: signature, payload };
     }
   }
-  const canonical = canonicalRequest(parts, false);
+  const canonical = ownCanonicalRequest(parts);
   throw mismatch(claim, canonical, stringToSign({ amzDate, scope }, canonical));
 }
 
