@@ -1,0 +1,199 @@
+// Whether a disk takes writes: up, read-only (full) or failed. Failed is final for this process: after a
+// failed write or sync nobody knows what the disk holds. Full ends by itself once space is back. A spare
+// file holds space that is given up so that deletes work when the file system is full to the brim.
+import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
+import type { Clock } from "../lib/ports/clock.ts";
+import type { Disk, DiskFile, DiskUsage } from "../lib/ports/disk.ts";
+import type { Log } from "../lib/ports/log.ts";
+import type { ShardStoreSettings } from "./settings.ts";
+import type { StorageMetrics } from "./storage-metrics.ts";
+
+export type DiskCondition = "up" | "read-only" | "failed";
+
+export interface DiskHealthDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: StorageMetrics;
+}
+
+export interface DiskHealthOptions {
+  readonly folder: string;
+  readonly sparePath: string;
+  readonly label: string;
+  readonly settings: ShardStoreSettings;
+}
+
+const USAGE_AGE_MS = 1000;
+/** Space that must be back above the reserve before writes are taken again. */
+const RETURN_SHARE = 0.2;
+const SPARE_PIECE_BYTES = 1024 * 1024;
+
+export class DiskHealth {
+  readonly #deps: DiskHealthDeps;
+  readonly #options: DiskHealthOptions;
+  #condition: DiskCondition = "up";
+  #reason: StoreError | undefined;
+  #usage: DiskUsage = { sizeBytes: 0, freeBytes: 0 };
+  #usageMs = Number.NEGATIVE_INFINITY;
+  /** Promised to writers since the usage was measured. */
+  #promisedBytes = 0;
+  #readErrors = 0;
+  #errors = 0;
+  #hasSpare = false;
+
+  constructor(deps: DiskHealthDeps, options: DiskHealthOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  get condition(): DiskCondition {
+    return this.#condition;
+  }
+
+  get usage(): DiskUsage {
+    return this.#usage;
+  }
+
+  get errors(): number {
+    return this.#errors;
+  }
+
+  /** Free bytes that writers leave alone. */
+  get reserveBytes(): number {
+    const { reserveFraction, reserveBytesMax } = this.#options.settings;
+    return Math.min(reserveBytesMax, Math.floor(this.#usage.sizeBytes * reserveFraction));
+  }
+
+  /** Throws "io" when the disk failed. */
+  requireAlive(): void {
+    if (this.#condition !== "failed") return;
+    throw new StoreError("io", "the disk has failed", { cause: this.#reason });
+  }
+
+  /** Makes sure a record of `bytes` fits above the reserve. Throws "no-space", "io". */
+  async admit(bytes: number): Promise<void> {
+    this.requireAlive();
+    if (this.#deps.clock.monotonicMs() - this.#usageMs > USAGE_AGE_MS) await this.measure();
+    const free = this.#usage.freeBytes - this.#promisedBytes;
+    if (this.#condition === "up" && free - bytes < this.reserveBytes) this.markFull("reserve");
+    if (this.#condition === "read-only") throw new StoreError("no-space", "the disk is full");
+    this.#promisedBytes += bytes;
+  }
+
+  /** Bytes that may still be written when the reserve counts too (for compaction). */
+  get roomWithReserve(): number {
+    return Math.max(0, this.#usage.freeBytes - this.#promisedBytes);
+  }
+
+  /** Measures free space; a full disk with room again takes writes again. */
+  async measure(): Promise<void> {
+    this.#usage = await this.#deps.disk.usage(this.#options.folder);
+    this.#usageMs = this.#deps.clock.monotonicMs();
+    this.#promisedBytes = 0;
+    const { metrics } = this.#deps;
+    metrics.freeBytes.set(this.#usage.freeBytes, { disk: this.#options.label });
+    if (this.#condition !== "read-only") return;
+    const spareBytes = this.#hasSpare ? 0 : this.#options.settings.spareBytes;
+    if (this.#usage.freeBytes <= this.reserveBytes * (1 + RETURN_SHARE) + spareBytes) return;
+    await this.ensureSpare();
+    this.#set("up", undefined);
+    this.#deps.log.info("the disk has room again");
+  }
+
+  markFull(why: string): void {
+    if (this.#condition !== "up") return;
+    this.#set("read-only", new StoreError("no-space", why));
+    this.#deps.log.warn("the disk is full: reads and deletes only", { why });
+  }
+
+  /** A write, sync or change of names failed: full, or broken. Returns the error to throw. */
+  noteWriteError(error: unknown): StoreError {
+    const failure = toStoreError(error, "io");
+    this.#count("write");
+    if (failure.code === "no-space") this.markFull(failure.message);
+    else if (failure.code === "io") this.fail(failure);
+    return failure;
+  }
+
+  /** A read failed. Too many, and the disk counts as failed. */
+  noteReadError(error: unknown): StoreError {
+    const failure = toStoreError(error, "io");
+    if (failure.code !== "io" && failure.code !== "not-found") return failure;
+    this.#count("read");
+    this.#readErrors += 1;
+    if (this.#readErrors >= this.#options.settings.readErrorsMax) this.fail(failure);
+    return failure;
+  }
+
+  fail(error: StoreError): void {
+    if (this.#condition === "failed") return;
+    this.#set("failed", error);
+    this.#deps.log.error("the disk has failed: no more writes", error);
+  }
+
+  /** Sets space aside, if there is enough above the reserve. Measure first. Throws "io". */
+  async ensureSpare(): Promise<void> {
+    const { sparePath, settings } = this.#options;
+    if (this.#hasSpare || settings.spareBytes === 0) return;
+    const { disk } = this.#deps;
+    if (await this.#isSpareThere()) {
+      this.#hasSpare = true;
+      return;
+    }
+    if (this.#usage.freeBytes < this.reserveBytes + settings.spareBytes) return;
+    const file = await disk.open(sparePath, "create");
+    try {
+      await fillSpare(file, settings.spareBytes);
+      this.#hasSpare = true;
+    } catch (error) {
+      if (!isStoreError(error, "no-space")) throw error;
+      this.#deps.log.warn("no room for the spare file");
+    } finally {
+      await file.close();
+      if (!this.#hasSpare) await disk.remove(sparePath);
+    }
+  }
+
+  /** An earlier process's spare file counts when it is whole; else it is removed. */
+  async #isSpareThere(): Promise<boolean> {
+    const { disk } = this.#deps;
+    const { sparePath, settings } = this.#options;
+    if (!(await disk.exists(sparePath))) return false;
+    const file = await disk.open(sparePath, "read");
+    const size = await file.size();
+    await file.close();
+    if (size === settings.spareBytes) return true;
+    await disk.remove(sparePath);
+    return false;
+  }
+
+  /** Gives the spare space up; true when there was some. */
+  async releaseSpare(): Promise<boolean> {
+    if (!this.#hasSpare) return false;
+    this.#hasSpare = false;
+    await this.#deps.disk.remove(this.#options.sparePath);
+    return true;
+  }
+
+  #set(condition: DiskCondition, reason: StoreError | undefined): void {
+    this.#condition = condition;
+    this.#reason = reason;
+    const value = { up: 1, "read-only": 0.5, failed: 0 }[condition];
+    this.#deps.metrics.diskUp.set(value, { disk: this.#options.label });
+  }
+
+  #count(kind: "read" | "write"): void {
+    this.#errors += 1;
+    this.#deps.metrics.diskErrors.increment({ disk: this.#options.label, kind });
+  }
+}
+
+/** Real bytes, so that the file system cannot do without the space. */
+async function fillSpare(file: DiskFile, bytes: number): Promise<void> {
+  const piece = new Uint8Array(Math.min(SPARE_PIECE_BYTES, bytes)).fill(0x5a);
+  for (let at = 0; at < bytes; at += piece.byteLength) {
+    await file.write([piece.subarray(0, bytes - at)], at);
+  }
+  await file.datasync();
+}

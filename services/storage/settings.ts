@@ -1,0 +1,45 @@
+// What an operator may set on a storage node's disks, with the values that fit a large disk.
+
+export interface ShardStoreSettings {
+  /** Segments are closed at this length; a shard that is longer gets a segment of its own. */
+  readonly segmentBytes: number;
+  /** Shards being written at once, per disk; each holds at most two cells in memory. */
+  readonly openWritesMax: number;
+  /** Writers that may wait for their turn; past it they are told "exhausted". */
+  readonly waitingWritesMax: number;
+  /** Free space that writers leave: this share of the disk, at most `reserveBytesMax`. */
+  readonly reserveFraction: number;
+  readonly reserveBytesMax: number;
+  /** Bytes held in a file of their own and given up so that deletes work on a full disk. */
+  readonly spareBytes: number;
+  /** A checkpoint of the index is taken after so many changes ... */
+  readonly checkpointOperations: number;
+  /** ... and so many milliseconds after a change. */
+  readonly checkpointMs: number;
+  /** Open segment files per disk. */
+  readonly openFilesMax: number;
+  /** Read errors after which a disk counts as failed. */
+  readonly readErrorsMax: number;
+  /** Bytes a second the scrubber reads. */
+  readonly scrubBytesPerSecond: number;
+  /** Shards that one compaction copies at once. */
+  readonly compactionWidth: number;
+}
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+export const DEFAULT_SETTINGS: ShardStoreSettings = {
+  segmentBytes: 256 * MIB,
+  openWritesMax: 256,
+  waitingWritesMax: 1024,
+  reserveFraction: 0.05,
+  reserveBytesMax: 64 * GIB,
+  spareBytes: 4 * MIB,
+  checkpointOperations: 4096,
+  checkpointMs: 5000,
+  openFilesMax: 256,
+  readErrorsMax: 32,
+  scrubBytesPerSecond: 16 * MIB,
+  compactionWidth: 16,
+};

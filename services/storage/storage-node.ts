@@ -1,0 +1,237 @@
+// One storage node: opens its disks, says to the cluster who it is, heartbeats, and keeps the disks in
+// order. It waits for the metadata service as long as it takes; meanwhile its disks answer nobody, since
+// their ids are not known. A failed disk is reported and stays; the process ends only when told to.
+
+import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
+import { ROOT_GROUP } from "../lib/clients/groups.ts";
+import type { MetadataClient } from "../lib/clients/metadata-client.ts";
+import type { HeartbeatResponse } from "../lib/gen/dolium/cluster/v1/cluster_pb.ts";
+import { DiskState } from "../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { Outcome, type Reply } from "../lib/gen/dolium/record/v1/command_pb.ts";
+import { ShardService } from "../lib/gen/dolium/storage/v1/storage_pb.ts";
+import type { Clock } from "../lib/ports/clock.ts";
+import type { Disk } from "../lib/ports/disk.ts";
+import type { KvFactory } from "../lib/ports/kv.ts";
+import type { Log } from "../lib/ports/log.ts";
+import type { Metrics } from "../lib/ports/metrics.ts";
+import type { Random } from "../lib/ports/random.ts";
+import type { RpcServer } from "../lib/ports/transport.ts";
+import { DiskSet, type DiskSlot } from "./disk-set.ts";
+import { DEFAULT_SETTINGS, type ShardStoreSettings } from "./settings.ts";
+import { createShardHandlers } from "./shard-service.ts";
+import type { ShardStore } from "./shard-store.ts";
+import { createStorageMetrics } from "./storage-metrics.ts";
+
+export interface StorageNodeDeps {
+  readonly disk: Disk;
+  readonly kvFactory: KvFactory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly metadata: Pick<MetadataClient, "execute" | "heartbeat">;
+}
+
+export interface StorageNodeOptions {
+  readonly name: string;
+  /** host:port under which others reach this process. */
+  readonly address: string;
+  readonly campus: string;
+  readonly rack: string;
+  readonly host: string;
+  /** One folder a disk. */
+  readonly folders: readonly string[];
+  readonly version: string;
+  readonly settings?: Partial<ShardStoreSettings>;
+  /** Default 1000. */
+  readonly heartbeatMs?: number;
+}
+
+const HEARTBEAT_MS = 1000;
+const MAINTENANCE_MS = 1000;
+const RETRY_MS_MAX = 5000;
+const RETRY_MS_MIN = 200;
+
+export class StorageNode {
+  readonly #deps: StorageNodeDeps;
+  readonly #options: StorageNodeOptions;
+  readonly #stopping = new AbortController();
+  #loops: Promise<void>[] = [];
+  #disks: DiskSet | undefined;
+  #nodeId = 0;
+  #waitingFor = "its disks";
+
+  constructor(deps: StorageNodeDeps, options: StorageNodeOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Adds the storage service; before the server listens. Calls are refused until disks are open. */
+  serve(server: RpcServer): void {
+    server.add(
+      ShardService,
+      createShardHandlers(() => this.disks),
+    );
+  }
+
+  /** Throws "unavailable" before `start`. */
+  get disks(): DiskSet {
+    if (this.#disks !== undefined) return this.#disks;
+    throw new StoreError("unavailable", "the disks are not open yet");
+  }
+
+  /** 0 until registered. */
+  get nodeId(): number {
+    return this.#nodeId;
+  }
+
+  /** What the node waits for, or undefined when it is registered and serves. */
+  get waitingFor(): string | undefined {
+    return this.#nodeId === 0 ? this.#waitingFor : undefined;
+  }
+
+  /**
+   * Opens the disks and begins to register, heartbeat and maintain in the background. Throws "denied" and
+   * "invalid" for folders that cannot be meant (see DiskSet.open).
+   */
+  async start(): Promise<void> {
+    const { metrics, ...deps } = this.#deps;
+    const settings = { ...DEFAULT_SETTINGS, ...this.#options.settings };
+    const storeDeps = { ...deps, metrics: createStorageMetrics(metrics) };
+    this.#disks = await DiskSet.open(storeDeps, this.#options.folders, settings);
+    this.#waitingFor = "metadata";
+    const { stores } = this.#disks;
+    this.#loops = [
+      this.#loop("cluster", () => this.#stayRegistered()),
+      ...stores.map((store) => this.#loop("maintenance", () => this.#maintain(store))),
+      ...stores.map((store) => this.#loop("scrub", () => this.#scrub(store))),
+    ];
+  }
+
+  /** Stops the loops and closes the disks. The server must take no more calls. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#loops);
+    await this.#disks?.close();
+  }
+
+  /** Runs `work` until the node stops; what else ends it is our mistake and is logged as such. */
+  async #loop(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (this.#stopping.signal.aborted && isStoreError(error, "aborted")) return;
+      this.#deps.log.error("a loop of the storage node ended", error, { what });
+    }
+  }
+
+  async #stayRegistered(): Promise<void> {
+    const { clock } = this.#deps;
+    const { signal } = this.#stopping;
+    let retryMs = RETRY_MS_MIN;
+    while (!signal.aborted) {
+      const isRegistered = this.#nodeId !== 0;
+      try {
+        if (!isRegistered) await this.#register();
+        else if ((await this.#heartbeat()).registerAgain) await this.#register();
+        retryMs = RETRY_MS_MIN;
+        await clock.sleep(this.#options.heartbeatMs ?? HEARTBEAT_MS, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#noteSilence(error, isRegistered);
+        await clock.sleep(retryMs, signal);
+        retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
+      }
+    }
+  }
+
+  #noteSilence(error: unknown, isRegistered: boolean): void {
+    const { message } = toStoreError(error);
+    this.#deps.log.warn("waiting for metadata", { registered: isRegistered, reason: message });
+  }
+
+  async #register(): Promise<void> {
+    const { metadata, log } = this.#deps;
+    const { name, address, campus, rack, host } = this.#options;
+    const named = this.disks.named;
+    const disks = named.map(({ uuid, store }) => ({
+      diskUuid: uuid,
+      weight: BigInt(store?.status.sizeBytes ?? 0),
+    }));
+    const value = { name, address, campus, rack, host, disks };
+    const reply = await metadata.execute(ROOT_GROUP, { case: "registerNode", value });
+    const { nodeId, diskIds } = registrationIn(reply, named.length);
+    this.disks.assignIds(diskIds);
+    this.#nodeId = nodeId;
+    log.info("registered", { nodeId, diskIds });
+  }
+
+  #heartbeat(): Promise<HeartbeatResponse> {
+    const { metadata, clock } = this.#deps;
+    const { name, address, version } = this.#options;
+    return metadata.heartbeat({
+      role: "storage",
+      name,
+      address,
+      version,
+      nodeId: this.#nodeId,
+      wallMs: BigInt(Math.floor(clock.wallMs())),
+      disks: this.disks.ids.map(([diskId, slot]) => reportOf(diskId, slot)),
+    });
+  }
+
+  async #maintain(store: ShardStore): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await store.maintain();
+      await this.#deps.clock.sleep(MAINTENANCE_MS, signal);
+    }
+  }
+
+  /** A pass that a disk's trouble ended is begun again where it stood. */
+  async #scrub(store: ShardStore): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await store.scrub(signal);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof StoreError)) throw error;
+        this.#deps.log.warn("scrubbing pauses", { reason: error.message });
+        await this.#deps.clock.sleep(RETRY_MS_MAX, signal);
+      }
+    }
+  }
+}
+
+function registrationIn(
+  reply: Reply,
+  diskCount: number,
+): { readonly nodeId: number; readonly diskIds: readonly number[] } {
+  if (reply.outcome !== Outcome.OK || reply.kind.case !== "registerNode") {
+    throw new StoreError("unavailable", `registration refused: ${reply.message}`);
+  }
+  const { nodeId, diskIds } = reply.kind.value;
+  if (nodeId > 0 && diskIds.length === diskCount) return { nodeId, diskIds };
+  throw new StoreError("internal", "registration answered without the ids that were asked for");
+}
+
+const STATES = {
+  up: DiskState.UP,
+  "read-only": DiskState.READ_ONLY,
+  failed: DiskState.FAILED,
+} as const;
+
+function reportOf(diskId: number, slot: DiskSlot) {
+  const status = slot.store?.status;
+  if (status === undefined) return { diskId, state: DiskState.FAILED };
+  return {
+    diskId,
+    sizeBytes: BigInt(status.sizeBytes),
+    freeBytes: BigInt(status.freeBytes),
+    usedBytes: BigInt(status.usedBytes),
+    state: STATES[status.condition],
+    shardCount: BigInt(status.shardCount),
+    errors: BigInt(status.errors),
+    corruptShards: BigInt(status.badShards),
+  };
+}
