@@ -129,9 +129,11 @@ export class LogStore implements RaftLog {
     return this.#groups.get(groupId)?.term(index);
   }
 
-  size(groupId: number): { readonly entryCount: number; readonly bytes: number } {
+  size(groupId: number): ReturnType<RaftLog["size"]> {
     const group = this.#groups.get(groupId);
-    return { entryCount: group?.entryCount ?? 0, bytes: group?.bytes ?? 0 };
+    if (group === undefined) return { startIndex: 0, entryCount: 0, bytes: 0 };
+    const { snapshotIndex: startIndex, entryCount, bytes } = group;
+    return { startIndex, entryCount, bytes };
   }
 
   keepPoint(groupId: number, count: number, bytes: number): number {

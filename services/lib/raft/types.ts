@@ -198,8 +198,12 @@ export interface RaftLog {
   }): Promise<RaftEntry[]>;
   /** Term of a durable entry, or of the one before the first. */
   term(groupId: number, index: number): number | undefined;
-  /** What is held now. */
-  size(groupId: number): { readonly entryCount: number; readonly bytes: number };
+  /** What is held now: entries after `startIndex`. Zeros for an unknown group. */
+  size(groupId: number): {
+    readonly startIndex: number;
+    readonly entryCount: number;
+    readonly bytes: number;
+  };
   /** The lowest index such that the entries after it are at most `count` and `bytes`. */
   keepPoint(groupId: number, count: number, bytes: number): number;
   /** Drops entries up to `index`, which must be applied power-safely. */
