@@ -70,7 +70,18 @@ export const ConfigSchema = Type.Object(
       { ...strict, default: {} },
     ),
     log: Type.Object(
-      { level: text("silent, error, warn, info or debug.", "info") },
+      {
+        level: Type.Union(
+          [
+            Type.Literal("silent"),
+            Type.Literal("error"),
+            Type.Literal("warn"),
+            Type.Literal("info"),
+            Type.Literal("debug"),
+          ],
+          { default: "info", description: "Least important lines that are logged." },
+        ),
+      },
       { ...strict, default: {} },
     ),
     metadata: Type.Object(

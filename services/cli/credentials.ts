@@ -20,6 +20,16 @@ const CREDENTIALS_FILE = "root-credentials.json";
 const SECRET_FILE = "cluster-secret";
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/** Root keys of a process that keeps none itself: they must be in the environment. */
+export function requiredRootCredentials(environment: Environment): RootCredentials {
+  const user = fromEnvironment(environment, "ROOT_USER");
+  const password = fromEnvironment(environment, "ROOT_PASSWORD");
+  if (user === undefined || password === undefined) {
+    throw new UsageError("set DOLIUM_ROOT_USER and DOLIUM_ROOT_PASSWORD (or their _FILE forms)");
+  }
+  return checked({ accessKeyId: user, secretAccessKey: password, source: "environment" });
+}
+
 /** DOLIUM_ROOT_USER and DOLIUM_ROOT_PASSWORD (or their _FILE forms, or MinIO's names), else the kept ones. */
 export function rootCredentials(environment: Environment, dataDir: string): RootCredentials {
   const user = fromEnvironment(environment, "ROOT_USER");

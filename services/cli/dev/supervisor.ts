@@ -2,6 +2,7 @@
 // those that die, and stops them in order (gateways first, metadata last).
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type StartPolicy, startPolicy } from "../compose/default-policy.ts";
 import type { Output } from "../output.ts";
 import { Child } from "./child.ts";
 import type { ClusterPlan, PlannedProcess, Role } from "./cluster-file.ts";
@@ -97,7 +98,7 @@ function processConfig(plan: ClusterPlan, planned: PlannedProcess): Record<strin
     .map((other) => ({ name: other.name, address: `127.0.0.1:${other.rpcPort}` }));
   const base = {
     node: { name: planned.name, host: planned.name },
-    cluster: { id: plan.clusterId, metadata },
+    cluster: { id: plan.clusterId, metadata, policies: [policyOf(plan)] },
     rpc: { address: `127.0.0.1:${planned.rpcPort}` },
     ops: { address: "127.0.0.1", port: planned.opsPort },
   };
@@ -111,6 +112,12 @@ function processConfig(plan: ClusterPlan, planned: PlannedProcess): Record<strin
     case "keeper":
       return base;
   }
+}
+
+/** One shard to each storage node; with a single node, to each of its disks. */
+function policyOf(plan: ClusterPlan): StartPolicy {
+  const nodes = plan.processes.filter((other) => other.role === "storage").length;
+  return nodes === 1 ? startPolicy(plan.disksPerNode, "disk") : startPolicy(nodes, "node");
 }
 
 function disksOf(plan: ClusterPlan, planned: PlannedProcess): string[] {
