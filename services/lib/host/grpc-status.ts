@@ -79,7 +79,8 @@ function foreignCode({ code, details }: StatusObject, wasSent: boolean): ErrorCo
     (code === Status.INTERNAL && /^Received RST_STREAM|write after end/.test(details));
   if (!isLost) return "internal";
   // A refused stream was never shown to a handler (RFC 9113 section 8.7).
-  return wasSent && details !== "Stream refused by server" ? "timeout" : "unavailable";
+  const wasRefused = /Stream refused by server|NGHTTP2_REFUSED_STREAM/.test(details);
+  return wasSent && !wasRefused ? "timeout" : "unavailable";
 }
 
 /**

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deferred } from "../../../services/lib/base/bounded.ts";
+import { isStoreError } from "../../../services/lib/base/errors.ts";
 import { type EchoResponse, EchoService } from "../../fixtures/gen/dolium/test/v1/echo_pb.ts";
 import {
   type Check,
@@ -44,8 +45,9 @@ function flowTests(check: Check): void {
     },
     async gather(requests) {
       received = 0;
-      await gate.promise;
       for await (const { payload } of requests) {
+        // Stalls after the first message, when reading ahead has begun.
+        if (received === 1) await gate.promise;
         assert.equal(payload[0], received & 255);
         assert.equal(payload[payload.byteLength - 1], received & 255);
         received += 1;
@@ -111,13 +113,13 @@ function flowTests(check: Check): void {
     assert.equal(index, 64);
   });
 
-  check("200 stalled uploads hold no more than their bound", flowing, async ({ channel }) => {
+  check("60 stalled uploads hold no more than their bound", flowing, async ({ channel }) => {
     gate = deferred();
     const before = process.memoryUsage().rss;
     const payload = new Uint8Array(MIB);
     const controller = new AbortController();
     let written = 0;
-    const uploads = Array.from({ length: 200 }, async () => {
+    const uploads = Array.from({ length: 60 }, async () => {
       const up = channel.clientStream(gather, { ...SOON, signal: controller.signal });
       for (;;) {
         await up.write({ payload });
@@ -126,7 +128,7 @@ function flowTests(check: Check): void {
     });
     await new Promise((resolve) => setTimeout(resolve, 500));
     const grown = (process.memoryUsage().rss - before) / MIB;
-    assert.ok(grown < 2000, `grew by ${grown} MiB, ${written} written`);
+    assert.ok(grown < 700, `grew by ${grown} MiB, ${written} written`);
     controller.abort();
     for (const upload of uploads) await assert.rejects(upload, coded("aborted"));
     gate.resolve();
@@ -200,7 +202,10 @@ function lifeTests(name: string, check: Check, createHarness: () => TransportHar
     const { channel, server, address } = setting;
     assert.equal((await channel.unary(echo, { text: "a" }, SOON)).text, "a");
     await server.close(0);
-    await assert.rejects(channel.unary(echo, {}, SOON), coded("unavailable"));
+    // The caller may not have noticed yet that its connection is gone: then the outcome is unknown.
+    const lost = (error: unknown): boolean =>
+      isStoreError(error, "unavailable") || isStoreError(error, "timeout");
+    await assert.rejects(channel.unary(echo, {}, SOON), lost);
     const again = harness.createServer();
     again.add(EchoService, handlers({}));
     assert.equal(await again.listen(address), address);

@@ -29,7 +29,7 @@ export const { echo, spread, gather, talk } = EchoService.method;
 export const SOON = { deadlineMs: 10_000 };
 export const MIB = 1024 * 1024;
 /** More than any transport may hold back for one stalled reader: windows, sockets, a message or two. */
-export const IN_FLIGHT_MAX = 24;
+export const IN_FLIGHT_MAX = 10;
 
 export const coded = (code: ErrorCode) => (error: unknown) => {
   assert.ok(isStoreError(error), `not a StoreError: ${String(error)}`);

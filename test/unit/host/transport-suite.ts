@@ -1,3 +1,5 @@
+// What every transport must do, run against each implementation. Handlers and callers live in one
+// process, so that a test can hold either side at any point.
 import { test } from "node:test";
 import { EchoService } from "../../fixtures/gen/dolium/test/v1/echo_pb.ts";
 import { addCallTests } from "./transport-call-tests.ts";
