@@ -58,11 +58,33 @@ export async function replayLog(disk: Disk, path: string): Promise<ReplayedLog> 
       await file.close();
       await disk.remove(name);
       await disk.syncDirectory(path);
-    } else {
-      await replay.segment(file, number, newest);
+      break;
     }
+    const { header, view, end } = await replay.read({ path: name, file }, number, newest);
+    let kept = file;
+    if (newest) {
+      await file.close();
+      kept = await rewrite(disk, name, view.subarray(0, end));
+    }
+    replay.add(new Segment({ path: name, file: kept }, header, end));
   }
   return replay.finish();
+}
+
+/**
+ * Writes the newest segment again under its name. What is read after a restart may never have reached
+ * the disk: the process may have been killed before its sync, or the sync may have failed, after which
+ * another sync of the same file reports success for pages that are gone. A new file has neither fault.
+ */
+async function rewrite(disk: Disk, name: string, content: Uint8Array): Promise<DiskFile> {
+  const copy = `${name}.copy`;
+  if (await disk.exists(copy)) await disk.remove(copy);
+  const file = await disk.open(copy, "create");
+  await file.write([content], 0);
+  await file.datasync();
+  await disk.rename(copy, name);
+  await disk.syncDirectory(name.slice(0, name.lastIndexOf("/")));
+  return file;
 }
 
 /** Its header never became durable, so it never held a batch. */
@@ -79,6 +101,8 @@ class Replay {
   #lastBatch = 0;
   #checksum = 0;
   #cutBytes = 0;
+  /** Records of the segment read last, until it is known which file holds them. */
+  #unplaced: Placed[] = [];
 
   finish(): ReplayedLog {
     for (const group of this.#groups.values()) group.verifyComplete();
@@ -91,22 +115,30 @@ class Replay {
     };
   }
 
-  async segment(file: DiskFile, number: number, newest: boolean): Promise<void> {
+  /** Checks the next segment and finds where it ends; `add` lets it take effect. */
+  async read(
+    place: { readonly path: string; readonly file: DiskFile },
+    number: number,
+    newest: boolean,
+  ): Promise<{ readonly header: SegmentHeader; readonly view: Uint8Array; readonly end: number }> {
+    const { path, file } = place;
     const bytes = new Uint8Array(await file.size());
-    const got = await file.read(bytes, 0);
-    const view = bytes.subarray(0, got);
-    const header = this.#header(view, file.path, number);
-    const scan = this.#scan(view, header, file.path);
-    const segment = new Segment(file, header, scan.end);
-    for (const placed of scan.records) this.#take(placed, segment);
+    const view = bytes.subarray(0, await file.read(bytes, 0));
+    const header = this.#header(view, path, number);
+    const scan = this.#scan(view, header, path);
+    this.#unplaced = scan.records;
     if (scan.end < view.byteLength) {
       if (!newest || this.#laterBatchFollows(view, scan.end, header)) {
-        throw new StoreError("corrupt", `${file.path}: bad record at ${scan.badAt}`);
+        throw new StoreError("corrupt", `${path}: bad record at ${scan.badAt}`);
       }
       this.#cutBytes += view.byteLength - scan.end;
-      await segment.trim();
-      await segment.sync();
     }
+    return { header, view, end: scan.end };
+  }
+
+  add(segment: Segment): void {
+    for (const placed of this.#unplaced) this.#take(placed, segment);
+    this.#unplaced = [];
     this.#segments.push(segment);
   }
 

@@ -37,10 +37,16 @@ export class Segment {
   #readers = 0;
   #retired = false;
 
-  constructor(file: DiskFile, header: SegmentHeader, end: number) {
+  /** `place`: where the open file is found; the segment owns the file. */
+  constructor(
+    place: { readonly path: string; readonly file: DiskFile },
+    header: SegmentHeader,
+    end: number,
+  ) {
     assert(end >= SEGMENT_HEADER_BYTES, "segment: ends inside its header");
+    const { file, path } = place;
     this.number = header.number;
-    this.path = file.path;
+    this.path = path;
     this.seed = checksumSeed(header.nonce);
     this.#file = file;
     this.#end = end;

@@ -329,7 +329,7 @@ export class LogStore implements RaftLog {
       await disk.remove(name);
       throw error;
     }
-    this.#segments.push(new Segment(file, header, SEGMENT_HEADER_BYTES));
+    this.#segments.push(new Segment({ path: name, file }, header, SEGMENT_HEADER_BYTES));
     this.#freshSegment = true;
     this.#reclaimWanted = true;
   }

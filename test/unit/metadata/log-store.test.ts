@@ -321,3 +321,32 @@ test("a payload that looks like a record of a later batch does not make a tear l
   await open.write([Buffer.alloc(60), forged], end);
   assert.equal((await openLog(other)).state(1)?.lastIndex, 0);
 });
+
+test("what a failed sync left in memory is not taken for durable after a restart", async () => {
+  const disk = new SimDisk();
+  const log = await openLog(disk);
+  await log.append([{ groupId: 1, start, entries: entries(1, 2) }]);
+  disk.fault = (operation) => (operation.kind === "datasync" ? "io" : undefined);
+  const failed = log.append([{ groupId: 1, entries: entries(3, 4) }]);
+  await assert.rejects(failed, (error) => isStoreError(error, "io"));
+  disk.fault = undefined;
+  disk.kill();
+  const seen = (await openLog(disk)).state(1)?.lastIndex ?? 0;
+  disk.crash("none");
+  assert.equal((await openLog(disk)).state(1)?.lastIndex, seen);
+});
+
+test("what was written and not synced before a kill is durable once it was read back", async () => {
+  const disk = new SimDisk();
+  const log = await openLog(disk);
+  await log.append([{ groupId: 1, start }]);
+  disk.fault = (operation) => {
+    if (operation.kind === "datasync") disk.kill();
+    return undefined;
+  };
+  await assert.rejects(log.append([{ groupId: 1, entries: entries(1, 2) }]));
+  disk.fault = undefined;
+  assert.equal((await openLog(disk)).state(1)?.lastIndex, 2);
+  disk.crash("none");
+  assert.equal((await openLog(disk)).state(1)?.lastIndex, 2);
+});
