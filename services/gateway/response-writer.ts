@@ -37,9 +37,9 @@ export interface WriteOptions {
 }
 
 /**
- * Resolves when the whole answer was handed to the system. A stream is asked for its first bytes before
- * the head goes out: what it throws then comes out with nothing sent, and can still be answered. Later
- * failures, and a client that went away, destroy the socket and are thrown.
+ * Resolves when the whole answer was handed to the system. A stream is asked for its first bytes
+ * before the head goes out: what it throws then comes out with nothing sent, and can still be
+ * answered. Later failures, and a client that went away, destroy the socket and are thrown.
  */
 export async function writeAnswer(answer: Answer, options: WriteOptions): Promise<void> {
   const { response, isHead } = options;

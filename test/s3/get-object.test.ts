@@ -181,6 +181,23 @@ test("refuses part numbers that are none, and a part with a range", async () => 
   assert.equal(both.code, "InvalidRequest");
 });
 
+test("gives a checksum with the whole object only", async () => {
+  const path = pathOf(bucket, "summed");
+  const sum = createHash("sha256").update("summed").digest("base64");
+  const put = { method: "PUT", target: path, body: "summed" };
+  await s3.call({ ...put, headers: [["x-amz-checksum-sha256", sum]] });
+  const mode = ["x-amz-checksum-mode", "ENABLED"] as const;
+  for (const method of ["GET", "HEAD"]) {
+    const whole = await s3.call({ method, target: path, headers: [mode] });
+    assert.equal(whole.headers.get("x-amz-checksum-sha256"), sum);
+    assert.equal(whole.headers.get("x-amz-checksum-type"), "FULL_OBJECT");
+    const piece = await s3.call({ method, target: path, headers: [mode, ["Range", "bytes=0-1"]] });
+    assert.equal(piece.headers.get("x-amz-checksum-sha256"), undefined);
+    const plain = await s3.call({ method, target: path });
+    assert.equal(plain.headers.get("x-amz-checksum-sha256"), undefined);
+  }
+});
+
 test("overrides response headers of a signed request", async () => {
   const query =
     "response-content-type=text%2Fhtml&response-cache-control=no-store&response-expires=0";

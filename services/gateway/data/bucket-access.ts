@@ -83,8 +83,8 @@ async function settleSealed(
 }
 
 /**
- * Removes an empty bucket; repeating it after a crash is safe. Throws BucketNotEmpty, and then nothing
- * is removed.
+ * Removes an empty bucket; repeating it after a crash is safe. Throws BucketNotEmpty, and then
+ * nothing is removed.
  */
 export async function removeBucket(context: ServiceContext, bucket: BucketRecord): Promise<void> {
   const { metadata, buckets } = context.gateway.dependencies;

@@ -62,8 +62,8 @@ export class RequestBody {
   }
 
   /**
-   * Yields the body once, as it comes. Throws S3Error RequestTimeout (idle or too slow) and StoreError
-   * "aborted" when the client is gone.
+   * Yields the body once, as it comes. Throws S3Error RequestTimeout (idle or too slow) and
+   * StoreError "aborted" when the client is gone.
    */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     assert(!this.#isStarted, "RequestBody: read twice");

@@ -108,8 +108,8 @@ export class Authentication {
 }
 
 /**
- * The refusal of an unknown access key. Verifies against a secret nobody has, so that the time taken
- * says nothing; another complaint of the verifier (clock, scope) stands as it would for a known key.
+ * The refusal of an unknown access key. Verifies against a secret nobody has, so that the time
+ * taken says nothing; another complaint of the verifier (clock, scope) stands as for a known key.
  */
 function unknownKey(claim: AuthClaim, verify: () => VerifiedV4): S3Error {
   try {

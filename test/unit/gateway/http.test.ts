@@ -67,7 +67,9 @@ test("keeps a connection open between requests", async () => {
   for (const key of ["first", "second"]) {
     const call = { method: "PUT", target: pathOf(bucket, key), body: randomBytes(20_000) };
     connection.write(s3.requestBytes(call));
-    assert.equal((await connection.response())?.status, 200);
+    const put = await connection.response();
+    assert.equal(put?.status, 200);
+    assert.deepEqual(put?.interim, [], "nobody asked for an interim answer");
     connection.write(s3.requestBytes({ target: call.target }));
     assert.deepEqual((await connection.response())?.body, call.body);
   }

@@ -1,9 +1,11 @@
 // The router and the operation table: what is found, what is refused, and that the table is whole.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { OPERATIONS } from "../../../services/gateway/operations.ts";
 import { parseRequest } from "../../../services/gateway/request.ts";
 import { Router } from "../../../services/gateway/router.ts";
+import { supportedActionsPage } from "../../../services/gateway/supported-actions.ts";
 import { S3_ERROR_CODES } from "../../../services/lib/s3/errors.ts";
 
 const router = new Router(OPERATIONS);
@@ -108,4 +110,9 @@ test("names are unique, and every row names known errors and a page", () => {
 test("no two rows claim one request", () => {
   const demands = OPERATIONS.map(({ method, match }) => JSON.stringify([method, match]));
   assert.equal(new Set(demands).size, demands.length);
+});
+
+test("the page of supported actions is that of the table", () => {
+  const page = new URL("../../../services/gateway/SUPPORTED-ACTIONS.md", import.meta.url);
+  assert.equal(readFileSync(page, "utf8"), supportedActionsPage(OPERATIONS));
 });
