@@ -41,6 +41,13 @@ export function rootCredentials(environment: Environment, dataDir: string): Root
   return checked({ accessKeyId: user, secretAccessKey: password, source: "environment" });
 }
 
+/** Files that every directory of a single server keeps a copy of. */
+export const SHARED_FILES: readonly string[] = [CREDENTIALS_FILE, SECRET_FILE, "cluster.json"];
+
+export function clusterSecretOf(path: string): string {
+  return readFileSync(path, "utf8").trim();
+}
+
 /** Path of the file with the secret that the cluster's services share; made on first use. */
 export function clusterSecretFile(dataDir: string): string {
   const path = join(dataDir, SECRET_FILE);

@@ -1,6 +1,5 @@
 // `dolium status`: how a running cluster is, in a sentence, a table or JSON. Exit code 0 when healthy, 1 when
 // degraded, 5 when nothing answers.
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
@@ -9,7 +8,7 @@ import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { command, UsageError } from "../command-line.ts";
-import { clusterSecretFile } from "../credentials.ts";
+import { clusterSecretFile, clusterSecretOf } from "../credentials.ts";
 import { readPlan } from "../dev/cluster-file.ts";
 import { describeCluster, type StatusView } from "../status/describe.ts";
 import { gatherReport } from "../status/gather.ts";
@@ -33,7 +32,7 @@ export const statusCommand = command({
     const addresses = plan.processes
       .filter((planned) => planned.role === "metadata")
       .map((planned) => `127.0.0.1:${planned.rpcPort}`);
-    const clusterSecret = readFileSync(clusterSecretFile(dataDir), "utf8").trim();
+    const clusterSecret = clusterSecretOf(clusterSecretFile(dataDir));
     const transport = createGrpcTransport({ clusterSecret });
     const ports = {
       transport,

@@ -134,7 +134,8 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function writePlan(dataDir: string, plan: ClusterPlan): void {
+/** Atomically. */
+export function writePlan(dataDir: string, plan: ClusterPlan): void {
   const path = planPath(dataDir);
   writeFileSync(`${path}.new`, `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
