@@ -318,3 +318,17 @@ test("keeps to a rate and stops on its signal", async () => {
     isStoreError(error, "invalid"),
   );
 });
+
+test("bits in the unused end of a log's block are noticed", async () => {
+  const path = join(root, "block-end");
+  const kv = await factory.open(path);
+  // Header 7, sequence and count 12, type 1, key 1+1, value 3+32740: three bytes short of a block.
+  await kv.write([{ type: "put", key: Buffer.from("k"), value: Buffer.alloc(32_740, 1) }]);
+  await kv.write([{ type: "put", key: Buffer.from("l"), value: Buffer.alloc(10) }]);
+  await kv.close();
+  const [log = ""] = await namesOf(path, /\.log$/);
+  const [first, second] = fragmentsOf(await readFile(join(path, log)));
+  assert.deepEqual([first?.end, second?.offset], [32_765, 32_768]);
+  for (let offset = 32_765; offset < 32_768; offset += 1) await assertNoticed(path, log, offset);
+  await verifyFiles(path);
+});
