@@ -47,7 +47,10 @@ export class ByteReader {
     for (let index = 0; index < VARINT_BYTES_MAX; index += 1) {
       const byte = this.byte();
       value |= BigInt(byte & 0x7f) << BigInt(7 * index);
-      if (byte < 0x80) return this.#safe(value);
+      if (byte >= 0x80) continue;
+      // Writers use the shortest form; a longer one is a flipped bit that left the value alone.
+      if (byte === 0 && index > 0) throw new StoreError("corrupt", "a number is too long");
+      return this.#safe(value);
     }
     throw new StoreError("corrupt", "a variable-length number does not end");
   }
