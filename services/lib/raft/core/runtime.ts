@@ -82,6 +82,9 @@ const STATUS_CODES: readonly (ErrorCode | undefined)[] = [
   "corrupt",
 ];
 
+/** Most calls answer nothing: one reader serves them all. */
+const NOTHING = new ResultReader(new Uint8Array(0));
+
 type Numeric = (...numbers: number[]) => number;
 
 interface CoreExports {
@@ -124,8 +127,10 @@ export class CoreInstance {
     }
     // 2. Run, then copy the results out before anything can move them.
     const status = this.#run(operation, group, number, length);
+    const size = this.#run("output_length") >>> 0;
+    if (status === 0 && size === 0) return NOTHING;
     const address = this.#run("output_pointer") >>> 0;
-    const bytes = new Uint8Array(this.#run("output_length") >>> 0);
+    const bytes = new Uint8Array(size);
     bytes.set(new Uint8Array(this.#exports.memory.buffer, address, bytes.byteLength));
     if (status === 0) return new ResultReader(bytes);
     const code = STATUS_CODES[status];
