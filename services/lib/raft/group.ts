@@ -419,6 +419,7 @@ export class Group implements RaftGroup {
   }
 
   #noSpace(full: boolean): void {
+    if (full === this.#full) return;
     this.#full = full;
     const message = full ? "no room for the Raft log" : "room for the Raft log again";
     this.#deps.logger.warn(message, { group: this.groupId });

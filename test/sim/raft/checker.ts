@@ -64,6 +64,10 @@ export class Checker {
     const history = this.#group(floor.groupId);
     this.acknowledged += 1;
     history.acknowledged.set(command, index);
+    const there = history.canonical.get(index);
+    if (there !== undefined && there.command !== command) {
+      throw new Violation(`${command} was acknowledged at ${index}, where ${there.command} is`);
+    }
     if (index <= floor.index) {
       throw new Violation(`${command} was put at ${index}, behind ${floor.index} seen before it`);
     }

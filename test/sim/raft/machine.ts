@@ -25,32 +25,33 @@ interface Content {
   list: Applied[];
 }
 
+export interface MachineOptions {
+  readonly disk: Disk;
+  readonly path: string;
+  readonly watch: (applied: Applied) => void;
+  /** A planted bug: `flush` does nothing. */
+  readonly flushLies: boolean;
+}
+
 export class ListMachine implements StateMachine {
-  readonly #disk: Disk;
-  readonly #path: string;
-  readonly #watch: (applied: Applied) => void;
+  readonly #options: MachineOptions;
   #file: DiskFile;
   #end: number;
   #content: Content;
 
   private constructor(
-    place: { readonly disk: Disk; readonly path: string; readonly file: DiskFile },
+    options: MachineOptions,
+    file: DiskFile,
     state: { readonly content: Content; readonly end: number },
-    watch: (applied: Applied) => void,
   ) {
-    this.#disk = place.disk;
-    this.#path = place.path;
-    this.#file = place.file;
+    this.#options = options;
+    this.#file = file;
     this.#content = state.content;
     this.#end = state.end;
-    this.#watch = watch;
   }
 
-  static async open(
-    disk: Disk,
-    path: string,
-    watch: (applied: Applied) => void,
-  ): Promise<ListMachine> {
+  static async open(options: MachineOptions): Promise<ListMachine> {
+    const { disk, path } = options;
     const exists = await disk.exists(path);
     const file = await disk.open(path, exists ? "write" : "create");
     if (!exists) await disk.syncDirectory(".");
@@ -59,7 +60,7 @@ export class ListMachine implements StateMachine {
     const state = readBack(bytes);
     await file.truncate(state.end);
     await file.datasync();
-    return new ListMachine({ disk, path, file }, state, watch);
+    return new ListMachine(options, file, state);
   }
 
   get appliedIndex(): number {
@@ -92,12 +93,13 @@ export class ListMachine implements StateMachine {
     await this.#append({ index, term, confState, list: added });
     this.#content.list.push(...added);
     this.#content = { index, term, confState, list: this.#content.list };
-    for (const one of added) this.#watch(one);
+    for (const one of added) this.#options.watch(one);
     return added.map((one) => Buffer.from(one.command === "" ? "" : `did ${one.command}`));
   }
 
   async flush(): Promise<number> {
     const { index } = this.#content;
+    if (this.#options.flushLies) return index;
     await this.#file.datasync();
     return index;
   }
@@ -123,13 +125,13 @@ export class ListMachine implements StateMachine {
     const { index, term } = point;
     const confState = Buffer.from(point.confState).toString("hex");
     const record = encode({ index, term, confState, list });
-    const next = `${this.#path}.next`;
-    if (await this.#disk.exists(next)) await this.#disk.remove(next);
-    const file = await this.#disk.open(next, "create");
+    const next = `${this.#options.path}.next`;
+    if (await this.#options.disk.exists(next)) await this.#options.disk.remove(next);
+    const file = await this.#options.disk.open(next, "create");
     await file.write([record], 0);
     await file.datasync();
-    await this.#disk.rename(next, this.#path);
-    await this.#disk.syncDirectory(".");
+    await this.#options.disk.rename(next, this.#options.path);
+    await this.#options.disk.syncDirectory(".");
     this.#file = file;
     this.#end = record.byteLength;
     this.#content = { index, term, confState, list };
@@ -157,7 +159,12 @@ function readBack(bytes: Uint8Array): { readonly content: Content; readonly end:
   while (end + 8 <= buffer.byteLength) {
     const stop = end + 8 + buffer.readUInt32LE(end);
     const body = buffer.subarray(end + 8, stop);
-    if (stop > buffer.byteLength || crc32(body) !== buffer.readUInt32LE(end + 4)) break;
+    if (
+      body.byteLength === 0 ||
+      stop > buffer.byteLength ||
+      crc32(body) !== buffer.readUInt32LE(end + 4)
+    )
+      break;
     const batch: Content = JSON.parse(body.toString());
     content.list.push(...batch.list);
     content.index = batch.index;
