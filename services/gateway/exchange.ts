@@ -184,7 +184,9 @@ export class Exchange {
       },
       beforeEnd: async () => {
         const isAwaited = expectsContinue && !this.#body.isStarted;
-        if (this.#body.isFinished || isAwaited) return;
+        // A client that sent nothing for so long sends nothing now.
+        const isSilent = this.#failure?.error.code === "RequestTimeout";
+        if (this.#body.isFinished || isAwaited || isSilent) return;
         await this.#body.discard(DISCARD_BYTES_MAX, DISCARD_MS_MAX);
       },
       onSent: (bytes) => {

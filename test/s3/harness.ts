@@ -1,9 +1,11 @@
-// What the S3 tests run against. By default a gateway on a free port over metadata and bodies in memory;
-// with DOLIUM_TEST_ENDPOINT (and DOLIUM_TEST_ACCESS_KEY, DOLIUM_TEST_SECRET_KEY, DOLIUM_TEST_REGION) a
-// cluster that runs already. Every test makes buckets of its own, so any number may share one.
+// What the S3 tests run against. By default a gateway on a free port over the real state machines of the
+// metadata service and bodies in memory; with DOLIUM_TEST_ENDPOINT (and DOLIUM_TEST_ACCESS_KEY,
+// DOLIUM_TEST_SECRET_KEY, DOLIUM_TEST_REGION) a cluster that runs already. Every test makes buckets of
+// its own, so any number may share one.
 import { randomBytes } from "node:crypto";
-import { OTHER_USER, ROOT_USER, startMemoryGateway } from "../unit/gateway/memory-gateway.ts";
+import { OTHER_USER, ROOT_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
 import { Caller } from "./caller.ts";
+import { StateMetadata } from "./state-metadata.ts";
 
 export interface TestCluster {
   readonly endpoint: string;
@@ -28,7 +30,8 @@ export async function startCluster(): Promise<TestCluster> {
       stop: async () => undefined,
     };
   }
-  const gateway = await startMemoryGateway();
+  const metadata = await StateMetadata.open();
+  const gateway = await startGatewayOver(metadata);
   const own = `http://${gateway.running.address}`;
   const { accessKeyId, secret } = OTHER_USER;
   return {
@@ -37,7 +40,10 @@ export async function startCluster(): Promise<TestCluster> {
     secretAccessKey: ROOT_USER.secret,
     region,
     stranger: new Caller({ endpoint: own, accessKeyId, secretAccessKey: secret, region }),
-    stop: () => gateway.stop(),
+    stop: async () => {
+      await gateway.stop();
+      await metadata.close();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 // CreateBucket. The directory is one state machine, so of two concurrent creations one wins. Creating
 // one's own bucket again is 200 in us-east-1 and 409 elsewhere, as on AWS.
 
+import { StoreError } from "../../lib/base/errors.ts";
 import { XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
@@ -56,6 +57,9 @@ async function run(context: ServiceContext): Promise<Answer> {
   if (reply.outcome === Outcome.EXISTS) {
     const existing = reply.kind.case === "createBucket" ? reply.kind.value.bucket : undefined;
     checkExisting(context, existing?.owner ?? "");
+  } else if (reply.outcome === Outcome.CONFLICT) {
+    // The cluster is being set up, or its policies changed just now.
+    throw new StoreError("unavailable", reply.message);
   } else {
     checkOutcome(reply.outcome, reply.message);
   }

@@ -1,5 +1,6 @@
 // ListMultipartUploads: uploads in progress, by key and then by id, which begins with the time.
 import { compareBytes, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
+import type { RangeRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { invalidArgument } from "../../lib/s3/errors.ts";
 import { type ListUploadsQuery, parseListUploads } from "../../lib/s3/list-query.ts";
@@ -28,6 +29,17 @@ export const listMultipartUploads: BucketOperation = {
 interface Marker {
   readonly key: Uint8Array;
   readonly uploadId: Uint8Array;
+}
+
+/** Most questions asked of groups for one page. */
+const QUERIES_MAX = 32;
+
+interface PageState {
+  readonly uploads: Upload[];
+  readonly commonPrefixes: Uint8Array[];
+  marker: Marker;
+  left: number;
+  queriesLeft: number;
 }
 
 interface Page {
@@ -74,43 +86,73 @@ function listed({ identity }: BucketContext, upload: Upload): ListedUpload {
 
 /** A page over the ranges of the bucket, in key order. */
 async function listUploads(context: BucketContext, query: ListUploadsQuery): Promise<Page> {
-  const { bucket } = context;
-  const uploads: Upload[] = [];
-  const commonPrefixes: Uint8Array[] = [];
-  let marker = markerOf(query);
-  let left = query.maxUploads;
-  if (left === 0) return { uploads, commonPrefixes, next: undefined };
-  for (const range of bucket.ranges) {
-    const isHere = (key: Uint8Array): boolean =>
-      range.end.byteLength === 0 || compareBytes(key, range.end) < 0;
-    const answer = await queryAt<"listUploads">(
-      context,
-      { bucket, key: range.start },
-      {
-        case: "listUploads",
-        value: {
-          bucketId: bucket.bucketId,
-          prefix: utf8(query.prefix),
-          delimiter: utf8(query.delimiter ?? ""),
-          keyMarker: marker.key,
-          uploadIdMarker: marker.uploadId,
-          limit: Math.max(left, 1),
-        },
-      },
-    );
-    const here = answer.uploads.filter(({ key }) => isHere(key));
-    const prefixes = answer.commonPrefixes.filter(isHere);
-    const found = here.length + prefixes.length;
-    if (left === 0 && found > 0) return { uploads, commonPrefixes, next: marker };
-    if (left === 0) continue;
-    uploads.push(...here);
-    commonPrefixes.push(...prefixes);
-    left -= found;
-    const next = { key: answer.nextKeyMarker, uploadId: answer.nextUploadIdMarker };
-    if (answer.truncated && isHere(next.key)) return { uploads, commonPrefixes, next };
-    marker = lastOf(here, prefixes) ?? marker;
+  const state: PageState = {
+    uploads: [],
+    commonPrefixes: [],
+    marker: markerOf(query),
+    left: query.maxUploads,
+    queriesLeft: QUERIES_MAX,
+  };
+  if (state.left > 0) {
+    for (const range of context.bucket.ranges) {
+      const next = await listRange(context, { query, range, state });
+      if (next !== undefined) return { ...state, next };
+    }
   }
-  return { uploads, commonPrefixes, next: undefined };
+  return { ...state, next: undefined };
+}
+
+interface RangeWork {
+  readonly query: ListUploadsQuery;
+  readonly range: RangeRecord;
+  readonly state: PageState;
+}
+
+/** Adds what one range has; returns where to go on once the page is full and there is more. */
+async function listRange(context: BucketContext, work: RangeWork): Promise<Marker | undefined> {
+  const { state } = work;
+  for (;;) {
+    const next = await listSome(context, work);
+    state.queriesLeft -= 1;
+    if (next === undefined || state.left === 0 || state.queriesLeft <= 0) return next;
+    state.marker = next;
+  }
+}
+
+async function listSome(
+  context: BucketContext,
+  { query, range, state }: RangeWork,
+): Promise<Marker | undefined> {
+  const { bucket } = context;
+  const answer = await queryAt<"listUploads">(
+    context,
+    { bucket, key: range.start },
+    {
+      case: "listUploads",
+      value: {
+        bucketId: bucket.bucketId,
+        prefix: utf8(query.prefix),
+        delimiter: utf8(query.delimiter ?? ""),
+        keyMarker: state.marker.key,
+        uploadIdMarker: state.marker.uploadId,
+        // A full page still has to know whether anything follows.
+        limit: Math.max(state.left, 1),
+      },
+    },
+  );
+  const isHere = (key: Uint8Array): boolean =>
+    range.end.byteLength === 0 || compareBytes(key, range.end) < 0;
+  const here = answer.uploads.filter(({ key }) => isHere(key));
+  const prefixes = answer.commonPrefixes.filter(isHere);
+  const found = here.length + prefixes.length;
+  if (state.left === 0) return found > 0 || answer.truncated ? state.marker : undefined;
+  state.uploads.push(...here);
+  state.commonPrefixes.push(...prefixes);
+  state.left -= found;
+  const next = { key: answer.nextKeyMarker, uploadId: answer.nextUploadIdMarker };
+  if (answer.truncated && isHere(next.key)) return next;
+  state.marker = lastOf(here, prefixes) ?? state.marker;
+  return undefined;
 }
 
 function markerOf({ keyMarker, uploadIdMarker }: ListUploadsQuery): Marker {

@@ -1,5 +1,5 @@
 // ListObjects, version 1: pages by marker, with the owner of each object.
-import { utf8 } from "../../lib/base/bytes.ts";
+import { equalBytes, utf8 } from "../../lib/base/bytes.ts";
 import { listObjectsV1Document } from "../../lib/s3/list-documents.ts";
 import { parseListObjectsV1 } from "../../lib/s3/list-query.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
@@ -25,6 +25,10 @@ async function run(context: BucketContext): Promise<Answer> {
   const question = { prefix, delimiter, startAfter: utf8(marker), limit: maxKeys };
   const page = await listPage(context, question);
   const next = page.nextStartAfter;
+  // Without a delimiter clients go on after the last key, unless the page ended past it.
+  const last = page.entries.at(-1)?.key;
+  const isLast = next !== undefined && last !== undefined && equalBytes(last, next);
+  const needsMarker = next !== undefined && (delimiter !== undefined || !isLast);
   const document = listObjectsV1Document({
     bucket: context.bucket.name,
     prefix,
@@ -34,7 +38,7 @@ async function run(context: BucketContext): Promise<Answer> {
     isTruncated: next !== undefined,
     commonPrefixes: page.commonPrefixes.map(keyText),
     marker,
-    nextMarker: next === undefined || delimiter === undefined ? undefined : keyText(next),
+    nextMarker: needsMarker ? keyText(next) : undefined,
     objects: page.entries.map((entry) => listedObject(context, entry, true)),
   });
   return xmlAnswer(document, [["x-amz-bucket-region", context.bucket.region]]);

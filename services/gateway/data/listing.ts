@@ -11,6 +11,9 @@ import { fromRecord } from "./checksum-records.ts";
 import { queryAt } from "./name-space.ts";
 import { shownOwner, shownStorageClass } from "./object-record.ts";
 
+/** Most questions asked of groups for one page; past them the page ends early, with a marker. */
+const QUERIES_MAX = 32;
+
 export interface PageQuestion {
   readonly prefix: string;
   readonly delimiter: string | undefined;
@@ -32,6 +35,7 @@ interface PageState {
   readonly commonPrefixes: Uint8Array[];
   startAfter: Uint8Array;
   left: number;
+  queriesLeft: number;
 }
 
 /** Lists a page. A limit of 0 answers an empty page that is not truncated. */
@@ -44,6 +48,7 @@ export async function listPage(
     commonPrefixes: [],
     startAfter: question.startAfter,
     left: question.limit,
+    queriesLeft: QUERIES_MAX,
   };
   if (question.limit > 0) {
     for (const range of rangesOf(context, question)) {
@@ -70,6 +75,21 @@ function rangesOf(context: BucketContext, question: PageQuestion): readonly Rang
 /** Adds what one range has; returns where to go on once the page is full and there is more. */
 async function listRange(
   context: BucketContext,
+  work: { question: PageQuestion; range: RangeRecord; state: PageState },
+): Promise<Uint8Array | undefined> {
+  for (;;) {
+    const cut = await listSome(context, work);
+    const { state } = work;
+    // A group may end its answer early; only so often is it asked to go on for one page.
+    state.queriesLeft -= 1;
+    if (cut === undefined || state.left === 0 || state.queriesLeft <= 0) return cut;
+    state.startAfter = cut;
+  }
+}
+
+/** One answer's worth; returns where the range goes on, undefined at its end. */
+async function listSome(
+  context: BucketContext,
   { question, range, state }: { question: PageQuestion; range: RangeRecord; state: PageState },
 ): Promise<Uint8Array | undefined> {
   const { bucket } = context;
@@ -95,7 +115,7 @@ async function listRange(
   const entries = answer.entries.filter(({ key }) => isHere(key));
   const prefixes = answer.commonPrefixes.filter(isHere);
   const found = entries.length + prefixes.length;
-  if (state.left === 0) return found > 0 ? state.startAfter : undefined;
+  if (state.left === 0) return found > 0 || answer.truncated ? state.startAfter : undefined;
   state.entries.push(...entries);
   state.commonPrefixes.push(...prefixes);
   state.left -= found;

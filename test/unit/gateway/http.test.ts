@@ -105,13 +105,12 @@ test("a client that resets in the middle of its body changes nothing", async () 
   await s3.put(bucket, "reset", "old");
   const body = randomBytes(300_000);
   const bytes = s3.requestBytes({ method: "PUT", target: pathOf(bucket, "reset"), body });
-  const disconnects = (): number => gateway.metrics.values.get("s3_client_disconnects_total") ?? 0;
-  const before = disconnects();
+  const served = gateway.log.nextRequest("reset");
   const connection = await RawConnection.open(endpoint);
   connection.write(bytes.subarray(0, 200_000));
   await new Promise((resolve) => connection.socket.write("", resolve));
   connection.socket.resetAndDestroy();
-  while (disconnects() === before) await new Promise(setImmediate);
+  assert.equal((await served).fields.isDisconnected, true);
   assert.equal((await s3.get(bucket, "reset")).text, "old");
 });
 
@@ -132,10 +131,12 @@ test("cuts a client that does not read, and stops reading shards for it", async 
   const size = 24 * 1024 * 1024;
   await s3.put(bucket, "large", Buffer.alloc(size, "x"));
   const cancelled = gateway.bodies.cancelledReads;
+  const served = gateway.log.nextRequest("large");
   const connection = await RawConnection.open(endpoint);
   connection.socket.pause();
   connection.write(s3.requestBytes({ target: pathOf(bucket, "large") }));
-  while (gateway.bodies.cancelledReads === cancelled) await new Promise(setImmediate);
+  await served;
+  assert.equal(gateway.bodies.cancelledReads, cancelled + 1);
   connection.socket.resume();
   const answer = await connection.response();
   assert.equal(answer?.isWhole ?? false, false);
@@ -207,13 +208,13 @@ test("answers unsigned health paths, and leaves a bucket named minio possible", 
     assert.equal((await ask(path)).status, 200, path);
     assert.equal((await ask(path, "HEAD")).status, 200, path);
   }
-  gateway.ready = false;
+  gateway.state.ready = false;
   try {
     assert.equal((await ask("/minio/health/live")).status, 200);
     assert.equal((await ask("/minio/health/ready")).status, 503);
     assert.equal((await ask("/minio/health/cluster/read")).status, 503);
   } finally {
-    gateway.ready = true;
+    gateway.state.ready = true;
   }
   assert.equal((await ask("/minio/health/live", "PUT")).status, 403);
   assert.equal((await ask("/minio/other")).status, 403);
@@ -280,10 +281,9 @@ test("past its limit of requests it says SlowDown", async () => {
     const own = await makeBucket(caller);
     const bytes = caller.requestBytes({ method: "PUT", target: pathOf(own, "k"), body: "xy" });
     const waiting = await RawConnection.open(`http://${busy.running.address}`);
+    const isServed = busy.metrics.nextValue("s3_requests_in_flight", 1);
     waiting.write(bytes.subarray(0, bytes.byteLength - 1));
-    while (busy.metrics.values.get("s3_requests_in_flight") !== 1) {
-      await new Promise(setImmediate);
-    }
+    await isServed;
     const refused = await caller.call({ target: "/" });
     assert.equal(refused.status, 503);
     assert.equal(refused.code, "SlowDown");

@@ -8,12 +8,16 @@ import type {
 } from "../../../services/gateway/dependencies.ts";
 import { toHex, toSafeNumber } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
+import { newManifestId } from "../../../services/lib/clients/body-writer.ts";
 import { ByteSource } from "../../../services/lib/clients/byte-source.ts";
+import { chunkSizes } from "../../../services/lib/erasure/geometry.ts";
 import {
   type Manifest,
   ManifestSchema,
 } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { createRandom } from "../../../services/lib/host/random.ts";
 
+const random = createRandom();
 const PIECE_BYTES = 100_000;
 
 export class MemoryBodies implements BodyWriting, BodyReading {
@@ -23,7 +27,6 @@ export class MemoryBodies implements BodyWriting, BodyReading {
   writeFault: () => void = () => undefined;
   /** Reads that were ended by their consumer or by a signal, before the end. */
   cancelledReads = 0;
-  #nextId = 1;
 
   async write({ size, source, key, policy }: BodyWriteRequest): Promise<Manifest> {
     this.writeFault();
@@ -35,11 +38,22 @@ export class MemoryBodies implements BodyWriting, BodyReading {
     } finally {
       await pulled.close();
     }
-    const manifestId = Buffer.alloc(16);
-    manifestId.writeUInt32BE(this.#nextId, 12);
-    this.#nextId += 1;
+    const manifestId = newManifestId(Date.now(), random);
     this.bodies.set(toHex(manifestId), bytes);
-    return create(ManifestSchema, { manifestId, key, policy, size: BigInt(size) });
+    return create(ManifestSchema, {
+      manifestId,
+      key,
+      policy,
+      dataShards: 2,
+      parityShards: 1,
+      cellBytes: 1024,
+      size: BigInt(size),
+      chunks: chunkSizes(size).map((chunkBytes) => ({
+        chunkId: random.bytes(16),
+        size: chunkBytes,
+        diskIds: [1, 2, 3],
+      })),
+    });
   }
 
   async *read(request: BodyReadRequest): AsyncGenerator<Uint8Array, void, undefined> {

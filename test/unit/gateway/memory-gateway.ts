@@ -2,7 +2,7 @@
 // with real HTTP, and failures of the rest are played by the doubles.
 
 import { type S3Settings, s3Settings } from "../../../services/gateway/config.ts";
-import type { Credential } from "../../../services/gateway/dependencies.ts";
+import type { Credential, MetadataAccess } from "../../../services/gateway/dependencies.ts";
 import { type RunningGateway, startGateway } from "../../../services/gateway/server.ts";
 import { BucketDirectory } from "../../../services/lib/clients/bucket-directory.ts";
 import type { MetadataClient } from "../../../services/lib/clients/metadata-client.ts";
@@ -19,13 +19,41 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
+/** Lets tests wait for something that is reported, instead of looking again and again. */
+class Waiters<T> {
+  readonly #waiting = new Map<(value: T) => boolean, (value: T) => void>();
+
+  next(wanted: (value: T) => boolean): Promise<T> {
+    return new Promise((resolve) => this.#waiting.set(wanted, resolve));
+  }
+
+  tell(value: T): void {
+    for (const [wanted, resolve] of this.#waiting) {
+      if (!wanted(value)) continue;
+      this.#waiting.delete(wanted);
+      resolve(value);
+    }
+  }
+}
+
 export class MemoryLog implements Log {
   readonly lines: LogLine[];
   readonly #fields: LogFields;
+  readonly #waiters: Waiters<LogLine>;
 
-  constructor(lines: LogLine[] = [], fields: LogFields = {}) {
+  constructor(
+    lines: LogLine[] = [],
+    fields: LogFields = {},
+    waiters: Waiters<LogLine> = new Waiters(),
+  ) {
     this.lines = lines;
     this.#fields = fields;
+    this.#waiters = waiters;
+  }
+
+  /** The next line about a request that was served, for the object `key`. */
+  nextRequest(key: string): Promise<LogLine> {
+    return this.#waiters.next(({ message, fields }) => message === "request" && fields.key === key);
   }
 
   debug(message: string, fields: LogFields = {}): void {
@@ -45,23 +73,31 @@ export class MemoryLog implements Log {
   }
 
   child(fields: LogFields): Log {
-    return new MemoryLog(this.lines, { ...this.#fields, ...fields });
+    return new MemoryLog(this.lines, { ...this.#fields, ...fields }, this.#waiters);
   }
 
   #add(level: string, message: string, fields: LogFields): void {
-    this.lines.push({ level, message, fields: { ...this.#fields, ...fields } });
+    const line = { level, message, fields: { ...this.#fields, ...fields } };
+    this.lines.push(line);
+    this.#waiters.tell(line);
   }
 }
 
 export class MemoryMetrics implements Metrics {
   readonly values = new Map<string, number>();
+  readonly #waiters = new Waiters<readonly [series: string, value: number]>();
+
+  /** Resolves when the gauge is next set to `value`. */
+  async nextValue(series: string, value: number): Promise<void> {
+    await this.#waiters.next((told) => told[0] === series && told[1] === value);
+  }
 
   counter(name: string): { increment(labels?: Labels, amount?: number): void } {
     return { increment: (labels = {}, amount = 1) => this.#add(name, labels, amount) };
   }
 
   gauge(name: string): { set(value: number, labels?: Labels): void } {
-    return { set: (value, labels = {}) => this.values.set(seriesName(name, labels), value) };
+    return { set: (value, labels = {}) => this.#set(seriesName(name, labels), value) };
   }
 
   histogram(name: string): { observe(value: number, labels?: Labels): void } {
@@ -70,7 +106,12 @@ export class MemoryMetrics implements Metrics {
 
   #add(name: string, labels: Labels, amount: number): void {
     const series = seriesName(name, labels);
-    this.values.set(series, (this.values.get(series) ?? 0) + amount);
+    this.#set(series, (this.values.get(series) ?? 0) + amount);
+  }
+
+  #set(series: string, value: number): void {
+    this.values.set(series, value);
+    this.#waiters.tell([series, value]);
   }
 }
 
@@ -110,15 +151,23 @@ export interface MemoryGateway {
   readonly log: MemoryLog;
   readonly metrics: MemoryMetrics;
   /** What the health paths tell. */
-  ready: boolean;
+  readonly state: { ready: boolean };
   stop(): Promise<void>;
 }
 
 export async function startMemoryGateway(
   changes: Partial<S3Settings> = {},
 ): Promise<MemoryGateway> {
+  const metadata = new MemoryMetadata(() => Date.now());
+  return { ...(await startGatewayOver(metadata, changes)), metadata };
+}
+
+/** A gateway over that metadata, and bodies in memory. */
+export async function startGatewayOver(
+  metadata: MetadataAccess,
+  changes: Partial<S3Settings> = {},
+): Promise<Omit<MemoryGateway, "metadata">> {
   const clock = createClock();
-  const metadata = new MemoryMetadata(() => clock.wallMs());
   const bodies = new MemoryBodies();
   const log = new MemoryLog();
   const metrics = new MemoryMetrics();
@@ -144,18 +193,5 @@ export async function startMemoryGateway(
       isReady: () => state.ready,
     },
   });
-  return {
-    running,
-    metadata,
-    bodies,
-    log,
-    metrics,
-    get ready() {
-      return state.ready;
-    },
-    set ready(value) {
-      state.ready = value;
-    },
-    stop: () => running.close(),
-  };
+  return { running, bodies, log, metrics, state, stop: () => running.close() };
 }
