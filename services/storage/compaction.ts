@@ -12,6 +12,7 @@ import {
   encodeRecordHeader,
   encodeTable,
   FOOTER_BYTES,
+  SEGMENT_DATA_OFFSET,
   TOMBSTONES_MAX,
   type Tombstone,
   tableEntry,
@@ -41,16 +42,24 @@ export function pickSegment(
   context: StoreContext,
   skip: (segment: Segment) => boolean,
 ): Segment | undefined {
-  const { segments, settings } = context.parts;
+  const { segments, settings, health } = context.parts;
   const open = segments
     .all()
     .filter((segment) => segment.closed && segment.extents.size === 0 && segment.header !== null)
     .filter((segment) => segment.number < segments.lastNumber && !skip(segment));
-  const dead = open.filter((segment) => segment.deadBytes > segment.stats.liveBytes);
+  const room = health.roomWithReserve;
+  const fitting = open.filter((segment) => neededBytes(segment) <= room);
+  const dead = fitting.filter((segment) => segment.deadBytes > segment.stats.liveBytes);
   const best = dead.sort((a, b) => b.deadBytes - a.deadBytes)[0];
   if (best !== undefined) return best;
-  const small = open.filter((segment) => segment.bytes < settings.segmentBytes * SMALL_SHARE);
+  const small = fitting.filter((segment) => segment.bytes < settings.segmentBytes * SMALL_SHARE);
   return small.length >= SMALL_COUNT ? small[0] : undefined;
+}
+
+/** Bytes that compacting a segment writes, at most: nothing when all of it is dead. */
+function neededBytes(segment: Segment): number {
+  const kept = segment.stats.liveBytes + segment.stats.tombstoneBytes;
+  return kept === 0 ? 0 : kept + SEGMENT_DATA_OFFSET;
 }
 
 /**
@@ -62,14 +71,12 @@ export async function compactSegment(
   segment: Segment,
   checkpoint: () => Promise<void>,
 ): Promise<CompactionOutcome> {
-  const { segments, settings, health, metrics, label } = context.parts;
+  const { segments, health, metrics, label } = context.parts;
   // Without its header nobody can tell which tombstones it holds.
   if ((await segments.header(segment)) === null) return "kept";
-  const needed = segment.stats.liveBytes + segment.stats.tombstoneBytes;
+  const needed = neededBytes(segment);
   if (needed > 0) await health.measure();
-  if (needed > 0 && health.roomWithReserve < 2 * needed + settings.spareBytes) {
-    throw new StoreError("no-space", "no room to compact");
-  }
+  if (needed > health.roomWithReserve) throw new StoreError("no-space", "no room to compact");
   const findings = await readSegment(
     { segments, log: context.parts.log },
     { segment, verify: "never", verifyFrom: 0 },

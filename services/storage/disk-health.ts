@@ -5,6 +5,7 @@ import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { Disk, DiskFile, DiskUsage } from "../lib/ports/disk.ts";
 import type { Log } from "../lib/ports/log.ts";
+import { SEGMENT_DATA_OFFSET } from "./record-format.ts";
 import type { ShardStoreSettings } from "./settings.ts";
 import type { StorageMetrics } from "./storage-metrics.ts";
 
@@ -27,6 +28,8 @@ export interface DiskHealthOptions {
 const USAGE_AGE_MS = 1000;
 /** Space that must be back above the reserve before writes are taken again. */
 const RETURN_SHARE = 0.2;
+/** Writing this part of the room (one in so many) makes a new measurement due. */
+const ROOM_SHARE = 8;
 const SPARE_PIECE_BYTES = 1024 * 1024;
 
 export class DiskHealth {
@@ -36,7 +39,9 @@ export class DiskHealth {
   #reason: StoreError | undefined;
   #usage: DiskUsage = { sizeBytes: 0, freeBytes: 0 };
   #usageMs = Number.NEGATIVE_INFINITY;
-  /** Promised to writers since the usage was measured. */
+  /** Written since the usage was measured. */
+  #writtenBytes = 0;
+  /** Promised to writers who have not ended. */
   #promisedBytes = 0;
   #readErrors = 0;
   #errors = 0;
@@ -71,26 +76,43 @@ export class DiskHealth {
     throw new StoreError("io", "the disk has failed", { cause: this.#reason });
   }
 
-  /** Makes sure a record of `bytes` fits above the reserve. Throws "no-space", "io". */
+  /**
+   * Promises room for a record of `bytes` above the reserve; `release` it in the end. Throws "no-space",
+   * "io".
+   */
   async admit(bytes: number): Promise<void> {
     this.requireAlive();
-    if (this.#deps.clock.monotonicMs() - this.#usageMs > USAGE_AGE_MS) await this.measure();
-    const free = this.#usage.freeBytes - this.#promisedBytes;
-    if (this.#condition === "up" && free - bytes < this.reserveBytes) this.markFull("reserve");
+    const ageMs = this.#deps.clock.monotonicMs() - this.#usageMs;
+    const room = this.#usage.freeBytes - this.reserveBytes;
+    // What was written may have taken more than its length: near the end it is measured each time.
+    if (ageMs > USAGE_AGE_MS || (this.#writtenBytes + bytes) * ROOM_SHARE > room) {
+      await this.measure();
+    }
+    const left = this.roomWithReserve - this.reserveBytes;
+    if (this.#condition === "up" && bytes + SEGMENT_DATA_OFFSET > left) {
+      this.markFull("writers leave the reserve alone");
+    }
+    this.requireAlive();
     if (this.#condition === "read-only") throw new StoreError("no-space", "the disk is full");
     this.#promisedBytes += bytes;
   }
 
+  /** A writer that was promised `bytes` ended. */
+  release(bytes: number): void {
+    this.#promisedBytes -= bytes;
+    this.#writtenBytes += bytes;
+  }
+
   /** Bytes that may still be written when the reserve counts too (for compaction). */
   get roomWithReserve(): number {
-    return Math.max(0, this.#usage.freeBytes - this.#promisedBytes);
+    return Math.max(0, this.#usage.freeBytes - this.#writtenBytes - this.#promisedBytes);
   }
 
   /** Measures free space; a full disk with room again takes writes again. */
   async measure(): Promise<void> {
     this.#usage = await this.#deps.disk.usage(this.#options.folder);
     this.#usageMs = this.#deps.clock.monotonicMs();
-    this.#promisedBytes = 0;
+    this.#writtenBytes = 0;
     const { metrics } = this.#deps;
     metrics.freeBytes.set(this.#usage.freeBytes, { disk: this.#options.label });
     if (this.#condition !== "read-only") return;

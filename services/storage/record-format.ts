@@ -90,7 +90,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   bytes.writeUInt32LE(header.number, 12);
   bytes.set(header.diskUuid, 16);
   bytes.set(header.nonce, 32);
-  bytes.writeBigUInt64LE(BigInt(header.createdMs), 48);
+  bytes.writeBigUInt64LE(BigInt(Math.floor(header.createdMs)), 48);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, SEGMENT_FIELDS_BYTES)), SEGMENT_FIELDS_BYTES);
   bytes.copy(bytes, SEGMENT_HEADER_COPY_OFFSET, 0, SEGMENT_FIELDS_BYTES + 4);
   return bytes;
@@ -129,7 +129,7 @@ export function encodeRecordHeader(header: RecordHeader, place: RecordPlace): Ui
   bytes.writeUInt8(KINDS.indexOf(header.kind) + 1, 25);
   bytes.writeUInt16LE(headerBytes, 26);
   bytes.writeUInt32LE(bodyBytesOf(header), 28);
-  bytes.writeBigUInt64LE(BigInt(header.writtenMs), 64);
+  bytes.writeBigUInt64LE(BigInt(Math.floor(header.writtenMs)), 64);
   if (shard !== undefined) {
     bytes.writeUInt32LE(shard.cellBytes, 32);
     bytes.writeUInt32LE(shard.name.shardIndex, 36);

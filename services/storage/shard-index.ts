@@ -127,7 +127,7 @@ export class ShardIndex {
   addBad(name: ShardName, reason: string, wallMs: number): boolean {
     const text = nameText(name);
     if (this.#bad.has(text) || this.#bad.size >= BAD_SHARDS_MAX) return false;
-    this.#badCursor = Math.max(this.#badCursor + 1, wallMs * CURSORS_PER_MS);
+    this.#badCursor = Math.max(this.#badCursor + 1, Math.floor(wallMs) * CURSORS_PER_MS);
     const bad = { name, reason, cursor: this.#badCursor };
     this.#bad.set(text, bad);
     this.#badChanges.set(text, { kind: "put", bad });

@@ -4,6 +4,7 @@
 import { Mutex, Semaphore } from "../lib/base/bounded.ts";
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
+import type { Disk } from "../lib/ports/disk.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
 import type { Random } from "../lib/ports/random.ts";
 import { compactSegment, pickSegment } from "./compaction.ts";
@@ -54,6 +55,9 @@ export interface ShardStoreStatus {
 
 /** Changes in memory, in checkpoints' worth, past which a store that cannot be written refuses work. */
 const BACKLOG_MAX = 16;
+/** A disk holds at least so many full segments, unless they would be tiny. */
+const SEGMENTS_MIN = 64;
+const SEGMENT_BYTES_MIN = 1024 * 1024;
 
 interface StoreParts {
   readonly deps: ShardStoreDeps;
@@ -121,7 +125,7 @@ export class ShardStore {
       {
         folder: `${folder}/${SEGMENT_FOLDER}`,
         diskUuid: uuid,
-        segmentBytes: settings.segmentBytes,
+        segmentBytes: await segmentBytesFor(disk, folder, settings),
         openFilesMax: settings.openFilesMax,
         onDiskFailure: (error) => health.fail(error),
       },
@@ -172,15 +176,21 @@ export class ShardStore {
     checkDescription(shard);
     this.#requireOpen();
     await this.#writers.acquire(1, signal);
+    const { health } = this.#context.parts;
+    const { recordBytes } = layoutOf({ kind: "shard", shard, writtenMs: 0 });
+    let isAdmitted = false;
+    const onEnd = (): void => {
+      if (isAdmitted) health.release(recordBytes);
+      this.#writers.release(1);
+    };
     try {
       this.#requireOpen();
-      const { recordBytes } = layoutOf({ kind: "shard", shard, writtenMs: 0 });
-      await this.#context.parts.health.admit(recordBytes);
+      await health.admit(recordBytes);
+      isAdmitted = true;
       const extent = await this.#context.reserve(recordBytes);
-      const onEnd = (): void => this.#writers.release(1);
       return new ShardWriter(this.#context, shard, { extent, onEnd });
     } catch (error) {
-      this.#writers.release(1);
+      onEnd();
       throw error;
     }
   }
@@ -393,6 +403,17 @@ export class ShardStore {
     metrics.shardCount.set(shardCount, { disk: label });
     metrics.badShards.set(badShards, { disk: label });
   }
+}
+
+/** Small disks get small segments, so that the reserve holds a few of them for compaction. */
+async function segmentBytesFor(
+  disk: Disk,
+  folder: string,
+  settings: ShardStoreSettings,
+): Promise<number> {
+  const { sizeBytes } = await disk.usage(folder);
+  const fitting = Math.max(SEGMENT_BYTES_MIN, Math.floor(sizeBytes / SEGMENTS_MIN));
+  return Math.min(settings.segmentBytes, fitting);
 }
 
 function adoptStats(segments: SegmentSet, table: StatsTable): void {

@@ -52,7 +52,7 @@ async function load(file: DiskFile): Promise<Loaded> {
   while (at + 8 <= bytes.byteLength) {
     const end = at + 8 + bytes.readUInt32LE(at);
     const body = bytes.subarray(at + 8, end);
-    if (end > bytes.byteLength) break;
+    if (body.byteLength === 0 || end > bytes.byteLength) break;
     if (crc32(body) !== bytes.readUInt32LE(at + 4)) {
       if (end < bytes.byteLength) throw new StoreError("corrupt", `${file.path}: a bad batch`);
       break;

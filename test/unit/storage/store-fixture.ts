@@ -18,7 +18,7 @@ export const FOLDER = "disk0";
 export const SMALL: ShardStoreSettings = {
   ...DEFAULT_SETTINGS,
   segmentBytes: 32 * 1024,
-  spareBytes: 4096,
+  spareBytes: 24 * 1024,
   openWritesMax: 16,
   checkpointOperations: 64,
 };
