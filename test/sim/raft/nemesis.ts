@@ -14,6 +14,7 @@ const MODES: readonly (CrashMode | "kill")[] = ["all", "none", "random", "torn",
 type Fault =
   | "crash"
   | "crash-all"
+  | "behead"
   | "partition"
   | "one-way"
   | "bad-network"
@@ -28,6 +29,7 @@ type Fault =
 const WEIGHTS: readonly (readonly [Fault, number])[] = [
   ["crash", 10],
   ["crash-all", 2],
+  ["behead", 4],
   ["partition", 4],
   ["one-way", 4],
   ["bad-network", 4],
@@ -106,6 +108,7 @@ export class Nemesis {
       "crash-all": () => {
         for (const one of nodes) this.#crash(one, mode);
       },
+      behead: () => this.#behead(),
       partition: () => {
         network.partition(
           ids.filter(() => this.#random.chance(0.4)),
@@ -138,6 +141,29 @@ export class Nemesis {
     this.#world.clock.after(this.#random.between(1, 1200), () => {
       if (!node.up && !node.starting && !node.corrupt && node !== this.#lost) void node.start();
     });
+  }
+
+  /**
+   * The next new leader is cut off before it says a word, and those who voted for it lose their memory
+   * and come back at once: they must not elect another one in the same term.
+   */
+  #behead(): void {
+    const { clock, network } = this.#world;
+    this.#world.onLeader = (leader) => {
+      this.#world.onLeader = undefined;
+      const nodes = [...this.#world.nodes.values()].filter((node) => node !== this.#lost);
+      const ids = nodes.map((node) => node.id);
+      network.partition([leader], ids);
+      clock.after(0, () => {
+        for (const node of nodes.filter((one) => one.id !== leader)) {
+          node.crash(this.#random.pick(MODES));
+          if (!node.corrupt) void node.start();
+        }
+      });
+    };
+    const group = leaderOf(this.#world, this.#random.pick(this.#world.groupIds));
+    const leading = this.#world.nodes.get(group?.status().nodeId ?? 0);
+    if (leading !== undefined && leading !== this.#lost) this.#crash(leading, "kill");
   }
 
   #worsenNetwork(): void {

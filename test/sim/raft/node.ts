@@ -27,6 +27,8 @@ let compiled: RaftCoreModule | undefined;
 
 /** What all nodes of a run share. */
 export interface World {
+  /** Called when a node begins to lead, before it has sent anything as leader. */
+  onLeader: ((nodeId: RaftId) => void) | undefined;
   readonly clock: SimClock;
   readonly network: SimNetwork;
   readonly random: SimRandom;
@@ -173,6 +175,7 @@ export class SimNode {
           if (!isLeader) return;
           const term = host.group(groupId)?.status().term ?? 0;
           this.#check(number, () => checker.leads(groupId, term, this.id));
+          this.#world.onLeader?.(this.id);
         },
         membersChanged: (_groupId, members) => {
           this.members = members;

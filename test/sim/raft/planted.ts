@@ -29,7 +29,9 @@ export function plantInLog(bug: PlantedBug | undefined, log: RaftLog): RaftLog {
   }
   if (bug === "ack-before-sync") {
     const append: RaftLog["append"] = (writes) => {
-      log.append(writes).catch(() => undefined);
+      const done = log.append(writes);
+      if (writes.some((write) => write.entries === undefined)) return done;
+      done.catch(() => undefined);
       return Promise.resolve();
     };
     return { ...bound(log), append };

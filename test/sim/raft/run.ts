@@ -52,6 +52,7 @@ export async function simulate({ seed, planted, lines }: RunOptions): Promise<Ru
     planted,
     appended: new Map(),
     lines,
+    onLeader: undefined,
     violated: (error) => {
       violation ??= error;
     },
@@ -66,7 +67,7 @@ export async function simulate({ seed, planted, lines }: RunOptions): Promise<Ru
   const nemesis = new Nemesis(world);
   await clock.run(random.between(500, 1500), stop);
   void nemesis.run();
-  await clock.run(clock.monotonicMs() + random.between(4000, 9000), stop);
+  await clock.run(clock.monotonicMs() + random.between(2500, 6000), stop);
   for (const client of clients) client.stopped = true;
   await heal(world, nemesis, stop);
   if (violation === undefined) finalCheck(world);
@@ -93,6 +94,7 @@ function drawTiming(random: SimRandom): World["timing"] {
 async function heal(world: World, nemesis: Nemesis, stop: () => boolean): Promise<void> {
   const { clock } = world;
   nemesis.stop();
+  world.onLeader = undefined;
   world.network.heal();
   world.network.faults = CALM_NETWORK;
   const until = clock.monotonicMs() + HEAL_MS;
