@@ -1,5 +1,5 @@
-// Parses command lines by a table of options, on node:util parseArgs. Unknown options, missing values and
-// numbers out of bounds are usage errors: exit code 2 and a sentence.
+// Parses command lines by a table of options, on node:util parseArgs. Unknown options, missing
+// values and numbers out of bounds are usage errors: exit code 2 and a sentence.
 import { parseArgs } from "node:util";
 
 export class UsageError extends Error {

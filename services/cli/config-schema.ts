@@ -1,5 +1,6 @@
-// Every setting of a Dolium process, with its default: the source of the checked configuration file and of the
-// environment names (`s3.inlineBytes` is DOLIUM_S3__INLINE_BYTES; secrets also as ..._FILE).
+// Every setting of a Dolium process, with its default: the source of the checked configuration file
+// and of the environment names (`s3.inlineBytes` is DOLIUM_S3__INLINE_BYTES; secrets also as
+// ..._FILE).
 import Type from "typebox";
 import { S3_SETTINGS } from "../gateway/config.ts";
 import { KeeperConfigSchema } from "../keeper/config.ts";

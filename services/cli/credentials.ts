@@ -1,5 +1,5 @@
-// Secrets of a local cluster: root keys from the environment, or generated once and kept in the data
-// directory with mode 0600; the cluster secret that services show each other.
+// Secrets of a local cluster: root keys from the environment, or generated once and kept in the
+// data directory with mode 0600; the cluster secret that services show each other.
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";

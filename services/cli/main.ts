@@ -1,5 +1,5 @@
-// The `dolium` command: finds the subcommand, parses its options, runs it. Exit codes: 0 done, 1 failed,
-// 2 usage.
+// The `dolium` command: finds the subcommand, parses its options, runs it. Exit codes: 0 done, 1
+// failed, 2 usage.
 import process from "node:process";
 import { type Command, commandHelp, parseCommand, UsageError } from "./command-line.ts";
 import { devCommand } from "./commands/dev.ts";

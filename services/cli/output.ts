@@ -1,5 +1,5 @@
-// What commands print: with --json one JSON object a line on stdout, else words. Errors go to stderr in
-// words, and with --json also to stdout as an object.
+// What commands print: with --json one JSON object a line on stdout, else words. Errors go to
+// stderr in words, and with --json also to stdout as an object.
 import process from "node:process";
 
 export interface Output {

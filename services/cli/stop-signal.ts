@@ -1,5 +1,5 @@
-// When a process should end: SIGINT, SIGTERM, or, for a supervised child, the end of its stdin (its parent
-// is gone). A second signal ends it at once.
+// When a process should end: SIGINT, SIGTERM, or, for a supervised child, the end of its stdin (its
+// parent is gone). A second signal ends it at once.
 import process from "node:process";
 
 /** Resolves with the reason, once. */

@@ -1,5 +1,6 @@
-// What an action answers, apart from the socket: status, headers and one of four kinds of body. Header
-// values come from stored text, so they are written as the bytes they were received as (one a character).
+// What an action answers, apart from the socket: status, headers and one of four kinds of body.
+// Header values come from stored text, so they are written as the bytes they were received as (one
+// a character).
 import type { HeaderField } from "../lib/s3/headers.ts";
 
 export type AnswerBody =

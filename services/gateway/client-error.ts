@@ -1,5 +1,5 @@
-// Answers what the HTTP parser refuses, which no handler ever sees: malformed requests, oversized header
-// sections, bodies that stop early. Writes to the socket itself, and always closes it.
+// Answers what the HTTP parser refuses, which no handler ever sees: malformed requests, oversized
+// header sections, bodies that stop early. Writes to the socket itself, and always closes it.
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { S3Error, type S3ErrorCode, s3ErrorDocument } from "../lib/s3/errors.ts";

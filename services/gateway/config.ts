@@ -1,5 +1,6 @@
-// Settings of the S3 side of a gateway, as a TypeBox schema with defaults: the source of the checked
-// configuration file, of its environment names and of its documentation. Nothing here is secret.
+// Settings of the S3 side of a gateway, as a TypeBox schema with defaults: the source of the
+// checked configuration file, of its environment names and of its documentation. Nothing here is
+// secret.
 import { type Static, Type } from "typebox";
 import { Default, Parse } from "typebox/value";
 import { HEADER_BYTES_MAX, INLINE_BYTES_MAX } from "../lib/base/limits.ts";

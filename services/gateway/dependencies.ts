@@ -1,5 +1,6 @@
-// What a gateway needs from outside: the services' clients, narrowed to what is used, and the ports.
-// Everything is passed in, so that one gateway runs in production, in one process and in a simulation.
+// What a gateway needs from outside: the services' clients, narrowed to what is used, and the
+// ports. Everything is passed in, so that one gateway runs in production, in one process and in a
+// simulation.
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { Manifest } from "../lib/gen/dolium/record/v1/object_pb.ts";

@@ -1,6 +1,7 @@
-// From a request to its answer, in the one order of checks that every action shares: parse, authenticate,
-// admit, route, check and read the body (small ones), find the bucket and authorize, run the action.
-// Nothing is looked up for a caller who is not known, and nothing is told to one who may not.
+// From a request to its answer, in the one order of checks that every action shares: parse,
+// authenticate, admit, route, check and read the body (small ones), find the bucket and authorize,
+// run the action. Nothing is looked up for a caller who is not known, and nothing is told to one
+// who may not.
 import { unreachable } from "../lib/base/assert.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Answer } from "./answer.ts";

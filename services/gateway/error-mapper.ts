@@ -1,5 +1,5 @@
-// The one place where a failure of any kind becomes an S3 error. What a client can mend says so; what
-// lies with us is 500 or 503 without inner detail, and its cause goes to the log.
+// The one place where a failure of any kind becomes an S3 error. What a client can mend says so;
+// what lies with us is 500 or 503 without inner detail, and its cause goes to the log.
 import { unreachable } from "../lib/base/assert.ts";
 import { type ErrorCode, StoreError } from "../lib/base/errors.ts";
 import { Outcome } from "../lib/gen/dolium/record/v1/command_pb.ts";
@@ -47,8 +47,8 @@ function fromStoreError(code: ErrorCode, cause: StoreError): S3Error {
 
 /**
  * Throws what an outcome means, unless it is OK. "sealed", "stale-epoch" and "fenced" come out as
- * StoreError, because whoever called may mend them; the others as S3Error. `condition` names the header
- * whose precondition can have failed.
+ * StoreError, because whoever called may mend them; the others as S3Error. `condition` names the
+ * header whose precondition can have failed.
  */
 export function checkOutcome(outcome: Outcome, message: string, condition?: string): void {
   switch (outcome) {

@@ -1,5 +1,6 @@
-// One request on the S3 port from its header section to the last byte of its answer: builds the request
-// body, has it dispatched, turns failures into error documents, and records what happened once.
+// One request on the S3 port from its header section to the last byte of its answer: builds the
+// request body, has it dispatched, turns failures into error documents, and records what happened
+// once.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { asBuffer, toHex } from "../lib/base/bytes.ts";
 import { isStoreError, toStoreError } from "../lib/base/errors.ts";

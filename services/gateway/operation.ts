@@ -27,9 +27,9 @@ export interface OperationMatch {
 }
 
 /**
- * What becomes of the request body: `none` is read and dropped, up to a small limit; `xml` is read whole
- * and given to the action; `object` is streamed by the action. The first two are checked against the
- * signed hash before the action runs.
+ * What becomes of the request body: `none` is read and dropped, up to a small limit; `xml` is read
+ * whole and given to the action; `object` is streamed by the action. The first two are checked
+ * against the signed hash before the action runs.
  */
 export type BodyKind = "none" | "xml" | "object";
 

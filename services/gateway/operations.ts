@@ -1,5 +1,6 @@
-// The operation table: every S3 action this gateway has. Router, authorization, body limits, metrics labels
-// and the page of supported actions are derived from it, so an action that is not here does not exist.
+// The operation table: every S3 action this gateway has. Router, authorization, body limits,
+// metrics labels and the page of supported actions are derived from it, so an action that is not
+// here does not exist.
 import { abortMultipartUpload } from "./actions/abort-multipart-upload.ts";
 import { completeMultipartUpload } from "./actions/complete-multipart-upload.ts";
 import { copyObject } from "./actions/copy-object.ts";

@@ -1,5 +1,5 @@
-// A request as the protocol library understood it, before anything is looked up: raw target, headers,
-// bucket and key. Nothing here has been authenticated.
+// A request as the protocol library understood it, before anything is looked up: raw target,
+// headers, bucket and key. Nothing here has been authenticated.
 import { type Address, resolveAddress, type ServiceName } from "../lib/s3/addressing.ts";
 import { HeaderList } from "../lib/s3/headers.ts";
 import {

@@ -1,6 +1,6 @@
-// Puts an answer on the socket. HEAD never gets a body; a body has its length stated before it begins;
-// once headers are out, a failure destroys the socket, so that a short body is never taken for a whole
-// one. A client that does not read is cut after the idle time.
+// Puts an answer on the socket. HEAD never gets a body; a body has its length stated before it
+// begins; once headers are out, a failure destroys the socket, so that a short body is never taken
+// for a whole one. A client that does not read is cut after the idle time.
 import type { ServerResponse } from "node:http";
 import { assert } from "../lib/base/assert.ts";
 import { deferred } from "../lib/base/bounded.ts";

@@ -1,6 +1,6 @@
-// Finds the row of the operation table that a request asks for: method, level, sub-resources, header.
-// Exactly the sub-resources a row names must be there, so that an action we do not have is refused as
-// such and never taken for another one.
+// Finds the row of the operation table that a request asks for: method, level, sub-resources,
+// header. Exactly the sub-resources a row names must be there, so that an action we do not have is
+// refused as such and never taken for another one.
 import { S3Error } from "../lib/s3/errors.ts";
 import type { Level, Operation } from "./operation.ts";
 import type { S3Request } from "./request.ts";

@@ -1,6 +1,6 @@
-// The S3 port of a gateway: a fastify server that hands every request, unparsed, to an exchange. Fastify's
-// own routing and body parsing stay out of the way, because an S3 key is any bytes and a body is a stream;
-// its server, life cycle and error hooks are what is used.
+// The S3 port of a gateway: a fastify server that hands every request, unparsed, to an exchange.
+// Fastify's own routing and body parsing stay out of the way, because an S3 key is any bytes and a
+// body is a stream; its server, life cycle and error hooks are what is used.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import fastify, { type FastifyInstance } from "fastify";

@@ -1,6 +1,6 @@
-// Query parameters that choose an action of S3 (sub-resources). A request that names one which no row of
-// the operation table asks for is never served as if it were not there: `PUT /b/k?acl` is no upload.
-// Source: Amazon S3 API reference, the request syntax of each action.
+// Query parameters that choose an action of S3 (sub-resources). A request that names one which no
+// row of the operation table asks for is never served as if it were not there: `PUT /b/k?acl` is no
+// upload. Source: Amazon S3 API reference, the request syntax of each action.
 import type { Level } from "./operation.ts";
 
 const BUCKET_SUBRESOURCES: readonly string[] = [

@@ -1,5 +1,5 @@
-// The page of supported S3 actions, made from the operation table, so that it cannot promise what the
-// router does not serve. A test compares it with the page that is checked in.
+// The page of supported S3 actions, made from the operation table, so that it cannot promise what
+// the router does not serve. A test compares it with the page that is checked in.
 import type { Operation } from "./operation.ts";
 
 /** Markdown: one row an action, in order of name. */

@@ -1,5 +1,6 @@
-// The keeper: rounds of garbage collection, repair, orphan sweeping and stale-upload cleaning, each under a
-// lease, each idempotent. Any number of keepers may run; stopping one at any instant loses nothing.
+// The keeper: rounds of garbage collection, repair, orphan sweeping and stale-upload cleaning, each
+// under a lease, each idempotent. Any number of keepers may run; stopping one at any instant loses
+// nothing.
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError } from "../lib/base/errors.ts";
 import type { Counter, Gauge } from "../lib/ports/metrics.ts";

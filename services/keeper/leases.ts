@@ -1,5 +1,5 @@
-// One keeper at a time does a task: it holds the task's lease in the root group and renews it. Leases
-// only save work; every task is idempotent and safe when two keepers do it at once.
+// One keeper at a time does a task: it holds the task's lease in the root group and renews it.
+// Leases only save work; every task is idempotent and safe when two keepers do it at once.
 import { present } from "../lib/base/assert.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";

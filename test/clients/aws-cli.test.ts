@@ -1,5 +1,5 @@
-// The AWS command line against a local cluster: make a bucket, copy a large file, sync a folder of small ones in
-// and out, list, remove. DOLIUM_TEST_FULL=1 runs it with 1 GiB and 10,000 files.
+// The AWS command line against a local cluster: make a bucket, copy a large file, sync a folder of
+// small ones in and out, list, remove. DOLIUM_TEST_FULL=1 runs it with 1 GiB and 10,000 files.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {

@@ -1,5 +1,6 @@
-// A full disk: writes move elsewhere while other disks have room, reads and deletes go on, and the disk is used again
-// when space returns. With no room anywhere the answer is a clear 507, and nothing is lost.
+// A full disk: writes move elsewhere while other disks have room, reads and deletes go on, and the
+// disk is used again when space returns. With no room anywhere the answer is a clear 507, and
+// nothing is lost.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// kill -9 of two storage nodes and the metadata leader under load: nothing acknowledged is lost or wrong,
-// new writes come back within five seconds; the same after all processes are killed at once.
+// kill -9 of two storage nodes and the metadata leader under load: nothing acknowledged is lost or
+// wrong, new writes come back within five seconds; the same after all processes are killed at once.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CreateBucketCommand, PutObjectCommand } from "@aws-sdk/client-s3";

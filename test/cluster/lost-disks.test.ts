@@ -1,5 +1,5 @@
-// Disks that are gone: a storage node's is rebuilt by the keeper until two other nodes may die; a metadata
-// replica's directory is rebuilt from its peers until another replica may die.
+// Disks that are gone: a storage node's is rebuilt by the keeper until two other nodes may die; a
+// metadata replica's directory is rebuilt from its peers until another replica may die.
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";

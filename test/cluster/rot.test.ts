@@ -1,4 +1,5 @@
-// Flipped bits in a segment, in a LevelDB table and in a Raft log segment: noticed, never served, repaired.
+// Flipped bits in a segment, in a LevelDB table and in a Raft log segment: noticed, never served,
+// repaired.
 import assert from "node:assert/strict";
 import {
   closeSync,

@@ -1,4 +1,5 @@
-// A whole cluster of processes keeps real files: through both gateways, large and small, listed and deleted.
+// A whole cluster of processes keeps real files: through both gateways, large and small, listed and
+// deleted.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {

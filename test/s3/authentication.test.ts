@@ -1,5 +1,5 @@
-// Who may ask: header signatures, chunked bodies, anonymous requests, other users. Refusals carry AWS's
-// codes, and nothing is told to a caller who may not know it.
+// Who may ask: header signatures, chunked bodies, anonymous requests, other users. Refusals carry
+// AWS's codes, and nothing is told to a caller who may not know it.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";

@@ -1,5 +1,6 @@
-// A small S3 client for tests: signs with the protocol library and sends exactly the bytes it is told to.
-// `sign: false` sends without a signature; `payloadHash` and `wireBody` tell lies about the body.
+// A small S3 client for tests: signs with the protocol library and sends exactly the bytes it is
+// told to. `sign: false` sends without a signature; `payloadHash` and `wireBody` tell lies about
+// the body.
 import { createHash } from "node:crypto";
 import type { HeaderField } from "../../services/lib/s3/headers.ts";
 import { ChunkSigner, presign, signHeaders } from "../../services/lib/s3/sigv4/sign.ts";

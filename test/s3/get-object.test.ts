@@ -1,5 +1,5 @@
-// GetObject and HeadObject, by their pages of the Amazon S3 API reference: ranges, parts, conditions,
-// response overrides, and what HEAD leaves out.
+// GetObject and HeadObject, by their pages of the Amazon S3 API reference: ranges, parts,
+// conditions, response overrides, and what HEAD leaves out.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";

@@ -1,7 +1,7 @@
-// What the S3 tests run against. By default a gateway on a free port over the real state machines of the
-// metadata service and bodies in memory; with DOLIUM_TEST_ENDPOINT (and DOLIUM_TEST_ACCESS_KEY,
-// DOLIUM_TEST_SECRET_KEY, DOLIUM_TEST_REGION) a cluster that runs already. Every test makes buckets of
-// its own, so any number may share one.
+// What the S3 tests run against. By default a gateway on a free port over the real state machines
+// of the metadata service and bodies in memory; with DOLIUM_TEST_ENDPOINT (and
+// DOLIUM_TEST_ACCESS_KEY, DOLIUM_TEST_SECRET_KEY, DOLIUM_TEST_REGION) a cluster that runs already.
+// Every test makes buckets of its own, so any number may share one.
 import { randomBytes } from "node:crypto";
 import { OTHER_USER, ROOT_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
 import { Caller } from "./caller.ts";

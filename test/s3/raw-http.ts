@@ -1,5 +1,5 @@
-// HTTP/1.1 by hand over a socket, so that a test controls every byte it sends and sees every byte it gets:
-// bodies cut short, headers twice, targets no client library would let pass.
+// HTTP/1.1 by hand over a socket, so that a test controls every byte it sends and sees every byte
+// it gets: bodies cut short, headers twice, targets no client library would let pass.
 import { connect, type Socket } from "node:net";
 
 export interface RawResponse {

@@ -1,5 +1,5 @@
-// The AWS SDK for JavaScript, unmodified and with its defaults (checksums in trailers, retries), does what
-// its users do all day.
+// The AWS SDK for JavaScript, unmodified and with its defaults (checksums in trailers, retries),
+// does what its users do all day.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";

@@ -1,6 +1,6 @@
-// The metadata service without its network and its Raft: the real state machines of a root and two index
-// groups over LevelDB in a temporary folder, asked directly. Commands and queries mean exactly what they
-// mean in a cluster.
+// The metadata service without its network and its Raft: the real state machines of a root and two
+// index groups over LevelDB in a temporary folder, asked directly. Commands and queries mean
+// exactly what they mean in a cluster.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

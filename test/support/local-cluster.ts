@@ -1,5 +1,5 @@
-// Starts `dolium dev` or `dolium server` as a user would, over a temporary directory, reads its JSON lines,
-// kills and restarts its processes. Everything it started is gone after `stop`.
+// Starts `dolium dev` or `dolium server` as a user would, over a temporary directory, reads its
+// JSON lines, kills and restarts its processes. Everything it started is gone after `stop`.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";

@@ -1,4 +1,5 @@
-// Runs a program of the machine for a test and returns what it printed; throws with its stderr when it fails.
+// Runs a program of the machine for a test and returns what it printed; throws with its stderr when
+// it fails.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 

@@ -1,6 +1,6 @@
-// Storage nodes for tests of the clients: the shard service over the in-process transport, with shards in
-// memory and faults at will (refusing, stalling, wrong bytes). What is durable on real disks is tested with
-// the storage service itself.
+// Storage nodes for tests of the clients: the shard service over the in-process transport, with
+// shards in memory and faults at will (refusing, stalling, wrong bytes). What is durable on real
+// disks is tested with the storage service itself.
 import { create } from "@bufbuild/protobuf";
 import { toHex } from "../../services/lib/base/bytes.ts";
 import { StoreError } from "../../services/lib/base/errors.ts";

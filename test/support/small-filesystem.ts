@@ -1,5 +1,5 @@
-// A small ext4 file system in a loop file, for tests of full disks. Needs root; where that or mkfs is missing the
-// tests that use it are skipped with the reason.
+// A small ext4 file system in a loop file, for tests of full disks. Needs root; where that or mkfs
+// is missing the tests that use it are skipped with the reason.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// `dolium server DIR...`: everything in one process over one or more directories, erasure-coded over six,
-// plain over one.
+// `dolium server DIR...`: everything in one process over one or more directories, erasure-coded
+// over six, plain over one.
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";

@@ -1,5 +1,5 @@
-// `dolium status`: how a running cluster is, in a sentence, a table or JSON. Exit code 0 when healthy, 1 when
-// degraded, 5 when nothing answers.
+// `dolium status`: how a running cluster is, in a sentence, a table or JSON. Exit code 0 when
+// healthy, 1 when degraded, 5 when nothing answers.
 import { resolve } from "node:path";
 import process from "node:process";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";

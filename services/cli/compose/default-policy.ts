@@ -1,5 +1,5 @@
-// The policy a cluster of a given size starts with: one shard to each failure domain, up to 4+2, and as many
-// metadata replicas as bear the same number of losses.
+// The policy a cluster of a given size starts with: one shard to each failure domain, up to 4+2,
+// and as many metadata replicas as bear the same number of losses.
 
 export interface StartPolicy {
   readonly name: string;

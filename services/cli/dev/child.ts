@@ -1,5 +1,6 @@
-// One child process of a local cluster: started, watched for its ready line, restarted when it dies, and
-// stopped. Its stdin stays open as long as the parent lives: a child whose stdin ends stops by itself.
+// One child process of a local cluster: started, watched for its ready line, restarted when it
+// dies, and stopped. Its stdin stays open as long as the parent lives: a child whose stdin ends
+// stops by itself.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, type WriteStream } from "node:fs";
 import { join } from "node:path";

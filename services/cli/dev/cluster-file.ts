@@ -1,5 +1,6 @@
-// The plan of a local cluster, kept in its data directory: which processes there are, their folders and
-// their ports. Chosen on the first start and found again on every later one; processes may be added.
+// The plan of a local cluster, kept in its data directory: which processes there are, their folders
+// and their ports. Chosen on the first start and found again on every later one; processes may be
+// added.
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";

@@ -1,5 +1,5 @@
-// Runs a local cluster of processes: starts every planned process, waits until all are ready, restarts
-// those that die, and stops them in order (gateways first, metadata last).
+// Runs a local cluster of processes: starts every planned process, waits until all are ready,
+// restarts those that die, and stops them in order (gateways first, metadata last).
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type StartPolicy, startPolicy } from "../compose/default-policy.ts";

@@ -1,5 +1,6 @@
-// Turns a report into the status object of `dolium status`: states, leaders, what is owed, and what may
-// fail now, in fields and in a sentence. The sentence says "healthy" only when all is known to be well.
+// Turns a report into the status object of `dolium status`: states, leaders, what is owed, and what
+// may fail now, in fields and in a sentence. The sentence says "healthy" only when all is known to
+// be well.
 import { toHex } from "../../lib/base/bytes.ts";
 import { clusterMapFromRecord } from "../../lib/clients/cluster-map-record.ts";
 import type {

@@ -1,5 +1,6 @@
-// Asks a running cluster how it is: every metadata replica of itself, the root group's leader for nodes and
-// processes, every index group for what it owes. What does not answer is reported as such, never guessed.
+// Asks a running cluster how it is: every metadata replica of itself, the root group's leader for
+// nodes and processes, every index group for what it owes. What does not answer is reported as
+// such, never guessed.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { toStoreError } from "../../lib/base/errors.ts";
 import type { MetadataClient } from "../../lib/clients/metadata-client.ts";

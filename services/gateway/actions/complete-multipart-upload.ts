@@ -1,5 +1,5 @@
-// CompleteMultipartUpload. One command turns the parts into the object; a request repeated after a lost
-// answer gets the same answer again.
+// CompleteMultipartUpload. One command turns the parts into the object; a request repeated after a
+// lost answer gets the same answer again.
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";

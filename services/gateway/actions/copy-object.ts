@@ -1,5 +1,6 @@
-// CopyObject: reads the source, verified, and writes a new object, so that the copy depends on nothing of
-// the source. Metadata is copied or replaced; storage class and redirect always come from the request.
+// CopyObject: reads the source, verified, and writes a new object, so that the copy depends on
+// nothing of the source. Metadata is copied or replaced; storage class and redirect always come
+// from the request.
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { parseCopyChecksumAlgorithm } from "../../lib/s3/checksum-headers.ts";
 import type { ChecksumAlgorithm } from "../../lib/s3/checksums.ts";

@@ -1,5 +1,5 @@
-// CreateBucket. The directory is one state machine, so of two concurrent creations one wins. Creating
-// one's own bucket again is 200 in us-east-1 and 409 elsewhere, as on AWS.
+// CreateBucket. The directory is one state machine, so of two concurrent creations one wins.
+// Creating one's own bucket again is 200 in us-east-1 and 409 elsewhere, as on AWS.
 
 import { StoreError } from "../../lib/base/errors.ts";
 import { XML_BYTES_MAX } from "../../lib/base/limits.ts";

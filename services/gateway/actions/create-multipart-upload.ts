@@ -1,5 +1,5 @@
-// CreateMultipartUpload. The upload is a record of the range that will hold the object; any gateway may
-// take its parts.
+// CreateMultipartUpload. The upload is a record of the range that will hold the object; any gateway
+// may take its parts.
 import { newManifestId } from "../../lib/clients/body-writer.ts";
 import { parseMultipartChecksum } from "../../lib/s3/checksum-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";

@@ -1,5 +1,5 @@
-// DeleteBucket: only an empty one. Sealing refuses every later write in the same instant in which the
-// bucket was found empty, so nothing can be lost between the look and the removal.
+// DeleteBucket: only an empty one. Sealing refuses every later write in the same instant in which
+// the bucket was found empty, so nothing can be lost between the look and the removal.
 import { type Answer, emptyAnswer } from "../answer.ts";
 import { removeBucket } from "../data/bucket-access.ts";
 import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";

@@ -1,5 +1,6 @@
-// DeleteObjects: up to 1,000 keys in one request, each with its own outcome. The body must be covered by
-// Content-MD5 or a checksum, as on AWS: a mangled list of keys to delete is the worst kind of damage.
+// DeleteObjects: up to 1,000 keys in one request, each with its own outcome. The body must be
+// covered by Content-MD5 or a checksum, as on AWS: a mangled list of keys to delete is the worst
+// kind of damage.
 import { present } from "../../lib/base/assert.ts";
 import { utf8 } from "../../lib/base/bytes.ts";
 import { isStoreError } from "../../lib/base/errors.ts";

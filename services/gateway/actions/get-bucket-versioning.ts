@@ -1,5 +1,5 @@
-// GetBucketVersioning. Buckets do not keep versions yet, and AWS answers an empty document for a bucket on
-// which versioning was never enabled.
+// GetBucketVersioning. Buckets do not keep versions yet, and AWS answers an empty document for a
+// bucket on which versioning was never enabled.
 import { openDocument } from "../../lib/s3/document-parts.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";

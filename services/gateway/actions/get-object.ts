@@ -1,5 +1,5 @@
-// GetObject: the whole object, one range or one part of it, under conditions. Every byte is verified
-// before it is sent; a failure in the middle cuts the connection.
+// GetObject: the whole object, one range or one part of it, under conditions. Every byte is
+// verified before it is sent; a failure in the middle cuts the connection.
 import type { Answer } from "../answer.ts";
 import { readObject } from "../data/object-read.ts";
 import { objectBytes } from "../data/object-reader.ts";

@@ -1,5 +1,5 @@
-// PutObject. The object appears only when its whole body was received, verified and made durable, in one
-// command that also evaluates the condition.
+// PutObject. The object appears only when its whole body was received, verified and made durable,
+// in one command that also evaluates the condition.
 import { assert, present } from "../../lib/base/assert.ts";
 import { PUT_BODY_BYTES_MAX } from "../../lib/base/limits.ts";
 import { parseWriteCondition } from "../../lib/s3/conditions.ts";

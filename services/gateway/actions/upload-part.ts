@@ -1,5 +1,5 @@
-// UploadPart. A part becomes part of the upload only when its body was verified and is durable; sending
-// the same number again replaces it.
+// UploadPart. A part becomes part of the upload only when its body was verified and is durable;
+// sending the same number again replaces it.
 import { assert, present } from "../../lib/base/assert.ts";
 import { PART_BYTES_MAX } from "../../lib/base/limits.ts";
 import { parseChecksumHeaders } from "../../lib/s3/checksum-headers.ts";

@@ -1,6 +1,6 @@
-// Finds, opens and removes buckets. A bucket is removed in two steps, seal every index group and then
-// take it out of the directory; a crash in between is finished by whoever next meets the seal. A bucket
-// that any group still has versions of is never taken out of the directory.
+// Finds, opens and removes buckets. A bucket is removed in two steps, seal every index group and
+// then take it out of the directory; a crash in between is finished by whoever next meets the seal.
+// A bucket that any group still has versions of is never taken out of the directory.
 import { assert } from "../../lib/base/assert.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
@@ -47,8 +47,8 @@ function checkAccess(
 }
 
 /**
- * Runs `work` in the bucket; when the bucket turns out sealed, finishes its removal. If a new one has
- * its name by then and `mayRepeat` says so, runs `work` again in that one, once.
+ * Runs `work` in the bucket; when the bucket turns out sealed, finishes its removal. If a new one
+ * has its name by then and `mayRepeat` says so, runs `work` again in that one, once.
  */
 export async function inBucket<T>(
   context: ServiceContext,

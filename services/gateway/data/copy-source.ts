@@ -1,5 +1,6 @@
-// The source of a copy: parsed, authorized and read like a GET of its own, with its own conditions. One
-// parser for every form of the header, and the version that was checked is the one that is read.
+// The source of a copy: parsed, authorized and read like a GET of its own, with its own conditions.
+// One parser for every form of the header, and the version that was checked is the one that is
+// read.
 import { toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import { PUT_BODY_BYTES_MAX } from "../../lib/base/limits.ts";
 import { type CopySource, parseCopySource } from "../../lib/s3/addressing.ts";
@@ -28,8 +29,9 @@ export interface OpenCopySource {
 }
 
 /**
- * Finds what x-amz-copy-source names; `range` copies a part of it. Throws InvalidArgument, NoSuchBucket,
- * NoSuchKey, NoSuchVersion, AccessDenied, PreconditionFailed, InvalidRequest (over 5 GiB).
+ * Finds what x-amz-copy-source names; `range` copies a part of it. Throws InvalidArgument,
+ * NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied, PreconditionFailed, InvalidRequest (over 5
+ * GiB).
  */
 export async function openCopySource(
   context: ServiceContext,

@@ -1,5 +1,5 @@
-// One page of a listing of keys, put together from the ranges that hold them, in order: the cost is that
-// of the page, whatever the size of the bucket.
+// One page of a listing of keys, put together from the ranges that hold them, in order: the cost is
+// that of the page, whatever the size of the bucket.
 import { present } from "../../lib/base/assert.ts";
 import { compareBytes, fromUtf8, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";

@@ -1,6 +1,6 @@
-// Commands and queries about keys, sent to the group whose range holds the key. A range that moved is
-// asked for anew, once; a bucket that turns out sealed comes out as StoreError "sealed", which the
-// dispatcher settles.
+// Commands and queries about keys, sent to the group whose range holds the key. A range that moved
+// is asked for anew, once; a bucket that turns out sealed comes out as StoreError "sealed", which
+// the dispatcher settles.
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type {
   CommandKind,
@@ -32,8 +32,9 @@ export async function queryAt<C extends QueryCase>(
 }
 
 /**
- * Proposes a command to the group of `place`; resolves once it is committed. Throws what checkOutcome
- * throws for an outcome other than OK; `condition` names the header that PRECONDITION_FAILED is about.
+ * Proposes a command to the group of `place`; resolves once it is committed. Throws what
+ * checkOutcome throws for an outcome other than OK; `condition` names the header that
+ * PRECONDITION_FAILED is about.
  */
 export async function executeAt(
   context: ServiceContext,

@@ -1,4 +1,5 @@
-// Deletes keys: grouped by the group that holds them, one command a group, answers in the order asked.
+// Deletes keys: grouped by the group that holds them, one command a group, answers in the order
+// asked.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { assert, present } from "../../lib/base/assert.ts";
 import { StoreError } from "../../lib/base/errors.ts";

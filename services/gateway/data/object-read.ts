@@ -1,5 +1,5 @@
-// What GetObject and HeadObject share: which bytes are asked for, whether the conditions hold, and the
-// headers of the answer. All of it is decided before the first byte.
+// What GetObject and HeadObject share: which bytes are asked for, whether the conditions hold, and
+// the headers of the answer. All of it is decided before the first byte.
 import { present } from "../../lib/base/assert.ts";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import { evaluateRead, parseReadConditions } from "../../lib/s3/conditions.ts";

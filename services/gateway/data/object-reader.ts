@@ -1,6 +1,6 @@
-// Finds a version and everything needed to stream its bytes, before the first byte is sent: overwriting
-// an object frees its manifests in the same commit, while its shards live on for a delay, so a reader
-// that holds all manifests is not disturbed.
+// Finds a version and everything needed to stream its bytes, before the first byte is sent:
+// overwriting an object frees its manifests in the same commit, while its shards live on for a
+// delay, so a reader that holds all manifests is not disturbed.
 import { assert, present } from "../../lib/base/assert.ts";
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { toHex, toSafeNumber } from "../../lib/base/bytes.ts";

@@ -1,5 +1,5 @@
-// What is kept with an object besides its bytes: from the headers of a write into its record, and from
-// the record into the headers of a read.
+// What is kept with an object besides its bytes: from the headers of a write into its record, and
+// from the record into the headers of a read.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import type { ObjectHeadersSchema, Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";

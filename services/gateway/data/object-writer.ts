@@ -1,5 +1,6 @@
-// Stores a verified body: small ones in the version record itself, others as shards. Nothing is visible
-// until a command commits what is returned here; a failure leaves only orphans for the sweeper.
+// Stores a verified body: small ones in the version record itself, others as shards. Nothing is
+// visible until a command commits what is returned here; a failure leaves only orphans for the
+// sweeper.
 import { assert } from "../../lib/base/assert.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";

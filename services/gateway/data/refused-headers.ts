@@ -1,6 +1,7 @@
-// Headers that promise what is not kept yet. To ignore one would be to lie about encryption, retention or
-// access, so a request that carries one is refused. The values that ask for what is so anyway are let
-// pass. Source: Amazon S3 API reference, PutObject request headers; user guide, bucket owner enforced.
+// Headers that promise what is not kept yet. To ignore one would be to lie about encryption,
+// retention or access, so a request that carries one is refused. The values that ask for what is so
+// anyway are let pass. Source: Amazon S3 API reference, PutObject request headers; user guide,
+// bucket owner enforced.
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { HeaderList } from "../../lib/s3/headers.ts";
 

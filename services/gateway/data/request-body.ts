@@ -1,6 +1,7 @@
-// The body of one request as it comes off the socket. Reading starts only when somebody asks for it (and
-// only then is `100 Continue` sent), honours backpressure, and is cut when the client stops sending or
-// sends too slowly. Time spent waiting for our own side does not count against the client.
+// The body of one request as it comes off the socket. Reading starts only when somebody asks for it
+// (and only then is `100 Continue` sent), honours backpressure, and is cut when the client stops
+// sending or sends too slowly. Time spent waiting for our own side does not count against the
+// client.
 import { assert } from "../../lib/base/assert.ts";
 import { deferred } from "../../lib/base/bounded.ts";
 import { StoreError } from "../../lib/base/errors.ts";
@@ -83,9 +84,9 @@ export class RequestBody {
   }
 
   /**
-   * Takes what the client still sends off the socket and drops it, until the body ends, `bytesMax` are
-   * dropped, `ms` have passed or the client is gone. A socket that is closed with bytes unread is reset,
-   * and the client may lose the answer it was just sent.
+   * Takes what the client still sends off the socket and drops it, until the body ends, `bytesMax`
+   * are dropped, `ms` have passed or the client is gone. A socket that is closed with bytes unread
+   * is reset, and the client may lose the answer it was just sent.
    */
   async discard(bytesMax: number, ms: number): Promise<void> {
     this.#isStarted = true;

@@ -1,5 +1,5 @@
-// Turns the parts a client names into the version they make: checks each against what was stored, then
-// computes size, entity tag and checksum without reading a byte of body again.
+// Turns the parts a client names into the version they make: checks each against what was stored,
+// then computes size, entity tag and checksum without reading a byte of body again.
 import { createHash } from "node:crypto";
 import { equalBytes, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import { OBJECT_BYTES_MAX, PART_BYTES_MIN } from "../../lib/base/limits.ts";
@@ -34,8 +34,9 @@ export function digestOfRequest(named: readonly CompletedPart[]): Uint8Array {
 }
 
 /**
- * Checks the named parts and computes what they make. `stored`: the upload's parts of these numbers.
- * Throws InvalidPart, EntityTooSmall, EntityTooLarge, InvalidRequest (missing part checksums).
+ * Checks the named parts and computes what they make. `stored`: the upload's parts of these
+ * numbers. Throws InvalidPart, EntityTooSmall, EntityTooLarge, InvalidRequest (missing part
+ * checksums).
  */
 export function assembleParts(
   upload: Upload,

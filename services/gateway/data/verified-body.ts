@@ -1,6 +1,7 @@
-// The payload of a request, verified. It is out of its aws-chunked framing, and when its stream ends
-// without an error, all of this held: length, Content-MD5, signed SHA-256, checksum header or trailer,
-// chunk signatures. Until then nothing made of it may be committed. Bytes flow through, uncopied.
+// The payload of a request, verified. It is out of its aws-chunked framing, and when its stream
+// ends without an error, all of this held: length, Content-MD5, signed SHA-256, checksum header or
+// trailer, chunk signatures. Until then nothing made of it may be committed. Bytes flow through,
+// uncopied.
 import { assert } from "../../lib/base/assert.ts";
 import { OBJECT_BYTES_MAX } from "../../lib/base/limits.ts";
 import {
@@ -53,8 +54,8 @@ export class VerifiedBody {
   #isVerified = false;
 
   /**
-   * Reads nothing yet. Throws S3Error: MissingContentLength, `tooLarge`, InvalidDigest, InvalidRequest,
-   * InvalidArgument.
+   * Reads nothing yet. Throws S3Error: MissingContentLength, `tooLarge`, InvalidDigest,
+   * InvalidRequest, InvalidArgument.
    */
   constructor(options: VerifiedBodyOptions) {
     const { headers, authenticated, body } = options;

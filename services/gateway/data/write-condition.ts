@@ -1,5 +1,5 @@
-// Conditions of writes, from headers to the record that the state machine evaluates when it applies the
-// command: only there is a compare-and-swap one.
+// Conditions of writes, from headers to the record that the state machine evaluates when it applies
+// the command: only there is a compare-and-swap one.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConditionSchema } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { DeleteConditions, WriteCondition } from "../../lib/s3/conditions.ts";

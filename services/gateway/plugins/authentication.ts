@@ -1,6 +1,6 @@
 // The one gate for every kind of authentication claim: header, presigned URL and chunked bodies of
-// Signature Version 4, and requests without any. Guarantees that an identity which leaves here holds the
-// secret of its access key. An unknown key costs the same work as a wrong secret.
+// Signature Version 4, and requests without any. Guarantees that an identity which leaves here
+// holds the secret of its access key. An unknown key costs the same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { ChunkSigning } from "../../lib/s3/sigv4/chunk-signature.ts";

@@ -1,6 +1,7 @@
-// Who may do what. Asked twice for every request: before anything is looked up (nobody anonymous gets
-// past that), and when the owner of the bucket is known. Nothing is open by default; what another user
-// owns is closed. The rules stand behind an interface, for policies and grants to come.
+// Who may do what. Asked twice for every request: before anything is looked up (nobody anonymous
+// gets past that), and when the owner of the bucket is known. Nothing is open by default; what
+// another user owns is closed. The rules stand behind an interface, for policies and grants to
+// come.
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { Identity, UserIdentity } from "./authentication.ts";

@@ -1,5 +1,6 @@
-// The health paths that MinIO serves on its S3 port, for load balancers and test tools that know them.
-// Only unsigned GET and HEAD are taken, so a bucket named `minio` stays possible: its requests are signed.
+// The health paths that MinIO serves on its S3 port, for load balancers and test tools that know
+// them. Only unsigned GET and HEAD are taken, so a bucket named `minio` stays possible: its
+// requests are signed.
 import { type Answer, emptyAnswer } from "../answer.ts";
 import type { S3Request } from "../request.ts";
 

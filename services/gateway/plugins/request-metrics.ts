@@ -1,5 +1,5 @@
-// Metrics of the S3 port. Labels come from the operation table and the error table only, so their number
-// is bounded whatever clients send.
+// Metrics of the S3 port. Labels come from the operation table and the error table only, so their
+// number is bounded whatever clients send.
 import type { Metrics } from "../../lib/ports/metrics.ts";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

@@ -1,6 +1,6 @@
-// Deletes the shards of the garbage queue: what a committed overwrite, delete, abort or relocation freed,
-// after a delay for the reads that still use them. A record leaves the queue when every disk confirmed,
-// or is out of the cluster for good; shards on a node that is away wait for it.
+// Deletes the shards of the garbage queue: what a committed overwrite, delete, abort or relocation
+// freed, after a delay for the reads that still use them. A record leaves the queue when every disk
+// confirmed, or is out of the cluster for good; shards on a node that is away wait for it.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";

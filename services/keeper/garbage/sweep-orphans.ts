@@ -1,7 +1,8 @@
-// Finds shards that no committed record names: left by uploads that failed, by writers that crashed, by
-// repairs that lost a race. Order matters: first every group's fence moves past the grace period, so that
-// nothing older can commit any more; then the groups are asked; what all of them disown is remembered, and
-// deleted only when they disown it again after the quarantine. Silence, errors and unknown answers keep.
+// Finds shards that no committed record names: left by uploads that failed, by writers that
+// crashed, by repairs that lost a race. Order matters: first every group's fence moves past the
+// grace period, so that nothing older can commit any more; then the groups are asked; what all of
+// them disown is remembered, and deleted only when they disown it again after the quarantine.
+// Silence, errors and unknown answers keep.
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress, ShardListing } from "../../lib/clients/shard-client.ts";
 import { OwnedManifestsAnswer_Verdict as Verdict } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";

@@ -1,4 +1,5 @@
-// Collects what scrubbers and readers on the storage nodes found bad, and queues the chunks for repair.
+// Collects what scrubbers and readers on the storage nodes found bad, and queues the chunks for
+// repair.
 import { toHex } from "../../lib/base/bytes.ts";
 import type { KeeperDeps } from "../deps.ts";
 import { type DamageEntry, enqueue } from "./enqueue.ts";

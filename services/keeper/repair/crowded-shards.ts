@@ -1,6 +1,7 @@
-// Which shards of a chunk stand closer together than the policy allows: more than one in a failure domain
-// while there are domains enough for one each, or, with fewer domains, more than the even share. Nodes that are
-// away for a while count as domains: what was written without them is spread again when they are back.
+// Which shards of a chunk stand closer together than the policy allows: more than one in a failure
+// domain while there are domains enough for one each, or, with fewer domains, more than the even
+// share. Nodes that are away for a while count as domains: what was written without them is spread
+// again when they are back.
 import type { ClusterView } from "../../lib/clients/cluster-view.ts";
 import { failureDomainOf, placeable } from "../../lib/placement/cluster-map.ts";
 

@@ -1,5 +1,5 @@
-// Puts chunks on a group's repair queue. The queue is replicated: a keeper that dies loses nothing, and its
-// length tells the truth. Chunks that the group does not own are ignored there.
+// Puts chunks on a group's repair queue. The queue is replicated: a keeper that dies loses nothing,
+// and its length tells the truth. Chunks that the group does not own are ignored there.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RepairEntrySchema } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { KeeperDeps } from "../deps.ts";

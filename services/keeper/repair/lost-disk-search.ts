@@ -1,6 +1,7 @@
-// Finds the chunks that have a shard on a disk that is gone (failed, replaced, of a node that is out or being
-// emptied) and queues them for repair. A set of lost disks is searched at once and twice again later: an
-// upload that was under way when the disk went may commit after the first search.
+// Finds the chunks that have a shard on a disk that is gone (failed, replaced, of a node that is
+// out or being emptied) and queues them for repair. A set of lost disks is searched at once and
+// twice again later: an upload that was under way when the disk went may commit after the first
+// search.
 import type { KeeperDeps } from "../deps.ts";
 import { type DamageEntry, enqueue } from "./enqueue.ts";
 

@@ -1,6 +1,7 @@
-// Makes one chunk whole: finds which of its shards are owed, gone or wrong, rebuilds them from the others
-// on disks that suit the policy, and commits the new places by compare-and-swap. Also moves shards of a
-// relaxed chunk apart once there are nodes enough. A node that is merely away keeps its shards.
+// Makes one chunk whole: finds which of its shards are owed, gone or wrong, rebuilds them from the
+// others on disks that suit the policy, and commits the new places by compare-and-swap. Also moves
+// shards of a relaxed chunk apart once there are nodes enough. A node that is merely away keeps its
+// shards.
 import { present } from "../../lib/base/assert.ts";
 import { rebuildShards } from "../../lib/clients/chunk-rebuild.ts";
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";

@@ -1,5 +1,5 @@
-// Works a group's repair queue: the chunks with the least margin first, a few at a time. What cannot be
-// repaired now is tried again after a pause.
+// Works a group's repair queue: the chunks with the least margin first, a few at a time. What
+// cannot be repaired now is tried again after a pause.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { toHex } from "../../lib/base/bytes.ts";
 import type { RepairEntry } from "../../lib/gen/dolium/record/v1/object_pb.ts";

@@ -1,5 +1,5 @@
-// Aborts multipart uploads that nobody touched for long. The state machine checks the time again when it
-// applies the abort, so that a part put meanwhile keeps its upload.
+// Aborts multipart uploads that nobody touched for long. The state machine checks the time again
+// when it applies the abort, so that a part put meanwhile keeps its upload.
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
 

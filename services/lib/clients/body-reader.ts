@@ -1,5 +1,6 @@
-// Reads a range of a body: the stripes that hold it, in order, one ahead of the consumer. Only verified
-// bytes are yielded; when they cannot be had the iteration throws, and nothing wrong was yielded before.
+// Reads a range of a body: the stripes that hold it, in order, one ahead of the consumer. Only
+// verified bytes are yielded; when they cannot be had the iteration throws, and nothing wrong was
+// yielded before.
 import { assert, present } from "../base/assert.ts";
 import { isStoreError, type StoreError } from "../base/errors.ts";
 import { cellLength, stripeCount } from "../erasure/geometry.ts";
@@ -57,8 +58,8 @@ export class BodyReader {
   }
 
   /**
-   * Yields exactly the bytes asked for. Throws "corrupt" when too few good shards exist, "unavailable"
-   * when too few can be reached, "aborted" on the signal.
+   * Yields exactly the bytes asked for. Throws "corrupt" when too few good shards exist,
+   * "unavailable" when too few can be reached, "aborted" on the signal.
    */
   async *read(request: BodyReadRequest): AsyncIterable<Uint8Array> {
     let left = request.lastByte - request.firstByte + 1;

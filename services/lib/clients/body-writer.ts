@@ -1,6 +1,6 @@
-// Writes a body: cuts it into chunks and stripes, codes, places, streams, and waits until every chunk is
-// durable as its policy wants. The manifest it returns is not committed yet; until it is, nobody sees the
-// body, and a crash leaves only orphans for the sweeper.
+// Writes a body: cuts it into chunks and stripes, codes, places, streams, and waits until every
+// chunk is durable as its policy wants. The manifest it returns is not committed yet; until it is,
+// nobody sees the body, and a crash leaves only orphans for the sweeper.
 import { create } from "@bufbuild/protobuf";
 import { assert, present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
@@ -77,8 +77,9 @@ export class BodyWriter {
   }
 
   /**
-   * Resolves when all chunks are durable. Throws StoreError: "invalid" when the source is shorter or
-   * longer than `size`, "unavailable", "no-space", "aborted"; whatever the source throws goes through.
+   * Resolves when all chunks are durable. Throws StoreError: "invalid" when the source is shorter
+   * or longer than `size`, "unavailable", "no-space", "aborted"; whatever the source throws goes
+   * through.
    */
   async write(request: BodyWriteRequest): Promise<Manifest> {
     assert(request.size >= 0 && request.size <= OBJECT_BYTES_MAX, "BodyWriter: size");

@@ -1,5 +1,6 @@
-// Bucket names to records, cached for a moment. A stale entry does no harm: bucket ids are never used
-// again, so a group that no longer knows the bucket says "sealed", and the caller invalidates and asks anew.
+// Bucket names to records, cached for a moment. A stale entry does no harm: bucket ids are never
+// used again, so a group that no longer knows the bucket says "sealed", and the caller invalidates
+// and asks anew.
 import { compareBytes } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { BucketRecord } from "../gen/dolium/record/v1/cluster_pb.ts";

@@ -1,5 +1,5 @@
-// Pulls an exact number of bytes out of a stream of views. Views are borrowed from the stream: they are
-// copied into the caller's buffer before the next one is pulled.
+// Pulls an exact number of bytes out of a stream of views. Views are borrowed from the stream: they
+// are copied into the caller's buffer before the next one is pulled.
 import { StoreError } from "../base/errors.ts";
 
 const EMPTY = new Uint8Array(0);

@@ -1,5 +1,5 @@
-// Rebuilds shards of one chunk from k others and writes them to new places, stripe by stripe. Used by a
-// writer whose chunk is short of durable shards, and by the keeper.
+// Rebuilds shards of one chunk from k others and writes them to new places, stripe by stripe. Used
+// by a writer whose chunk is short of durable shards, and by the keeper.
 import { assert, present } from "../base/assert.ts";
 import { StoreError, toStoreError } from "../base/errors.ts";
 import { shardBytes, stripeCount } from "../erasure/geometry.ts";
@@ -40,8 +40,8 @@ interface Copy {
 const HEDGE_MS = 2000;
 
 /**
- * Resolves with the shard indexes that are durable in their new places; those whose target failed are
- * left out. Throws "unavailable" or "corrupt" when k shards cannot be read.
+ * Resolves with the shard indexes that are durable in their new places; those whose target failed
+ * are left out. Throws "unavailable" or "corrupt" when k shards cannot be read.
  */
 export async function rebuildShards(deps: RebuildDeps, request: RebuildRequest): Promise<number[]> {
   assert(request.wanted.length > 0, "rebuildShards: nothing wanted");

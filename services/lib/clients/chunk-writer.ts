@@ -1,5 +1,6 @@
-// Writes one chunk: its stripes to k+m disks at once, then the wait until enough of them are power-safe.
-// A disk that fails or stalls is dropped from the chunk (its shard becomes owed) as long as enough remain.
+// Writes one chunk: its stripes to k+m disks at once, then the wait until enough of them are
+// power-safe. A disk that fails or stalls is dropped from the chunk (its shard becomes owed) as
+// long as enough remain.
 import { assert, present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -70,9 +71,9 @@ export class ChunkWriter {
   }
 
   /**
-   * Sends one cell to each disk. Resolves true when all cells have been handed on and the caller may use
-   * their memory again; false when a dropped disk may still read from it. Throws when fewer than k
-   * disks are left.
+   * Sends one cell to each disk. Resolves true when all cells have been handed on and the caller
+   * may use their memory again; false when a dropped disk may still read from it. Throws when fewer
+   * than k disks are left.
    */
   async writeStripe(cells: readonly Uint8Array[]): Promise<boolean> {
     assert(cells.length === this.#lanes.length, "writeStripe: one cell a shard");
@@ -103,8 +104,8 @@ export class ChunkWriter {
   }
 
   /**
-   * Ends all shards and waits: for all of them; or for enough and then a grace; or gives up waiting.
-   * Returns for each shard whether it is durable. Never throws for a failed disk.
+   * Ends all shards and waits: for all of them; or for enough and then a grace; or gives up
+   * waiting. Returns for each shard whether it is durable. Never throws for a failed disk.
    */
   async finish(): Promise<readonly boolean[]> {
     const ends = this.#lanes.map(async (lane) => {

@@ -1,6 +1,6 @@
-// What a process knows of the cluster: the map of the root group, refreshed every second, the placement
-// tables computed from it, and which nodes just failed to answer this process. Only a proposal: manifests
-// record where shards really are.
+// What a process knows of the cluster: the map of the root group, refreshed every second, the
+// placement tables computed from it, and which nodes just failed to answer this process. Only a
+// proposal: manifests record where shards really are.
 import { present } from "../base/assert.ts";
 import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
@@ -128,8 +128,8 @@ export class ClusterView {
   }
 
   /**
-   * Where missing shards of a chunk may go, best first: `held` are the disks of the others, `avoided` those
-   * that just failed. Fewer than `count` when there are not so many.
+   * Where missing shards of a chunk may go, best first: `held` are the disks of the others,
+   * `avoided` those that just failed. Fewer than `count` when there are not so many.
    */
   replacements(policyName: string, wanted: ReplacementWish): readonly DiskAddress[] {
     const { map } = this.#need();

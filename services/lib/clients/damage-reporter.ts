@@ -1,5 +1,5 @@
-// Hands damage that readers meet to the repair queues: gathered for a moment, each chunk once, bounded. A
-// report that is lost is made again by the next reader or the scrubber.
+// Hands damage that readers meet to the repair queues: gathered for a moment, each chunk once,
+// bounded. A report that is lost is made again by the next reader or the scrubber.
 import { toHex } from "../base/bytes.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";

@@ -1,5 +1,5 @@
-// Tells the root group once a second that a process without disks of its own (gateway, keeper) lives.
-// Storage nodes send their own, with reports of their disks.
+// Tells the root group once a second that a process without disks of its own (gateway, keeper)
+// lives. Storage nodes send their own, with reports of their disks.
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { MetadataClient } from "./metadata-client.ts";

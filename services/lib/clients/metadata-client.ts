@@ -87,8 +87,9 @@ export class MetadataClient {
   }
 
   /**
-   * Proposes one command to a group; resolves after it is committed and applied. What the state machine
-   * decided is in the reply's outcome. Throws StoreError, "timeout" when the outcome is unknown.
+   * Proposes one command to a group; resolves after it is committed and applied. What the state
+   * machine decided is in the reply's outcome. Throws StoreError, "timeout" when the outcome is
+   * unknown.
    */
   async execute(
     groupId: number,

@@ -1,5 +1,5 @@
-// Chooses disks for shards that lost theirs: spread over failure domains first, then nodes, then disks,
-// and among equals by a hash that every process computes alike.
+// Chooses disks for shards that lost theirs: spread over failure domains first, then nodes, then
+// disks, and among equals by a hash that every process computes alike.
 import { createHash } from "node:crypto";
 import { present } from "../base/assert.ts";
 import {

@@ -1,5 +1,6 @@
 // Calls storage nodes: writes one shard as a stream of cells, reads ranges of cells, deletes, asks.
-// Cells that arrive are checked against their checksum here, again: bytes are wrong until proven right.
+// Cells that arrive are checked against their checksum here, again: bytes are wrong until proven
+// right.
 import { StoreError } from "../base/errors.ts";
 import { cellChecksum } from "../erasure/checksum.ts";
 import type { ShardOwner } from "../gen/dolium/record/v1/object_pb.ts";

@@ -1,5 +1,5 @@
-// Buffers for stripes on their way in, bounded in total bytes, so that many uploads at once wait for
-// memory instead of taking it. Buffers of the common size are used again.
+// Buffers for stripes on their way in, bounded in total bytes, so that many uploads at once wait
+// for memory instead of taking it. Buffers of the common size are used again.
 import { assert } from "../base/assert.ts";
 import { Semaphore } from "../base/bounded.ts";
 

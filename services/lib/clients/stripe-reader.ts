@@ -1,6 +1,6 @@
-// Reads stripes of one chunk in ascending order from whichever shards answer: data shards first, others
-// when one is missing, wrong or slow, with reconstruction only where a wanted cell did not come itself.
-// Only verified bytes leave here.
+// Reads stripes of one chunk in ascending order from whichever shards answer: data shards first,
+// others when one is missing, wrong or slow, with reconstruction only where a wanted cell did not
+// come itself. Only verified bytes leave here.
 import { assert, present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -120,8 +120,8 @@ export class StripeReader {
   }
 
   /**
-   * Cells of the wanted shards of one stripe, in the order of `wanted`. Throws "corrupt" or "unavailable"
-   * when fewer than k shards can be read.
+   * Cells of the wanted shards of one stripe, in the order of `wanted`. Throws "corrupt" or
+   * "unavailable" when fewer than k shards can be read.
    */
   async read(stripe: number, wanted: readonly number[]): Promise<Uint8Array[]> {
     const width = this.#request.k + this.#request.m;

@@ -1,5 +1,5 @@
-// Reads the little-endian fields and varints of LevelDB's files and of Snappy. Every read past the end
-// or out of range throws StoreError "corrupt": the bytes come from a disk.
+// Reads the little-endian fields and varints of LevelDB's files and of Snappy. Every read past the
+// end or out of range throws StoreError "corrupt": the bytes come from a disk.
 import { toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 

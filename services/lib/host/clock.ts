@@ -1,6 +1,6 @@
 // The machine's clock behind the port. Waits longer than a timer of Node can hold (2^31-1 ms, past
-// which Node fires at once) are cut into several. `after` never keeps the process alive; `sleep` does,
-// because somebody awaits it.
+// which Node fires at once) are cut into several. `after` never keeps the process alive; `sleep`
+// does, because somebody awaits it.
 import { assert } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Clock, Timer } from "../ports/clock.ts";

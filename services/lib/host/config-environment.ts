@@ -37,8 +37,8 @@ interface Leaf {
 }
 
 /**
- * Reads every variable that the schema names, and reports what cannot be read, and variables with `__`
- * in their name that no setting has.
+ * Reads every variable that the schema names, and reports what cannot be read, and variables with
+ * `__` in their name that no setting has.
  */
 export function readEnvironment(schema: SchemaNode, environment: Environment): EnvironmentReading {
   const leaves = new Map<string, Leaf>();

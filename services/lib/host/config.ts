@@ -1,7 +1,7 @@
-// Loads a service's settings: defaults of the schema, under a JSON file, under environment variables.
-// The result fits the schema or nothing is returned: every problem is reported at once, with the
-// setting's path and where its value came from. Unknown keys are problems, since a misspelt setting
-// silently left at its default is the worst kind.
+// Loads a service's settings: defaults of the schema, under a JSON file, under environment
+// variables. The result fits the schema or nothing is returned: every problem is reported at once,
+// with the setting's path and where its value came from. Unknown keys are problems, since a
+// misspelt setting silently left at its default is the worst kind.
 import { readFileSync } from "node:fs";
 import { Ajv, type ErrorObject } from "ajv";
 import type { Static, TSchema } from "typebox";

@@ -1,6 +1,6 @@
-// One gRPC call on the caller's side, over grpc-js' channel. It works below grpc-js' stream classes,
-// because those read sixteen messages ahead whatever their size: here one message is in flight each
-// way, and HTTP/2 flow control carries backpressure to the peer.
+// One gRPC call on the caller's side, over grpc-js' channel. It works below grpc-js' stream
+// classes, because those read sixteen messages ahead whatever their size: here one message is in
+// flight each way, and HTTP/2 flow control carries backpressure to the peer.
 
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ChannelInterface } from "@grpc/grpc-js";

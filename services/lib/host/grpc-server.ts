@@ -1,6 +1,6 @@
 // gRPC between processes, the serving side. A handler's requests end normally only where the caller
-// ended them, told by a mark of our own: a caller that died or cancelled is an error, so that half an
-// upload never looks like a whole one.
+// ended them, told by a mark of our own: a caller that died or cancelled is an error, so that half
+// an upload never looks like a whole one.
 import { timingSafeEqual } from "node:crypto";
 import {
   logVerbosity,

@@ -1,7 +1,7 @@
-// Errors on the gRPC wire: the StoreError code and leader hint travel in trailers, with a gRPC status
-// that fits for foreign tools. Without our trailer the status itself is read, and with care: only what
-// surely never left this process is "unavailable" (nothing happened); a connection that broke under a
-// call is "timeout" (it may have happened).
+// Errors on the gRPC wire: the StoreError code and leader hint travel in trailers, with a gRPC
+// status that fits for foreign tools. Without our trailer the status itself is read, and with care:
+// only what surely never left this process is "unavailable" (nothing happened); a connection that
+// broke under a call is "timeout" (it may have happened).
 import { createHmac } from "node:crypto";
 import { Metadata, status as Status, type StatusObject } from "@grpc/grpc-js";
 import { ERROR_CODES, type ErrorCode, StoreError } from "../base/errors.ts";
@@ -85,8 +85,9 @@ function foreignCode({ code, details }: StatusObject, wasSent: boolean): ErrorCo
 
 /**
  * Ends the requests of every call that streams them, as one last message: an unknown field with the
- * highest number, which no message of ours has. HTTP/2's own end of stream cannot be trusted with that:
- * Node's client sends it even when it cancels, before the reset, so a broken upload would look whole.
+ * highest number, which no message of ours has. HTTP/2's own end of stream cannot be trusted with
+ * that: Node's client sends it even when it cancels, before the reset, so a broken upload would
+ * look whole.
  */
 export const END_MARK: Uint8Array = Uint8Array.of(0xf8, 0xff, 0xff, 0xff, 0x0f, 0x01);
 

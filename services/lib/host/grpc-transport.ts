@@ -1,6 +1,7 @@
 // gRPC between processes, the calling side: one HTTP/2 connection a peer (or a few), kept alive by
-// pings so that a vanished peer is noticed within fifteen seconds, and retried every second at most so
-// that a restarted one is found again at once. Retries are the callers' business: grpc-js' own are off.
+// pings so that a vanished peer is noticed within fifteen seconds, and retried every second at most
+// so that a restarted one is found again at once. Retries are the callers' business: grpc-js' own
+// are off.
 import { type ChannelOptions, credentials, Channel as GrpcJsChannel } from "@grpc/grpc-js";
 import { assert, present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
@@ -22,8 +23,8 @@ export interface TlsOptions {
   readonly certificate: string;
   readonly key: string;
   /**
-   * The name that servers' certificates carry, where it is not the host part of their address. Needed
-   * for addresses that are numbers: Node refuses those as TLS server names.
+   * The name that servers' certificates carry, where it is not the host part of their address.
+   * Needed for addresses that are numbers: Node refuses those as TLS server names.
    */
   readonly serverName?: string;
 }

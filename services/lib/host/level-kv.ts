@@ -1,6 +1,6 @@
 // LevelDB (npm `level`, that is classic-level) behind the key-value port. A synced write is in the
-// write-ahead log and fdatasynced when it resolves. Opening verifies every checksum of the files first,
-// because LevelDB opens a rotten store without a word.
+// write-ahead log and fdatasynced when it resolves. Opening verifies every checksum of the files
+// first, because LevelDB opens a rotten store without a word.
 import { dirname, resolve } from "node:path";
 import { Level } from "level";
 import { assert } from "../base/assert.ts";
@@ -129,8 +129,8 @@ function createIterator(
     ...at,
     reverse,
     ...(from === undefined ? {} : { gte: from }),
-    // Reversed, the excluded end is let in and dropped again, so that a seek at or past it starts at
-    // the last key below; LevelDB's iterator takes a target out of range for the end.
+    // Reversed, the excluded end is let in and dropped again, so that a seek at or past it starts
+    // at the last key below; LevelDB's iterator takes a target out of range for the end.
     ...(to === undefined ? {} : reverse ? { lte: to } : { lt: to }),
   });
   const isEmpty = to !== undefined && compareBytes(from ?? new Uint8Array(0), to) >= 0;

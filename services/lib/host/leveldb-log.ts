@@ -1,8 +1,9 @@
-// Reads LevelDB's log format (doc/log_format.md): 32 KiB blocks of records, each with a masked CRC-32C
-// over type and payload, a length and a type. Write-ahead logs and manifests are such files.
+// Reads LevelDB's log format (doc/log_format.md): 32 KiB blocks of records, each with a masked
+// CRC-32C over type and payload, a length and a type. Write-ahead logs and manifests are such
+// files.
 //
-// Tells a torn tail (the process or the machine stopped while it wrote) from rot: after the first bad
-// record nothing valid may follow anywhere, else the bad record is corruption in the middle.
+// Tells a torn tail (the process or the machine stopped while it wrote) from rot: after the first
+// bad record nothing valid may follow anywhere, else the bad record is corruption in the middle.
 import type { Crc32c } from "./crc32c.ts";
 import { maskCrc32c } from "./crc32c.ts";
 
@@ -142,8 +143,8 @@ function restIsZero(bytes: Uint8Array, position: number): boolean {
 }
 
 /**
- * True when any record with a right checksum starts at or after `start`, at whatever offset: a wrong
- * length hides where the next one begins.
+ * True when any record with a right checksum starts at or after `start`, at whatever offset: a
+ * wrong length hides where the next one begins.
  */
 async function validFollows(source: LogSource, start: number): Promise<boolean> {
   const { bytes } = source;

@@ -1,5 +1,5 @@
-// Replays the version edits of a LevelDB manifest (db/version_edit.cc) into the files that make up the
-// store now. Anything unknown or contradictory throws StoreError "corrupt".
+// Replays the version edits of a LevelDB manifest (db/version_edit.cc) into the files that make up
+// the store now. Anything unknown or contradictory throws StoreError "corrupt".
 import { toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import { ByteReader } from "./byte-reader.ts";

@@ -1,6 +1,6 @@
-// Checks every byte of a LevelDB table (doc/table_format.md): the footer, the index and metaindex, and
-// each block's type and masked CRC-32C. The blocks must tile the file without gap or overlap, so that no
-// byte escapes a checksum; the footer, which has none, must name exactly such a tiling.
+// Checks every byte of a LevelDB table (doc/table_format.md): the footer, the index and metaindex,
+// and each block's type and masked CRC-32C. The blocks must tile the file without gap or overlap,
+// so that no byte escapes a checksum; the footer, which has none, must name exactly such a tiling.
 import { StoreError } from "../base/errors.ts";
 import type { DiskFile } from "../ports/disk.ts";
 import { ByteReader } from "./byte-reader.ts";

@@ -1,9 +1,10 @@
-// Checks a LevelDB store's files without opening it, because LevelDB itself notices no rot: CURRENT,
-// the manifest, every live table and every live write-ahead log, each byte under a checksum or a rule.
+// Checks a LevelDB store's files without opening it, because LevelDB itself notices no rot:
+// CURRENT, the manifest, every live table and every live write-ahead log, each byte under a
+// checksum or a rule.
 //
-// Slack that cannot be told from a crash: the last record of the newest log (a torn tail), and text in
-// LOG and LOCK, obsolete files and temporary ones, which LevelDB does not read. The store may be open
-// in this or another process: files that a compaction removes meanwhile are looked up again.
+// Slack that cannot be told from a crash: the last record of the newest log (a torn tail), and text
+// in LOG and LOCK, obsolete files and temporary ones, which LevelDB does not read. The store may be
+// open in this or another process: files that a compaction removes meanwhile are looked up again.
 import { StoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Disk, DiskFile } from "../ports/disk.ts";
@@ -40,8 +41,8 @@ interface Context {
 }
 
 /**
- * Throws StoreError "corrupt" naming the file, "io" when the disk fails, "aborted" on `signal`. A store
- * that does not exist yet passes with zero files.
+ * Throws StoreError "corrupt" naming the file, "io" when the disk fails, "aborted" on `signal`. A
+ * store that does not exist yet passes with zero files.
  */
 export async function verifyFiles(
   path: string,
@@ -95,8 +96,8 @@ function createPace(options: VerifyOptions): (bytes: number) => Promise<void> {
 async function readLive(context: Context): Promise<LiveFiles | undefined> {
   const names = await context.disk.list(context.path);
   if (!names.includes("CURRENT")) {
-    // LevelDB would start an empty store here and delete the files of the old one. A creation that was
-    // cut short leaves only its first manifest.
+    // LevelDB would start an empty store here and delete the files of the old one. A creation that
+    // was cut short leaves only its first manifest.
     const left = names.find((name) => isData(name) && name !== "MANIFEST-000001");
     if (left !== undefined) throw corrupt("CURRENT", `missing, though ${left} exists`);
     return undefined;

@@ -1,6 +1,6 @@
-// Calls within one process, with the manners of the network: messages are encoded and decoded, so that
-// neither side ever sees the other's memory change; deadlines, cancellation and backpressure act as
-// over gRPC; and a server that stops takes its running calls down with it.
+// Calls within one process, with the manners of the network: messages are encoded and decoded, so
+// that neither side ever sees the other's memory change; deadlines, cancellation and backpressure
+// act as over gRPC; and a server that stops takes its running calls down with it.
 import { assert } from "../base/assert.ts";
 import { type Deferred, deferred } from "../base/bounded.ts";
 import { StoreError, toStoreError } from "../base/errors.ts";

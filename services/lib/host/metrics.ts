@@ -1,6 +1,6 @@
-// Metrics behind the port, kept by prom-client and shown as Prometheus text. Every name of ours gets the
-// prefix `dolium_`; Node's own metrics keep prom-client's names. A metric registered twice with the same
-// kind and labels is one metric, so that several nodes may live in one process.
+// Metrics behind the port, kept by prom-client and shown as Prometheus text. Every name of ours
+// gets the prefix `dolium_`; Node's own metrics keep prom-client's names. A metric registered twice
+// with the same kind and labels is one metric, so that several nodes may live in one process.
 import {
   collectDefaultMetrics,
   Counter as PromCounter,

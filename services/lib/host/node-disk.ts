@@ -1,7 +1,7 @@
-// Real files behind the disk port. A write either put every byte into the file or throws: Node answers
-// a full disk with a short count, so counts are followed until all is written or the system names the
-// error. A file whose sync failed once refuses every later sync, because the kernel drops the dirty
-// pages and would report success.
+// Real files behind the disk port. A write either put every byte into the file or throws: Node
+// answers a full disk with a short count, so counts are followed until all is written or the system
+// names the error. A file whose sync failed once refuses every later sync, because the kernel drops
+// the dirty pages and would report success.
 import { constants } from "node:fs";
 import {
   access,

@@ -1,6 +1,6 @@
-// The operations port of a service, plain HTTP: metrics for Prometheus and health for orchestrators.
-// Probes say only yes or no; what is wrong is for the cluster page, which people and alerts read. A check
-// that throws or takes too long counts as no.
+// The operations port of a service, plain HTTP: metrics for Prometheus and health for
+// orchestrators. Probes say only yes or no; what is wrong is for the cluster page, which people and
+// alerts read. A check that throws or takes too long counts as no.
 import { fastify } from "fastify";
 import { StoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";

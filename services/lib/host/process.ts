@@ -1,6 +1,6 @@
-// The life of a service's process: what was opened is closed in reverse order on SIGTERM or SIGINT, a
-// second signal ends the process at once, and an error that nobody caught is logged and ends it too,
-// because its state can no longer be trusted.
+// The life of a service's process: what was opened is closed in reverse order on SIGTERM or SIGINT,
+// a second signal ends the process at once, and an error that nobody caught is logged and ends it
+// too, because its state can no longer be trusted.
 import { assert } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";

@@ -1,5 +1,5 @@
-// The typed half of a client: turns raw calls, which carry bytes, into the four kinds of call of the
-// transport port. Both transports use it, so they cannot differ in more than carrying bytes.
+// The typed half of a client: turns raw calls, which carry bytes, into the four kinds of call of
+// the transport port. Both transports use it, so they cannot differ in more than carrying bytes.
 import type {
   DescMessage,
   DescMethod,

@@ -1,6 +1,6 @@
-// What every transport shares: messages to bytes and back, and how errors look on the other side. An
-// error crosses with its code, message and leader hint; anything that is not a StoreError is logged by
-// the side that threw it and arrives as "internal", without its text.
+// What every transport shares: messages to bytes and back, and how errors look on the other side.
+// An error crosses with its code, message and leader hint; anything that is not a StoreError is
+// logged by the side that threw it and arrives as "internal", without its text.
 import {
   create,
   type DescMessage,

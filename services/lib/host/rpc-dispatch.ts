@@ -1,5 +1,5 @@
-// The typed half of a server: finds a service's handlers and runs one against a raw call, which carries
-// bytes. Both transports use it.
+// The typed half of a server: finds a service's handlers and runs one against a raw call, which
+// carries bytes. Both transports use it.
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";

@@ -1,6 +1,6 @@
-// Errors of the operating system turned into StoreErrors. Full disks, missing and existing names have
-// codes of their own, and so has a process that ran out of handles or memory, because that says nothing
-// about the disk; whatever else a file call reports is an "io" failure of the disk.
+// Errors of the operating system turned into StoreErrors. Full disks, missing and existing names
+// have codes of their own, and so has a process that ran out of handles or memory, because that
+// says nothing about the disk; whatever else a file call reports is an "io" failure of the disk.
 import { type ErrorCode, StoreError } from "../base/errors.ts";
 
 const CODES: ReadonlyMap<string, ErrorCode> = new Map([

@@ -3,14 +3,14 @@
 
 export interface ErasureCompute {
   /**
-   * Computes parity for one stripe. `data`: k views of equal length; `parity`: m views of that length,
-   * overwritten. Cost O(k · m · length).
+   * Computes parity for one stripe. `data`: k views of equal length; `parity`: m views of that
+   * length, overwritten. Cost O(k · m · length).
    */
   encode(data: readonly Uint8Array[], parity: readonly Uint8Array[]): void;
   /**
-   * Rebuilds missing shards of one stripe in place. `shards`: k+m entries of equal length, `undefined`
-   * where unknown; at least k must be known. Returns the shards named in `wanted`, newly allocated.
-   * Throws StoreError "corrupt" when fewer than k are known.
+   * Rebuilds missing shards of one stripe in place. `shards`: k+m entries of equal length,
+   * `undefined` where unknown; at least k must be known. Returns the shards named in `wanted`,
+   * newly allocated. Throws StoreError "corrupt" when fewer than k are known.
    */
   reconstruct(
     shards: readonly (Uint8Array | undefined)[],

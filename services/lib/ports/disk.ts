@@ -1,6 +1,6 @@
-// Files as the storage engine and the Raft log need them. One implementation over node:fs (lib/host),
-// one simulated with crashes and faults (test/sim). Paths are absolute or relative to the disk's root;
-// they come from our own code, never from users.
+// Files as the storage engine and the Raft log need them. One implementation over node:fs
+// (lib/host), one simulated with crashes and faults (test/sim). Paths are absolute or relative to
+// the disk's root; they come from our own code, never from users.
 //
 // All methods throw StoreError: "no-space" (ENOSPC, EDQUOT), "io" (EIO and whatever else the system
 // reports), "not-found" (ENOENT on open, stat, remove, rename).

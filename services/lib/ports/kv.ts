@@ -1,5 +1,5 @@
-// An ordered key-value store (LevelDB). Keys and values are bytes; order is byte order. LevelDB does
-// not notice bit rot, so callers store checksummed values and may verify the files (lib/host).
+// An ordered key-value store (LevelDB). Keys and values are bytes; order is byte order. LevelDB
+// does not notice bit rot, so callers store checksummed values and may verify the files (lib/host).
 
 export interface KvPut {
   readonly type: "put";
@@ -55,7 +55,8 @@ export interface KvFactory {
   open(path: string): Promise<Kv>;
   /**
    * Checks every checksum in the store's files without opening it: tables, write-ahead logs and
-   * manifests. Throws StoreError "corrupt" naming the file. A torn tail of the newest log is no error.
+   * manifests. Throws StoreError "corrupt" naming the file. A torn tail of the newest log is no
+   * error.
    */
   verify(path: string): Promise<void>;
   destroy(path: string): Promise<void>;

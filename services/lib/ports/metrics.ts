@@ -1,5 +1,6 @@
-// Metrics as a port. Names follow Prometheus: snake_case, base units, `_total` on counters only; the
-// implementation adds the prefix `dolium_`. Register once at construction; label values must be bounded.
+// Metrics as a port. Names follow Prometheus: snake_case, base units, `_total` on counters only;
+// the implementation adds the prefix `dolium_`. Register once at construction; label values must be
+// bounded.
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -1,9 +1,9 @@
 // Calls between services as a port: gRPC in production, direct calls in one process, a simulated
 // network in tests. Methods are named by their generated protobuf-es descriptors.
 //
-// Every call has a deadline. Failures arrive as StoreError with the code the handler threw; what the
-// transport itself finds out is "unavailable" (no connection: nothing happened), "timeout" (deadline)
-// or "aborted" (signal).
+// Every call has a deadline. Failures arrive as StoreError with the code the handler threw; what
+// the transport itself finds out is "unavailable" (no connection: nothing happened), "timeout"
+// (deadline) or "aborted" (signal).
 
 import type {
   DescMessage,

@@ -1,4 +1,5 @@
-// Options are parsed by a table: what is not in it, or out of its bounds, is a usage error with a sentence.
+// Options are parsed by a table: what is not in it, or out of its bounds, is a usage error with a
+// sentence.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -1,4 +1,5 @@
-// Root keys: from the environment when given and good, else generated once and kept for the owner alone.
+// Root keys: from the environment when given and good, else generated once and kept for the owner
+// alone.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

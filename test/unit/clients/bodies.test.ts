@@ -1,5 +1,5 @@
-// Bodies written and read over shard nodes that fail: what is acknowledged has enough shards, what is read is
-// right or refused.
+// Bodies written and read over shard nodes that fail: what is acknowledged has enough shards, what
+// is read is right or refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BodyReader, type ChunkDamage } from "../../../services/lib/clients/body-reader.ts";

@@ -1,4 +1,5 @@
-// The metadata client finds leaders, retries with one command id, and tells "did not happen" from "unknown".
+// The metadata client finds leaders, retries with one command id, and tells "did not happen" from
+// "unknown".
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StoreError } from "../../../services/lib/base/errors.ts";

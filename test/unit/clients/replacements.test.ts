@@ -1,4 +1,5 @@
-// Replacement disks: spread first over failure domains, then nodes, then disks; the same on every process.
+// Replacement disks: spread first over failure domains, then nodes, then disks; the same on every
+// process.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chooseReplacements } from "../../../services/lib/clients/replacements.ts";

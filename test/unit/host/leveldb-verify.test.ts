@@ -1,5 +1,5 @@
-// Real LevelDB stores with every kind of damage: what LevelDB would silently lose must be noticed, what
-// a crash leaves behind must pass.
+// Real LevelDB stores with every kind of damage: what LevelDB would silently lose must be noticed,
+// what a crash leaves behind must pass.
 import assert from "node:assert/strict";
 import { copyFile, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// The AWS SDK's own requests, taken off the wire before they leave, through the whole library: target,
-// address, signature, body framing, checksums; and its parsers over our documents.
+// The AWS SDK's own requests, taken off the wire before they leave, through the whole library:
+// target, address, signature, body framing, checksums; and its parsers over our documents.
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { before, describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// Signature Version 2: the examples of the AWS documentation, and the refusal of everything that is not
-// what was signed.
+// Signature Version 2: the examples of the AWS documentation, and the refusal of everything that is
+// not what was signed.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// Authentication claims: one mechanism, parsed strictly, everything else refused (groups A1, A2 and A4 of
-// the security page).
+// Authentication claims: one mechanism, parsed strictly, everything else refused (groups A1, A2 and
+// A4 of the security page).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,5 +1,5 @@
-// Verification of signatures, in headers and presigned URLs: whatever was signed cannot be changed, and
-// nothing that matters may be left unsigned (groups A2 and A4 of the security page).
+// Verification of signatures, in headers and presigned URLs: whatever was signed cannot be changed,
+// and nothing that matters may be left unsigned (groups A2 and A4 of the security page).
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { describe, test } from "node:test";

@@ -1,7 +1,7 @@
 // Verifies Signature Version 2, in headers and presigned URLs, for clients that know nothing newer.
-// It covers method, path, sub-resources, x-amz- headers, type, MD5 and date; not the body, not the host,
-// not other parameters: that is the scheme. Source: Amazon S3 user guide, "Signing and Authenticating
-// REST Requests".
+// It covers method, path, sub-resources, x-amz- headers, type, MD5 and date; not the body, not the
+// host, not other parameters: that is the scheme. Source: Amazon S3 user guide, "Signing and
+// Authenticating REST Requests".
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { decodeBase64 } from "../base64.ts";
 import { S3Error, type S3ErrorDetail } from "../errors.ts";

@@ -1,6 +1,6 @@
-// Product of a coefficient matrix over GF(2^8) with rows of bytes, 32 bytes a step.
-// Compiled by AssemblyScript (see ../build.ts); it is not TypeScript for Node. All addresses are given
-// by the caller; nothing is allocated here. Each coefficient comes as 32 bytes: its products with 0..15,
+// Product of a coefficient matrix over GF(2^8) with rows of bytes, 32 bytes a step. Compiled by
+// AssemblyScript (see ../build.ts); it is not TypeScript for Node. All addresses are given by the
+// caller; nothing is allocated here. Each coefficient comes as 32 bytes: its products with 0..15,
 // then its products with 0x00, 0x10 .. 0xf0 (Plank, Greenan, Miller, "Screaming Fast Galois Field
 // Arithmetic Using Intel SIMD Instructions", FAST 2013).
 
