@@ -109,8 +109,8 @@ export class ListMachine implements StateMachine {
     const confState = this.confState();
     const list = [...this.#content.list];
     async function* chunks(): AsyncIterable<Uint8Array> {
-      for (let at = 0; at < list.length; at += 20) {
-        yield Buffer.from(JSON.stringify(list.slice(at, at + 20)));
+      for (let at = 0; at < list.length; at += 4) {
+        yield Buffer.from(JSON.stringify(list.slice(at, at + 4)));
       }
     }
     return { index, term, confState, chunks, close: () => Promise.resolve() };

@@ -27,6 +27,20 @@ export function leaderOf(world: World, groupId: number): RaftGroup | undefined {
   return leaders.sort((a, b) => b.status().term - a.status().term)[0];
 }
 
+/**
+ * Until most of the new voters have applied the change, the old membership may still be asked for votes:
+ * only then does the old node no longer count, and another one may be lost.
+ */
+function majorityKnows(world: World, groupId: number, { oldId, newId }: Replacement): boolean {
+  const knowing = [...world.nodes.values()].filter((node) => {
+    const members = node.group(groupId)?.status().members;
+    if (members === undefined || !members.voters.includes(node.id)) return false;
+    return members.voters.includes(newId) && !membersOf(members).includes(oldId);
+  });
+  const voters = leaderOf(world, groupId)?.status().members.voters ?? [];
+  return knowing.length > voters.length / 2;
+}
+
 async function step(world: World, groupId: number, wanted: Replacement): Promise<boolean> {
   const leader = leaderOf(world, groupId);
   if (leader === undefined) return false;
@@ -44,7 +58,7 @@ async function step(world: World, groupId: number, wanted: Replacement): Promise
   } else if (members.voters.includes(oldId)) {
     changes.push({ kind: "remove", nodeId: oldId });
   } else {
-    return true;
+    return majorityKnows(world, groupId, wanted);
   }
   const changed = leader.changeMembers(changes, { deadlineMs: 1000 }).catch((error: unknown) => {
     if (!isStoreError(error)) world.violated(error);
