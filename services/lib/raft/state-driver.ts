@@ -109,6 +109,8 @@ export class StateDriver {
     if (this.#queue.length === 0 || this.#closed) return;
     const batch = this.#nextBatch();
     const replies = await this.#deps.machine.apply(batch.entries);
+    // A membership that a power cut could take back would ask for votes of nodes that are gone.
+    if (batch.members.length > 0) await this.#deps.machine.flush();
     if (this.#closed) return;
     assert(replies.length === batch.entries.length, "the state machine left replies out");
     for (const members of batch.members) this.#deps.membersApplied(members);
