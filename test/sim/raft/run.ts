@@ -65,9 +65,9 @@ export async function simulate({ seed, planted, lines }: RunOptions): Promise<Ru
   const thinkMs = random.pick([10, 30, 60]);
   for (const client of clients) void client.run(thinkMs);
   const nemesis = new Nemesis(world);
-  await clock.run(random.between(500, 1500), stop);
+  await clock.run(random.between(400, 1000), stop);
   void nemesis.run();
-  await clock.run(clock.monotonicMs() + random.between(2500, 6000), stop);
+  await clock.run(clock.monotonicMs() + random.between(1200, 4200), stop);
   for (const client of clients) client.stopped = true;
   await heal(world, nemesis, stop);
   if (violation === undefined) finalCheck(world);
