@@ -2,7 +2,7 @@
 // a restored state replaces the former one in a single rename. Every read checks its value.
 import { assert } from "../../lib/base/assert.ts";
 import { equalBytes } from "../../lib/base/bytes.ts";
-import { StoreError } from "../../lib/base/errors.ts";
+import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type { ReplicaMark } from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import type { Disk } from "../../lib/ports/disk.ts";
 import type { Kv, KvEntry, KvFactory, KvOperation } from "../../lib/ports/kv.ts";
@@ -74,6 +74,7 @@ export class GroupState implements StateMachine {
   #store: Store;
   #applier: Applier;
   #isClosed = false;
+  #damage: StoreError | undefined;
 
   constructor(deps: StateDeps, folder: string, store: Store) {
     this.#deps = deps;
@@ -121,6 +122,11 @@ export class GroupState implements StateMachine {
     return Number(this.mark.term);
   }
 
+  /** Set once something in this state proved to be wrong. */
+  get damage(): StoreError | undefined {
+    return this.#damage;
+  }
+
   /** Folder of the store in use, for checks of its files. */
   get storePath(): string {
     return `${this.#folder}/state-${this.#store.number}`;
@@ -131,7 +137,7 @@ export class GroupState implements StateMachine {
   }
 
   apply(entries: readonly CommittedEntry[]): Promise<Uint8Array[]> {
-    return this.#applier.apply(entries);
+    return this.#watched(() => this.#applier.apply(entries));
   }
 
   async flush(): Promise<number> {
@@ -145,7 +151,7 @@ export class GroupState implements StateMachine {
     const store = this.#store;
     const view = store.freeze();
     try {
-      return await read(view);
+      return await this.#watched(() => read(view));
     } finally {
       await store.release(view);
     }
@@ -202,13 +208,7 @@ export class GroupState implements StateMachine {
     const store = this.#store;
     const view = store.freeze();
     try {
-      const kept = frozenMark(view).digest;
-      const digest = new Digest();
-      for await (const page of view.storedPages({ from: new Uint8Array(0) })) {
-        await pace(addPage(digest, page));
-      }
-      const isSame = equalBytes(digest.bytes(), kept.byteLength === 0 ? EMPTY_DIGEST : kept);
-      if (!isSame) throw new StoreError("corrupt", "state store: it is not what was written");
+      await this.#watched(() => auditView(view, pace));
     } finally {
       await store.release(view);
     }
@@ -219,6 +219,26 @@ export class GroupState implements StateMachine {
     this.#isClosed = true;
     await this.#store.close();
   }
+
+  /** Notes it down when `work` finds bad bytes. */
+  async #watched<T>(work: () => Promise<T> | T): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isStoreError(error, "corrupt")) this.#damage ??= error;
+      throw error;
+    }
+  }
+}
+
+async function auditView(view: FrozenView, pace: (bytes: number) => Promise<void>): Promise<void> {
+  const kept = frozenMark(view).digest;
+  const digest = new Digest();
+  for await (const page of view.storedPages({ from: new Uint8Array(0) })) {
+    await pace(addPage(digest, page));
+  }
+  const isSame = equalBytes(digest.bytes(), kept.byteLength === 0 ? EMPTY_DIGEST : kept);
+  if (!isSame) throw new StoreError("corrupt", "state store: it is not what was written");
 }
 
 const EMPTY_DIGEST = new Digest().bytes();
