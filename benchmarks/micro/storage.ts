@@ -1,6 +1,7 @@
 // How fast one disk's store takes, gives and loses shards, on the real file system and LevelDB:
-// `node benchmarks/micro/storage.ts [folder]` (default: a folder in the system's temporary one). Prints
-// shards and MB (10^6 bytes) a second, and the file system's own rate of small synced appends beside it.
+// `node benchmarks/micro/storage.ts [folder]` (default: a folder in the system's temporary one).
+// Prints shards and MB (10^6 bytes) a second, and the file system's own rate of small synced
+// appends beside it.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

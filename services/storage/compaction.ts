@@ -1,7 +1,8 @@
 // Wins back the space of dead records: copies what lives in a closed segment elsewhere, makes that
-// durable, and only then removes the segment. A crash at any point leaves every shard at least once, and
-// copies carry their sequence, so none counts twice. Damaged shards are not copied: their segment stays
-// until they are repaired or deleted. Tombstones are carried on while any segment may hold what they kill.
+// durable, and only then removes the segment. A crash at any point leaves every shard at least
+// once, and copies carry their sequence, so none counts twice. Damaged shards are not copied: their
+// segment stays until they are repaired or deleted. Tombstones are carried on while any segment may
+// hold what they kill.
 import { present } from "../lib/base/assert.ts";
 import { mapBounded } from "../lib/base/bounded.ts";
 import { StoreError } from "../lib/base/errors.ts";
@@ -35,8 +36,8 @@ const SMALL_SHARE = 1 / 8;
 const SMALL_COUNT = 8;
 
 /**
- * The closed segment whose compaction wins most, if one is more dead than alive (or many are small).
- * `skip` names segments to leave alone.
+ * The closed segment whose compaction wins most, if one is more dead than alive (or many are
+ * small). `skip` names segments to leave alone.
  */
 export function pickSegment(
   context: StoreContext,
@@ -63,8 +64,8 @@ function neededBytes(segment: Segment): number {
 }
 
 /**
- * Compacts a closed segment. `checkpoint` makes the index durable. Throws "no-space" (nothing lost, try
- * again later), "io".
+ * Compacts a closed segment. `checkpoint` makes the index durable. Throws "no-space" (nothing lost,
+ * try again later), "io".
  */
 export async function compactSegment(
   context: StoreContext,
@@ -83,7 +84,8 @@ export async function compactSegment(
   );
   await copyAll(context, findings.entries);
   if (segment.stats.liveCount > 0) {
-    // Some record's header or footer is damaged, or is damaged altogether: the index knows them all.
+    // Some record's header or footer is damaged, or is damaged altogether: the index knows them
+    // all.
     const left = await entriesIn(context, segment);
     await copyAll(context, left);
     const stuck = await entriesIn(context, segment);
@@ -162,7 +164,9 @@ async function copyBody(
   return undefined;
 }
 
-/** Keeps failures of reading apart from those of writing, which mean something else for the disk. */
+/**
+ * Keeps failures of reading apart from those of writing, which mean something else for the disk.
+ */
 async function readSide<T>(
   context: StoreContext,
   entry: IndexEntry,

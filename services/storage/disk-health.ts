@@ -1,6 +1,7 @@
-// Whether a disk takes writes: up, read-only (full) or failed. Failed is final for this process: after a
-// failed write or sync nobody knows what the disk holds. Full ends by itself once space is back. A spare
-// file holds space that is given up so that deletes work when the file system is full to the brim.
+// Whether a disk takes writes: up, read-only (full) or failed. Failed is final for this process:
+// after a failed write or sync nobody knows what the disk holds. Full ends by itself once space is
+// back. A spare file holds space that is given up so that deletes work when the file system is full
+// to the brim.
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { Disk, DiskFile, DiskUsage } from "../lib/ports/disk.ts";
@@ -77,8 +78,8 @@ export class DiskHealth {
   }
 
   /**
-   * Promises room for a record of `bytes` above the reserve; `release` it in the end. Throws "no-space",
-   * "io".
+   * Promises room for a record of `bytes` above the reserve; `release` it in the end. Throws
+   * "no-space", "io".
    */
   async admit(bytes: number): Promise<void> {
     this.requireAlive();

@@ -1,6 +1,6 @@
-// What makes a folder a disk of the cluster: `disk.json` with its uuid. It is written last when a folder
-// is formatted, so a folder either is a disk or still counts as empty. A folder with other things in it
-// is never formatted: it may be somebody's data, or a disk whose identity was lost.
+// What makes a folder a disk of the cluster: `disk.json` with its uuid. It is written last when a
+// folder is formatted, so a folder either is a disk or still counts as empty. A folder with other
+// things in it is never formatted: it may be somebody's data, or a disk whose identity was lost.
 import { fromHex, fromUtf8, toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { Disk } from "../lib/ports/disk.ts";
@@ -23,9 +23,9 @@ export interface DiskIdentity {
 }
 
 /**
- * The identity of the disk in `folder`, formatting it when it is empty. Throws "denied" when the process
- * may not write there, "corrupt" when disk.json is damaged, "invalid" when the folder holds other
- * things, "io", "no-space".
+ * The identity of the disk in `folder`, formatting it when it is empty. Throws "denied" when the
+ * process may not write there, "corrupt" when disk.json is damaged, "invalid" when the folder holds
+ * other things, "io", "no-space".
  */
 export async function openIdentity(
   disk: Disk,

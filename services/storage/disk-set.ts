@@ -1,6 +1,6 @@
-// The disks of one process. Each has its own store; one that fails, or cannot even be opened, is reported
-// and does not touch the others. Ids of disks come from the cluster; until they are known no shard can be
-// asked for, and an unknown id is never answered with "not-found".
+// The disks of one process. Each has its own store; one that fails, or cannot even be opened, is
+// reported and does not touch the others. Ids of disks come from the cluster; until they are known
+// no shard can be asked for, and an unknown id is never answered with "not-found".
 
 import { mapBounded } from "../lib/base/bounded.ts";
 import { toHex } from "../lib/base/bytes.ts";
@@ -28,8 +28,8 @@ export class DiskSet {
   }
 
   /**
-   * Opens every folder. Throws "denied" when one may not be written (a mistake of the installation, not
-   * a broken disk) and "invalid" when two folders are the same disk.
+   * Opens every folder. Throws "denied" when one may not be written (a mistake of the installation,
+   * not a broken disk) and "invalid" when two folders are the same disk.
    */
   static async open(
     deps: ShardStoreDeps,
@@ -76,7 +76,10 @@ export class DiskSet {
     return [...this.#byId];
   }
 
-  /** Throws "unavailable" when the id is not known here (yet), "io" when that disk could not be opened. */
+  /**
+   * Throws "unavailable" when the id is not known here (yet), "io" when that disk could not be
+   * opened.
+   */
   store(diskId: number): ShardStore {
     const slot = this.#byId.get(diskId);
     if (slot === undefined)

@@ -1,5 +1,6 @@
-// Writers that finish together share one sync. A sync that fails is never tried again: the kernel has
-// dropped the pages and would report success. Everyone waiting, and everyone after, is told "io".
+// Writers that finish together share one sync. A sync that fails is never tried again: the kernel
+// has dropped the pages and would report success. Everyone waiting, and everyone after, is told
+// "io".
 import { type Deferred, deferred } from "../lib/base/bounded.ts";
 import { StoreError } from "../lib/base/errors.ts";
 

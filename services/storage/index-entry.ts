@@ -1,5 +1,6 @@
-// Values of the index as they are stored. Each ends in a CRC-32 over its key and itself, because LevelDB
-// notices neither rot nor a value under the wrong key. Numbers are little-endian, keys sort as bytes.
+// Values of the index as they are stored. Each ends in a CRC-32 over its key and itself, because
+// LevelDB notices neither rot nor a value under the wrong key. Numbers are little-endian, keys sort
+// as bytes.
 import { crc32 } from "node:zlib";
 import { asBuffer, copyBytes, toSafeNumber } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";

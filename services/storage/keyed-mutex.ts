@@ -1,5 +1,5 @@
-// One holder a key at a time, in the order of asking; keys nobody holds cost nothing. Several keys are
-// taken in sorted order, so that two callers never wait for each other.
+// One holder a key at a time, in the order of asking; keys nobody holds cost nothing. Several keys
+// are taken in sorted order, so that two callers never wait for each other.
 
 import { assert } from "../lib/base/assert.ts";
 import { Mutex } from "../lib/base/bounded.ts";

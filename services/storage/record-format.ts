@@ -1,8 +1,8 @@
-// The bytes of segments: segment header, record header, checksum table, footer, tombstones. Numbers are
-// little-endian. A record's header and footer carry a proof made from the segment's secret nonce and
-// the record's offset, so that bytes a user stores can never pass for a record, and a record that
-// lies in the wrong place is none. The format is drawn in README.md; golden bytes stand in
-// test/fixtures/storage.
+// The bytes of segments: segment header, record header, checksum table, footer, tombstones. Numbers
+// are little-endian. A record's header and footer carry a proof made from the segment's secret
+// nonce and the record's offset, so that bytes a user stores can never pass for a record, and a
+// record that lies in the wrong place is none. The format is drawn in README.md; golden bytes stand
+// in test/fixtures/storage.
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
@@ -150,8 +150,8 @@ export function hasRecordMagic(bytes: Uint8Array, at: number): boolean {
 }
 
 /**
- * The header that `bytes` begins with, copied out; undefined when it is none, is damaged, or was not
- * written for this place. `bytes` should be HEADER_BYTES_MAX long, unless the file ends.
+ * The header that `bytes` begins with, copied out; undefined when it is none, is damaged, or was
+ * not written for this place. `bytes` should be HEADER_BYTES_MAX long, unless the file ends.
  */
 export function decodeRecordHeader(
   view: Uint8Array,

@@ -1,7 +1,8 @@
-// Brings an index up to date from the segments: their tails after a crash, or all of them when the index
-// is lost. A record counts when header and footer are whole and, where its segment is not sealed, every
-// cell is: before the acknowledgement a crash may have kept the footer and lost cells. The highest
-// sequence wins; a tombstone kills what has a lower one. Running it twice changes nothing.
+// Brings an index up to date from the segments: their tails after a crash, or all of them when the
+// index is lost. A record counts when header and footer are whole and, where its segment is not
+// sealed, every cell is: before the acknowledgement a crash may have kept the footer and lost
+// cells. The highest sequence wins; a tombstone kills what has a lower one. Running it twice
+// changes nothing.
 import { present } from "../lib/base/assert.ts";
 import { isStoreError } from "../lib/base/errors.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";
@@ -152,8 +153,9 @@ export interface Applied {
 }
 
 /**
- * Writes a segment's findings into a store, in synced batches (LevelDB does not carry unsynced ones over
- * from one log file to the next), and keeps `stats` exact. Segments come in order of their numbers.
+ * Writes a segment's findings into a store, in synced batches (LevelDB does not carry unsynced ones
+ * over from one log file to the next), and keeps `stats` exact. Segments come in order of their
+ * numbers.
  */
 export async function applyFindings(
   kv: Kv,

@@ -1,6 +1,6 @@
-// Reads every shard of a disk, again and again, at a set rate, and puts what is damaged on the list of bad
-// shards. It walks the index in order of names, remembers where it stands over restarts, and at the end
-// of a pass has the index's own files checked.
+// Reads every shard of a disk, again and again, at a set rate, and puts what is damaged on the list
+// of bad shards. It walks the index in order of names, remembers where it stands over restarts, and
+// at the end of a pass has the index's own files checked.
 import { StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
@@ -83,7 +83,8 @@ export class Scrubber {
   async #check(entry: IndexEntry, pace: (bytes: number) => Promise<void>): Promise<void> {
     const { metrics, label, index } = this.#context.parts;
     const now = index.get(entry.shard.name);
-    // Deleted, moved or written anew since the page was read; the new place was checked when written.
+    // Deleted, moved or written anew since the page was read; the new place was checked when
+    // written.
     if (now?.segment !== entry.segment || now.offset !== entry.offset) return;
     const problem =
       (await verifyEntry(this.#context, entry, "scrubber", pace)) ?? (await this.#frame(entry));

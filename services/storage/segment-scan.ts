@@ -1,6 +1,6 @@
-// Walks a segment's records from a place on, by their headers. Holes, torn records and rot are stepped
-// over block by block, so damage never hides what lies behind it. A record whose footer is not whole was
-// never committed, as far as its segment can tell.
+// Walks a segment's records from a place on, by their headers. Holes, torn records and rot are
+// stepped over block by block, so damage never hides what lies behind it. A record whose footer is
+// not whole was never committed, as far as its segment can tell.
 import { crc32 } from "node:zlib";
 import { isStoreError, type StoreError } from "../lib/base/errors.ts";
 import { cellChecksum } from "../lib/erasure/checksum.ts";
@@ -100,7 +100,9 @@ class Window {
     }
   }
 
-  /** Unreadable sectors count as zeros, which are no record; a disk that reads nothing is given up. */
+  /**
+   * Unreadable sectors count as zeros, which are no record; a disk that reads nothing is given up.
+   */
   async #fillPieces(offset: number, failure: StoreError): Promise<number> {
     for (let at = 0; at < WINDOW_BYTES; at += PIECE_BYTES) {
       const piece = this.#buffer.subarray(at, at + PIECE_BYTES).fill(0);
@@ -180,7 +182,9 @@ export async function readCell(
   return checksum === tableEntry(at.table, at.cell) ? data : undefined;
 }
 
-/** Reads a whole shard; undefined when it is good, else what is wrong. `pace` is told every read. */
+/**
+ * Reads a whole shard; undefined when it is good, else what is wrong. `pace` is told every read.
+ */
 export async function verifyShard(
   file: DiskFile,
   place: ShardPlace,
@@ -196,7 +200,10 @@ export async function verifyShard(
   return undefined;
 }
 
-/** Checks header and footer of a shard at its place; undefined when both are whole, else what is not. */
+/**
+ * Checks header and footer of a shard at its place; undefined when both are whole, else what is
+ * not.
+ */
 export async function verifyFrame(
   file: DiskFile,
   place: ShardPlace & { readonly nonce: Uint8Array },

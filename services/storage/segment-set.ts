@@ -1,6 +1,7 @@
-// All segments of a disk: gives out extents, makes and closes segment files, keeps a bounded number of
-// them open, and removes a segment only after its last reader left. A segment exists for writers only
-// after its header and its name are power-safe. Numbers grow and the highest one is never removed.
+// All segments of a disk: gives out extents, makes and closes segment files, keeps a bounded number
+// of them open, and removes a segment only after its last reader left. A segment exists for writers
+// only after its header and its name are power-safe. Numbers grow and the highest one is never
+// removed.
 import { assert, present } from "../lib/base/assert.ts";
 import { Mutex } from "../lib/base/bounded.ts";
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";

@@ -1,5 +1,6 @@
-// Deletes shards and writes tombstones. A deletion is durable when its tombstone is; the index follows.
-// Tombstones find room on a full disk too: they may use the reserve, and in the end the spare file.
+// Deletes shards and writes tombstones. A deletion is durable when its tombstone is; the index
+// follows. Tombstones find room on a full disk too: they may use the reserve, and in the end the
+// spare file.
 import { crc32 } from "node:zlib";
 import { present } from "../lib/base/assert.ts";
 import { equalBytes } from "../lib/base/bytes.ts";
@@ -28,7 +29,9 @@ export interface DeleteItem {
   readonly begunBeforeMs: number;
 }
 
-/** Deletes what is there and fits; resolves with how many, all power-safe. Throws "no-space", "io". */
+/**
+ * Deletes what is there and fits; resolves with how many, all power-safe. Throws "no-space", "io".
+ */
 export async function deleteShards(
   context: StoreContext,
   items: readonly DeleteItem[],

@@ -1,6 +1,7 @@
-// Which shards a disk has and where. Changes stand in memory until a checkpoint writes them to the store
-// in one synced batch, together with the place in the segments up to which they are complete; after a
-// crash the rest is read from the segments. So a store that fails to write loses nothing but time.
+// Which shards a disk has and where. Changes stand in memory until a checkpoint writes them to the
+// store in one synced batch, together with the place in the segments up to which they are complete;
+// after a crash the rest is read from the segments. So a store that fails to write loses nothing
+// but time.
 import { present } from "../lib/base/assert.ts";
 import { Mutex } from "../lib/base/bounded.ts";
 import { compareBytes } from "../lib/base/bytes.ts";
@@ -140,8 +141,8 @@ export class ShardIndex {
   }
 
   /**
-   * Bad shards found after `cursor`, oldest first. A cursor that this index never gave (it was rebuilt)
-   * starts over.
+   * Bad shards found after `cursor`, oldest first. A cursor that this index never gave (it was
+   * rebuilt) starts over.
    */
   listBad(cursor: number, limit: number): BadShard[] {
     const after = cursor > this.#badCursor ? 0 : cursor;
@@ -186,8 +187,8 @@ export class ShardIndex {
   }
 
   /**
-   * Replaces the store while no checkpoint runs. `build` makes the new one from the segments; `adopt` is
-   * called at the instant of the change with the changes that lie on top of it.
+   * Replaces the store while no checkpoint runs. `build` makes the new one from the segments;
+   * `adopt` is called at the instant of the change with the changes that lie on top of it.
    */
   async replace(
     build: () => Promise<Kv>,

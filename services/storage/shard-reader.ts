@@ -1,5 +1,6 @@
 // Reads shards. No byte leaves before its cell was checked; the first bad cell ends the answer with
-// "corrupt" and puts the shard on the list of bad ones. A reader keeps its segment from being removed.
+// "corrupt" and puts the shard on the list of bad ones. A reader keeps its segment from being
+// removed.
 import { crc32 } from "node:zlib";
 import { StoreError } from "../lib/base/errors.ts";
 import { cellChecksum } from "../lib/erasure/checksum.ts";
@@ -41,8 +42,8 @@ export async function withFile<T>(
 }
 
 /**
- * Cells of a shard in order; each is the caller's. Throws "not-found", "invalid" for cells past the end,
- * "corrupt" at the first bad one, "io".
+ * Cells of a shard in order; each is the caller's. Throws "not-found", "invalid" for cells past the
+ * end, "corrupt" at the first bad one, "io".
  */
 export async function* readCells(
   context: StoreContext,

@@ -1,5 +1,5 @@
-// The storage service's calls over the disks of this process. Cells stream both ways with backpressure;
-// a write that ends early, or is cut, leaves nothing visible.
+// The storage service's calls over the disks of this process. Cells stream both ways with
+// backpressure; a write that ends early, or is cut, leaves nothing visible.
 import { copyBytes, toSafeNumber } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import {

@@ -1,6 +1,6 @@
-// The shards of one disk: write, read, delete, ask, list; and the chores of keeping them: checkpoints of
-// the index, compaction, scrubbing, watching free space. What was acknowledged survives a crash at any
-// point; what was not is absent or whole.
+// The shards of one disk: write, read, delete, ask, list; and the chores of keeping them:
+// checkpoints of the index, compaction, scrubbing, watching free space. What was acknowledged
+// survives a crash at any point; what was not is absent or whole.
 import { Mutex, Semaphore } from "../lib/base/bounded.ts";
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
@@ -53,7 +53,9 @@ export interface ShardStoreStatus {
   readonly badShards: number;
 }
 
-/** Changes in memory, in checkpoints' worth, past which a store that cannot be written refuses work. */
+/**
+ * Changes in memory, in checkpoints' worth, past which a store that cannot be written refuses work.
+ */
 const BACKLOG_MAX = 16;
 /** A disk holds at least so many full segments, unless they would be tiny. */
 const SEGMENTS_MIN = 64;
@@ -103,8 +105,9 @@ export class ShardStore {
   }
 
   /**
-   * Opens the disk in `folder`, formatting it when it is empty. Throws "denied" when the folder may not be
-   * written, "invalid" when it holds other things, "unavailable" when another process has it, "io".
+   * Opens the disk in `folder`, formatting it when it is empty. Throws "denied" when the folder may
+   * not be written, "invalid" when it holds other things, "unavailable" when another process has
+   * it, "io".
    */
   static async open(
     deps: ShardStoreDeps,
@@ -169,8 +172,8 @@ export class ShardStore {
   }
 
   /**
-   * Begins a shard; waits for its turn. Throws "invalid", "no-space", "io", "exhausted", "aborted". The
-   * writer must be finished or abandoned.
+   * Begins a shard; waits for its turn. Throws "invalid", "no-space", "io", "exhausted", "aborted".
+   * The writer must be finished or abandoned.
    */
   async beginWrite(shard: ShardDescription, signal?: AbortSignal): Promise<ShardWriter> {
     checkDescription(shard);
@@ -195,7 +198,9 @@ export class ShardStore {
     }
   }
 
-  /** Cells in order, each checked. Throws "not-found", "invalid", "corrupt", "io", "unavailable". */
+  /**
+   * Cells in order, each checked. Throws "not-found", "invalid", "corrupt", "io", "unavailable".
+   */
   readCells(name: ShardName, selection: CellSelection): AsyncGenerator<CheckedCell, void, void> {
     return readCells(this.#context, name, selection);
   }

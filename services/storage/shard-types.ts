@@ -1,5 +1,5 @@
-// What a shard is called, who owns it and how long it is, as the storage node keeps it, and the checks
-// that a description from a peer must pass before anything is stored under it.
+// What a shard is called, who owns it and how long it is, as the storage node keeps it, and the
+// checks that a description from a peer must pass before anything is stored under it.
 import { asBuffer, toHex } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { CELL_BYTES_MAX, CHUNK_BYTES_MAX, KEY_BYTES_MAX } from "../lib/base/limits.ts";

@@ -1,6 +1,6 @@
-// Writes one shard, cell by cell, into room reserved for it when its header came; many at once share a
-// segment. Every cell is checked before it is written. Nothing is visible before `finish` resolves, and
-// then it is power-safe. Holds at most two cells.
+// Writes one shard, cell by cell, into room reserved for it when its header came; many at once
+// share a segment. Every cell is checked before it is written. Nothing is visible before `finish`
+// resolves, and then it is power-safe. Holds at most two cells.
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
 import { equalBytes } from "../lib/base/bytes.ts";
@@ -62,8 +62,9 @@ export class ShardWriter {
   }
 
   /**
-   * Takes the next cell. Throws "corrupt" when it does not fit its checksum, "invalid" when it is one too
-   * many or has the wrong length, "no-space", "io". `data` belongs to the writer from now on.
+   * Takes the next cell. Throws "corrupt" when it does not fit its checksum, "invalid" when it is
+   * one too many or has the wrong length, "no-space", "io". `data` belongs to the writer from now
+   * on.
    */
   async write(data: Uint8Array, checksum: number): Promise<void> {
     assert(this.#state === "open", "shard writer: written to after its end");
@@ -85,8 +86,9 @@ export class ShardWriter {
   }
 
   /**
-   * Makes the shard durable and visible; resolves with its checksum. Ends the writer in any case. Throws "invalid" when cells are
-   * missing, "conflict" when other bytes stand under the name, "no-space", "io".
+   * Makes the shard durable and visible; resolves with its checksum. Ends the writer in any case.
+   * Throws "invalid" when cells are missing, "conflict" when other bytes stand under the name,
+   * "no-space", "io".
    */
   async finish(): Promise<number> {
     assert(this.#state === "open", "shard writer: finished twice");

@@ -1,5 +1,5 @@
-// What the storage node counts. Registered once a process; the label `disk` is the disk's uuid, so its
-// values are bounded by the disks there are.
+// What the storage node counts. Registered once a process; the label `disk` is the disk's uuid, so
+// its values are bounded by the disks there are.
 import type { Counter, Gauge, Histogram, Metrics } from "../lib/ports/metrics.ts";
 
 export interface StorageMetrics {

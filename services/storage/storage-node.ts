@@ -1,6 +1,7 @@
-// One storage node: opens its disks, says to the cluster who it is, heartbeats, and keeps the disks in
-// order. It waits for the metadata service as long as it takes; meanwhile its disks answer nobody, since
-// their ids are not known. A failed disk is reported and stays; the process ends only when told to.
+// One storage node: opens its disks, says to the cluster who it is, heartbeats, and keeps the disks
+// in order. It waits for the metadata service as long as it takes; meanwhile its disks answer
+// nobody, since their ids are not known. A failed disk is reported and stays; the process ends only
+// when told to.
 
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
@@ -66,7 +67,9 @@ export class StorageNode {
     this.#options = options;
   }
 
-  /** Adds the storage service; before the server listens. Calls are refused until disks are open. */
+  /**
+   * Adds the storage service; before the server listens. Calls are refused until disks are open.
+   */
   serve(server: RpcServer): void {
     server.add(
       ShardService,
@@ -91,8 +94,8 @@ export class StorageNode {
   }
 
   /**
-   * Opens the disks and begins to register, heartbeat and maintain in the background. Throws "denied" and
-   * "invalid" for folders that cannot be meant (see DiskSet.open).
+   * Opens the disks and begins to register, heartbeat and maintain in the background. Throws
+   * "denied" and "invalid" for folders that cannot be meant (see DiskSet.open).
    */
   async start(): Promise<void> {
     const { metrics, ...deps } = this.#deps;

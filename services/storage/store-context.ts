@@ -34,7 +34,9 @@ export class StoreContext {
   readonly parts: StoreContextParts;
   /** Highest sequence given to a commit. */
   sequence: number;
-  /** Recovered shards that this process did not see acknowledged: a rewrite must not rely on them. */
+  /**
+   * Recovered shards that this process did not see acknowledged: a rewrite must not rely on them.
+   */
   readonly unproven: Set<string>;
 
   constructor(parts: StoreContextParts, start: { sequence: number; unproven: Set<string> }) {

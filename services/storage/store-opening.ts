@@ -1,6 +1,6 @@
-// Opens one disk's store: identity, segments, index; then brings the index up to date from the segments,
-// or makes a new one when it is lost. Stores of the index are folders `index-N`; the highest one that
-// has a checkpoint counts, so a rebuild that was cut short is simply begun again.
+// Opens one disk's store: identity, segments, index; then brings the index up to date from the
+// segments, or makes a new one when it is lost. Stores of the index are folders `index-N`; the
+// highest one that has a checkpoint counts, so a rebuild that was cut short is simply begun again.
 import type { Disk } from "../lib/ports/disk.ts";
 import type { Kv, KvFactory } from "../lib/ports/kv.ts";
 import type { Log } from "../lib/ports/log.ts";
@@ -222,8 +222,9 @@ class Recovery {
 }
 
 /**
- * Makes a new store from the segments while the disk is in use; what changes meanwhile stands in memory.
- * Segments at or above `firstOwn` were written by this process and need no reading of cells.
+ * Makes a new store from the segments while the disk is in use; what changes meanwhile stands in
+ * memory. Segments at or above `firstOwn` were written by this process and need no reading of
+ * cells.
  */
 export async function rebuildWhileServing(
   place: IndexFolder,

@@ -1,7 +1,16 @@
-// Rot and forgeries: a flipped bit anywhere in a disk's segments or index never lets a wrong byte out, is
-// named when it is met, and takes nothing else with it; bytes that look like records are only bytes.
+// Rot and forgeries: a flipped bit anywhere in a disk's segments or index never lets a wrong byte
+// out, is named when it is met, and takes nothing else with it; bytes that look like records are
+// only bytes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
+import {
+  blockAligned,
+  encodeFooter,
+  encodeRecordHeader,
+  encodeTable,
+  HEADER_FIXED_BYTES,
+} from "../../../services/storage/record-format.ts";
 import type { ShardStore } from "../../../services/storage/shard-store.ts";
 import { SimClock } from "../../sim/clock.ts";
 import { SimDisk } from "../../sim/disk.ts";
@@ -18,6 +27,12 @@ import {
 } from "./store-fixture.ts";
 
 const SEED = 20_260_101;
+/** The random source of the fixture gives the disk's uuid first, then the first segment's nonce. */
+const NONCE_OF_SEED_7 = (() => {
+  const random = createSimRandom(7);
+  random.bytes(16);
+  return random.bytes(16);
+})();
 
 async function filled(disk: SimDisk, count: number): Promise<[ShardStore, TestShard[]]> {
   const store = await openStore({ disk });
@@ -189,6 +204,46 @@ test("records inside user data are only bytes, whatever happens to the index", a
   assert.equal(await again.stat(victim.name, false), "missing");
   assert.equal(again.status.shardCount, 8);
   await again.close();
+});
+
+test("a record made for its very place is none without the segment's nonce", async () => {
+  const carrier = makeShard(3, { bytes: 6000 });
+  const forged = makeShard(4, { bytes: 100, cellBytes: 512 });
+  const carrierHeader = 8192 + HEADER_FIXED_BYTES + carrier.owner.key.byteLength + 4;
+  const offset = blockAligned(carrierHeader);
+  const seen: string[] = [];
+  for (const knowsNonce of [false, true]) {
+    const disk = new SimDisk();
+    const nonce = knowsNonce ? NONCE_OF_SEED_7 : new Uint8Array(16);
+    const header = encodeRecordHeader(
+      { kind: "shard", shard: forged, writtenMs: 5 },
+      { nonce, offset },
+    );
+    const checksums = Uint32Array.from(cellsOf(forged).map(({ checksum }) => checksum));
+    const table = encodeTable(checksums);
+    const headerCrc = Buffer.from(header).readUInt32LE(header.byteLength - 4);
+    const footer = { headerCrc, tableCrc: crc32(table), sequence: 9 };
+    const record = [header, forged.body, table, encodeFooter(footer, { nonce, offset })];
+    const body = Buffer.alloc(6000);
+    Buffer.concat(record).copy(body, offset - carrierHeader);
+    const store = await openStore({ disk });
+    await writeShard(store, { ...carrier, body });
+    assert.deepEqual(
+      Buffer.from(disk.content("disk0/segments/00000001.seg")).subarray(32, 48),
+      Buffer.from(NONCE_OF_SEED_7),
+    );
+    await store.close();
+    // The carrier's own header rots, so that a scan looks inside its body.
+    disk.flipBit("disk0/segments/00000001.seg", 8192 + 50, 1);
+    for (const file of disk.filePaths("disk0")) {
+      if (file.includes("/index-")) await disk.remove(file);
+    }
+    const again = await openStore({ disk });
+    seen.push(await again.stat(forged.name, true));
+    await again.close();
+  }
+  // The second case shows that the forgery is otherwise perfect.
+  assert.deepEqual(seen, ["missing", "present"]);
 });
 
 test("both copies of a segment's header gone: its shards are still read through the index", async () => {

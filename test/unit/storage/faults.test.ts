@@ -1,6 +1,7 @@
-// Disks that fail or fill: a failed sync or write fails the disk for good and is never tried again; a full
-// disk refuses writes, goes on reading and deleting, and recovers by itself; unreadable sectors cost
-// their shard; a process without permission, and folders that are no disks, are refused.
+// Disks that fail or fill: a failed sync or write fails the disk for good and is never tried again;
+// a full disk refuses writes, goes on reading and deleting, and recovers by itself; unreadable
+// sectors cost their shard; a process without permission, and folders that are no disks, are
+// refused.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
-// Stored formats do not change by accident: a segment and index values written today are byte for byte
-// those in test/fixtures/storage, and the stored ones are still read. With WRITE_GOLDEN=1 in the
-// environment a missing file is written; existing files are never rewritten.
+// Stored formats do not change by accident: a segment and index values written today are byte for
+// byte those in test/fixtures/storage, and the stored ones are still read. With WRITE_GOLDEN=1 in
+// the environment a missing file is written; existing files are never rewritten.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

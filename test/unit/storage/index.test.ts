@@ -1,5 +1,5 @@
-// The index as a cache of the segments: values that rot while the disk serves, a store that cannot be
-// written, rebuilds beside running writes; and writers that share syncs.
+// The index as a cache of the segments: values that rot while the disk serves, a store that cannot
+// be written, rebuilds beside running writes; and writers that share syncs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deferred } from "../../../services/lib/base/bounded.ts";

@@ -1,5 +1,6 @@
-// The storage service as gateways and the keeper call it, over the in-process transport and over gRPC,
-// and the node's manners towards the cluster: registering, waiting, heartbeats, registering again.
+// The storage service as gateways and the keeper call it, over the in-process transport and over
+// gRPC, and the node's manners towards the cluster: registering, waiting, heartbeats, registering
+// again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";

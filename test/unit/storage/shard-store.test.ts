@@ -1,5 +1,5 @@
-// The store's promises without faults: what was written is read, under its name only; repeated, refused
-// and conflicting writes; deletes and their conditions; listings; reopening; compaction.
+// The store's promises without faults: what was written is read, under its name only; repeated,
+// refused and conflicting writes; deletes and their conditions; listings; reopening; compaction.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ShardStore } from "../../../services/storage/shard-store.ts";

@@ -1,6 +1,6 @@
-// An ordered key-value store on a simulated disk, so that a power cut treats the index like everything
-// else: one log of checksummed batches, read whole when it is opened. A torn end is cut, a hole before
-// something valid is "corrupt".
+// An ordered key-value store on a simulated disk, so that a power cut treats the index like
+// everything else: one log of checksummed batches, read whole when it is opened. A torn end is cut,
+// a hole before something valid is "corrupt".
 import { crc32 } from "node:zlib";
 import { compareBytes } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
