@@ -15,9 +15,13 @@ const PolicySchema = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 63 }),
     dataShards: Type.Integer({ minimum: 1, maximum: DATA_SHARDS_MAX }),
     parityShards: Type.Integer({ minimum: 0, maximum: PARITY_SHARDS_MAX }),
-    failureDomain: Type.Union(
-      ["disk", "node", "host", "rack", "campus"].map((domain) => Type.Literal(domain)),
-    ),
+    failureDomain: Type.Union([
+      Type.Literal("disk"),
+      Type.Literal("node"),
+      Type.Literal("host"),
+      Type.Literal("rack"),
+      Type.Literal("campus"),
+    ]),
     cellBytes: Type.Integer({ minimum: 1024, maximum: CELL_BYTES_MAX, default: 131_072 }),
   },
   strict,

@@ -61,9 +61,8 @@ export const devCommand = command({
       },
     });
     output.say(`Starting ${plan.processes.length} processes with data in ${dataDir}`);
-    const started = supervisor.start();
-    await Promise.race([started, stopped]);
-    if (await isDone(started)) {
+    const started = supervisor.start().then(() => true);
+    if (await Promise.race([started, stopped.then(() => false)])) {
       announce(output, plan, { ...credentials, dataDir, processes: supervisor.processes() });
     }
     const signal = await stopped;
@@ -72,10 +71,6 @@ export const devCommand = command({
     return 0;
   },
 });
-
-async function isDone(promise: Promise<void>): Promise<boolean> {
-  return Promise.race([promise.then(() => true), Promise.resolve(false)]);
-}
 
 function portFromEnvironment(): number | undefined {
   const text = process.env.DOLIUM_S3_PORT;

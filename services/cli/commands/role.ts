@@ -209,10 +209,17 @@ async function startMetadataRole(frame: Frame): Promise<Running> {
     ports: frame.ports,
     server: frame.server,
     config: frame.config,
+    fatal: (error) => endProcess(frame, error),
   });
   frame.life.onStop("metadata", () => metadata.close());
   frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
   return { facts: { rpc: metadata.address }, waitingFor: () => undefined };
+}
+
+/** Whatever starts it again finds the durable state; going on could not be trusted. */
+function endProcess(frame: Frame, error: unknown): void {
+  frame.ports.log.error("this replica cannot go on", error);
+  process.exit(1);
 }
 
 async function startStorageRole(frame: Frame): Promise<Running> {

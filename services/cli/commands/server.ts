@@ -204,6 +204,10 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
       ports,
       server,
       tickMs: TICK_MS,
+      fatal: (error) => {
+        log.error("the metadata of this process cannot go on", error);
+        process.exit(1);
+      },
       config: {
         ...config,
         node: { ...config.node, name },

@@ -1,0 +1,60 @@
+// Wires one metadata replica: its files, its services, its clock.
+import { createKvFactory } from "../../lib/host/level-kv.ts";
+import { createDisk } from "../../lib/host/node-disk.ts";
+import type { Metrics } from "../../lib/ports/metrics.ts";
+import type { RpcServer } from "../../lib/ports/transport.ts";
+import { MetadataServer } from "../../metadata/server.ts";
+import { UsageError } from "../command-line.ts";
+import type { Config } from "../config-schema.ts";
+import type { ClientPorts } from "./clients.ts";
+
+export interface MetadataParts {
+  readonly ports: ClientPorts & { readonly metrics: Metrics };
+  readonly server: RpcServer;
+  readonly config: Config;
+  /** Milliseconds of a Raft tick; shorter where messages do not leave the process. */
+  readonly tickMs?: number;
+  /** Raft log or core failed for good: the process must end. */
+  readonly fatal: (error: unknown) => void;
+}
+
+/** Listens and starts; the replica finds or founds its cluster in the background. */
+export async function composeMetadata(
+  parts: MetadataParts,
+): Promise<{ readonly address: string; close(): Promise<void> }> {
+  const { ports, server, config, tickMs } = parts;
+  const { name } = config.node;
+  const { id, metadata, policies, defaultPolicy, indexGroups } = config.cluster;
+  const { dataDir, ...times } = config.metadata;
+  const self = metadata.find((peer) => peer.name === name);
+  if (self === undefined) throw new UsageError(`cluster.metadata does not name ${name}`);
+  if (dataDir === "") throw new UsageError("metadata.dataDir must be set");
+  const { transport, clock, random, log, metrics } = ports;
+  const replica = await MetadataServer.open(
+    {
+      disk: createDisk(),
+      kvFactory: createKvFactory(),
+      transport,
+      clock,
+      random,
+      log,
+      metrics,
+      fatal: parts.fatal,
+      ...(tickMs === undefined ? {} : { raftTiming: { tickMs } }),
+    },
+    {
+      name,
+      address: self.address,
+      dataDir,
+      peers: metadata,
+      clusterId: id,
+      indexGroupCount: indexGroups,
+      cluster: { policies, defaultPolicy, placementGroupCount: 0 },
+      times: tickMs === undefined ? times : { ...times, retryMs: tickMs },
+    },
+  );
+  replica.register(server);
+  const address = await server.listen(config.rpc.address);
+  replica.start();
+  return { address, close: () => replica.close() };
+}
