@@ -46,6 +46,27 @@ export async function replayLog(disk: Disk, path: string): Promise<ReplayedLog> 
   const numbers = (await disk.list(path)).flatMap((name) => segmentNumber(name) ?? []);
   numbers.sort((a, b) => a - b);
   const replay = new Replay();
+  const opened = new Set<DiskFile>();
+  try {
+    await readSegments({ disk, path, numbers, opened }, replay);
+    return replay.finish();
+  } catch (error) {
+    for (const file of opened) await file.close();
+    throw error;
+  }
+}
+
+/** Files that stay open are in `opened`. */
+async function readSegments(
+  log: {
+    readonly disk: Disk;
+    readonly path: string;
+    readonly numbers: readonly number[];
+    readonly opened: Set<DiskFile>;
+  },
+  replay: Replay,
+): Promise<void> {
+  const { disk, path, numbers, opened } = log;
   for (const [at, number] of numbers.entries()) {
     const expected = (numbers[0] ?? 0) + at;
     if (number !== expected) {
@@ -54,21 +75,24 @@ export async function replayLog(disk: Disk, path: string): Promise<ReplayedLog> 
     const newest = at === numbers.length - 1;
     const name = `${path}/${segmentName(number)}`;
     const file = await disk.open(name, "write");
+    opened.add(file);
     if (newest && (await isUnbornSegment(file))) {
+      opened.delete(file);
       await file.close();
       await disk.remove(name);
       await disk.syncDirectory(path);
-      break;
+      return;
     }
     const { header, view, end } = await replay.read({ path: name, file }, number, newest);
     let kept = file;
     if (newest) {
+      opened.delete(file);
       await file.close();
       kept = await rewrite(disk, name, view.subarray(0, end));
+      opened.add(kept);
     }
     replay.add(new Segment({ path: name, file: kept }, header, end));
   }
-  return replay.finish();
 }
 
 /**
