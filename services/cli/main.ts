@@ -2,18 +2,35 @@
 // failed, 2 usage.
 import process from "node:process";
 import { type Command, commandHelp, parseCommand, UsageError } from "./command-line.ts";
-import { devCommand } from "./commands/dev.ts";
-import { ROLE_COMMANDS } from "./commands/role.ts";
-import { serverCommand } from "./commands/server.ts";
-import { statusCommand } from "./commands/status.ts";
 import { reportFailure } from "./output.ts";
 import { VERSION } from "./version.ts";
 
-const COMMANDS: readonly Command[] = [devCommand, serverCommand, statusCommand, ...ROLE_COMMANDS];
+type Loader = () => Promise<readonly Command[]>;
 
-function helpText(): string {
+const roles: Loader = async () => (await import("./commands/role.ts")).ROLE_COMMANDS;
+
+/** A command's code is loaded when it is called for. */
+const COMMANDS: readonly (readonly [string, Loader])[] = [
+  ["dev", async () => [(await import("./commands/dev.ts")).devCommand]],
+  ["server", async () => [(await import("./commands/server.ts")).serverCommand]],
+  ["status", async () => [(await import("./commands/status.ts")).statusCommand]],
+  ["gateway", roles],
+  ["metadata", roles],
+  ["storage", roles],
+  ["keeper", roles],
+];
+
+async function load(name: string): Promise<Command | undefined> {
+  const loader = COMMANDS.find(([candidate]) => candidate === name)?.[1];
+  const commands = loader === undefined ? [] : await loader();
+  return commands.find((candidate) => candidate.name === name);
+}
+
+async function helpText(): Promise<string> {
   const lines = ["Usage: dolium COMMAND [OPTIONS]", "", "Commands:"];
-  for (const { name, summary } of COMMANDS) lines.push(`  ${name.padEnd(10)} ${summary}`);
+  for (const [name] of COMMANDS) {
+    lines.push(`  ${name.padEnd(10)} ${(await load(name))?.summary ?? ""}`);
+  }
   lines.push("", "dolium COMMAND --help shows a command's options; dolium --version its version.");
   return `${lines.join("\n")}\n`;
 }
@@ -21,14 +38,14 @@ function helpText(): string {
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    process.stdout.write(helpText());
+    process.stdout.write(await helpText());
     return name === undefined ? 2 : 0;
   }
   if (name === "--version" || name === "version") {
     process.stdout.write(`dolium ${VERSION}, Node ${process.version}\n`);
     return 0;
   }
-  const command = COMMANDS.find((candidate) => candidate.name === name);
+  const command = await load(name);
   if (command === undefined) throw new UsageError(`no command "${name}"; try dolium --help`);
   if (rest.includes("--help") || rest.includes("-h")) {
     process.stdout.write(commandHelp(command));

@@ -1,54 +1,30 @@
 // `dolium gateway|metadata|storage|keeper --config FILE`: one role in this process. It waits for peers that
 // are not there yet; it refuses a configuration with mistakes, naming each.
-import { randomBytes } from "node:crypto";
 import process from "node:process";
-import { isStoreError } from "../../lib/base/errors.ts";
 import { createClock } from "../../lib/host/clock.ts";
-import { loadConfig } from "../../lib/host/config.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
-import { createMetrics, type MetricsRegistry } from "../../lib/host/metrics.ts";
+import { createMetrics } from "../../lib/host/metrics.ts";
 import { createOpsServer } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
-import type { RpcServer } from "../../lib/ports/transport.ts";
 import { type Command, command, UsageError } from "../command-line.ts";
-import { type ClientPorts, type Clients, createClients } from "../compose/clients.ts";
-import { composeGateway } from "../compose/gateway.ts";
-import { composeKeeper } from "../compose/keeper.ts";
-import { composeMetadata } from "../compose/metadata.ts";
-import { composeStorage } from "../compose/storage.ts";
-import { type Config, ConfigSchema } from "../config-schema.ts";
-import { requiredRootCredentials } from "../credentials.ts";
+import { type ClientPorts, createClients } from "../compose/clients.ts";
+import type { Config } from "../config-schema.ts";
 import type { Role } from "../dev/cluster-file.ts";
 import { createOutput } from "../output.ts";
-import { placeable } from "./can-place.ts";
+import { readConfig } from "../read-config.ts";
+import type { Frame, Running } from "../roles/frame.ts";
 
-interface Running {
-  /** What the ready line says beside the role. */
-  readonly facts: Readonly<Record<string, unknown>>;
-  /** Undefined once it serves; else what it waits for. */
-  readonly waitingFor: () => string | undefined;
-}
-
-interface Frame {
-  readonly config: Config;
-  readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
-  readonly life: ProcessLife;
-  readonly server: RpcServer;
-  /** Clients of the metadata service; closed at the end. */
-  readonly clients: () => Clients;
-}
-
-const RPC_GRACE_MS = 5000;
 const READY_POLL_MS = 20;
 
+/** A process loads the code of its own role only. */
 const START: Readonly<Record<Role, (frame: Frame) => Promise<Running>>> = {
-  gateway: startGatewayRole,
-  metadata: startMetadataRole,
-  storage: startStorageRole,
-  keeper: startKeeperRole,
+  gateway: async (frame) => (await import("../roles/gateway.ts")).start(frame),
+  metadata: async (frame) => (await import("../roles/metadata.ts")).start(frame),
+  storage: async (frame) => (await import("../roles/storage.ts")).start(frame),
+  keeper: async (frame) => (await import("../roles/keeper.ts")).start(frame),
 };
 
 const SUMMARIES: Readonly<Record<Role, string>> = {
@@ -84,19 +60,6 @@ export const ROLE_COMMANDS: readonly Command[] = ROLES.map((role) =>
     },
   }),
 );
-
-/** The checked configuration. Throws UsageError with a line for every mistake. */
-export function readConfig(filePath: string | undefined): Config {
-  try {
-    return loadConfig(ConfigSchema, {
-      environment: process.env,
-      ...(filePath === undefined ? {} : { filePath }),
-    });
-  } catch (error) {
-    if (isStoreError(error, "invalid")) throw new UsageError(error.message, { cause: error });
-    throw error;
-  }
-}
 
 async function runRole(
   role: Role,
@@ -183,74 +146,5 @@ function createFrame(config: Config, life: ProcessLife, log: ClientPorts["log"])
       life.onStop("clients", async () => clients.close());
       return clients;
     },
-  };
-}
-
-async function startGatewayRole(frame: Frame): Promise<Running> {
-  const root = requiredRootCredentials(process.env);
-  const clients = frame.clients();
-  const gateway = await composeGateway({
-    name: frame.config.node.name,
-    ports: frame.ports,
-    clients,
-    settings: frame.config.s3,
-    root,
-  });
-  frame.life.onStop("gateway", () => gateway.close());
-  const probe = randomBytes(16);
-  return {
-    facts: { s3: gateway.address },
-    waitingFor: () => placeable(clients.view, probe),
-  };
-}
-
-async function startMetadataRole(frame: Frame): Promise<Running> {
-  const metadata = await composeMetadata({
-    ports: frame.ports,
-    server: frame.server,
-    config: frame.config,
-    fatal: (error) => endProcess(frame, error),
-  });
-  frame.life.onStop("metadata", () => metadata.close());
-  frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
-  return { facts: { rpc: metadata.address }, waitingFor: () => undefined };
-}
-
-/** Whatever starts it again finds the durable state; going on could not be trusted. */
-function endProcess(frame: Frame, error: unknown): void {
-  frame.ports.log.error("this replica cannot go on", error);
-  process.exit(1);
-}
-
-async function startStorageRole(frame: Frame): Promise<Running> {
-  const { disks: folders, ...settings } = frame.config.storage;
-  if (folders.length === 0) throw new UsageError("storage.disks must name at least one directory");
-  const { address, node } = await composeStorage({
-    ports: frame.ports,
-    metadata: frame.clients().metadata,
-    server: frame.server,
-    listen: frame.config.rpc.address,
-    advertise: frame.config.rpc.advertise,
-    node: frame.config.node,
-    folders,
-    settings,
-  });
-  frame.life.onStop("storage", () => node.stop());
-  frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
-  return { facts: { rpc: address }, waitingFor: () => node.waitingFor };
-}
-
-async function startKeeperRole(frame: Frame): Promise<Running> {
-  const clients = frame.clients();
-  const keeper = composeKeeper({
-    name: frame.config.node.name,
-    ports: frame.ports,
-    clients,
-    config: frame.config.keeper,
-  });
-  frame.life.onStop("keeper", () => keeper.close());
-  return {
-    facts: {},
-    waitingFor: () => (clients.view.isFresh() ? undefined : "the cluster map"),
   };
 }

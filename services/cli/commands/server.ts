@@ -30,8 +30,8 @@ import {
 } from "../credentials.ts";
 import { type ClusterPlan, readPlan, writePlan } from "../dev/cluster-file.ts";
 import { createOutput, type Output } from "../output.ts";
+import { readConfig } from "../read-config.ts";
 import { placeable } from "./can-place.ts";
-import { readConfig } from "./role.ts";
 
 const S3_PORT = 9000;
 const TICK_MS = 20;

@@ -1,0 +1,25 @@
+// What every role of a process is given, and what it gives back.
+import type { MetricsRegistry } from "../../lib/host/metrics.ts";
+import type { ProcessLife } from "../../lib/host/process.ts";
+import type { RpcServer } from "../../lib/ports/transport.ts";
+import type { ClientPorts, Clients } from "../compose/clients.ts";
+import type { Config } from "../config-schema.ts";
+
+export interface Running {
+  /** What the ready line says beside the role. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** Undefined once it serves; else what it waits for. */
+  readonly waitingFor: () => string | undefined;
+}
+
+export interface Frame {
+  readonly config: Config;
+  readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
+  readonly life: ProcessLife;
+  readonly server: RpcServer;
+  /** Clients of the metadata service; closed at the end. */
+  readonly clients: () => Clients;
+}
+
+/** How long running calls may go on when a process stops. */
+export const RPC_GRACE_MS = 5000;

@@ -1,0 +1,25 @@
+// A gateway process.
+import { randomBytes } from "node:crypto";
+import process from "node:process";
+import { placeable } from "../commands/can-place.ts";
+import { composeGateway } from "../compose/gateway.ts";
+import { requiredRootCredentials } from "../credentials.ts";
+import type { Frame, Running } from "./frame.ts";
+
+export async function start(frame: Frame): Promise<Running> {
+  const root = requiredRootCredentials(process.env);
+  const clients = frame.clients();
+  const gateway = await composeGateway({
+    name: frame.config.node.name,
+    ports: frame.ports,
+    clients,
+    settings: frame.config.s3,
+    root,
+  });
+  frame.life.onStop("gateway", () => gateway.close());
+  const probe = randomBytes(16);
+  return {
+    facts: { s3: gateway.address },
+    waitingFor: () => placeable(clients.view, probe),
+  };
+}

@@ -1,0 +1,18 @@
+// A keeper's process.
+import { composeKeeper } from "../compose/keeper.ts";
+import type { Frame, Running } from "./frame.ts";
+
+export async function start(frame: Frame): Promise<Running> {
+  const clients = frame.clients();
+  const keeper = composeKeeper({
+    name: frame.config.node.name,
+    ports: frame.ports,
+    clients,
+    config: frame.config.keeper,
+  });
+  frame.life.onStop("keeper", () => keeper.close());
+  return {
+    facts: {},
+    waitingFor: () => (clients.view.isFresh() ? undefined : "the cluster map"),
+  };
+}

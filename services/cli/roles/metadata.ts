@@ -1,0 +1,22 @@
+// A metadata replica's process.
+import process from "node:process";
+import { composeMetadata } from "../compose/metadata.ts";
+import { type Frame, RPC_GRACE_MS, type Running } from "./frame.ts";
+
+export async function start(frame: Frame): Promise<Running> {
+  const metadata = await composeMetadata({
+    ports: frame.ports,
+    server: frame.server,
+    config: frame.config,
+    fatal: (error) => endProcess(frame, error),
+  });
+  frame.life.onStop("metadata", () => metadata.close());
+  frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
+  return { facts: { rpc: metadata.address }, waitingFor: () => undefined };
+}
+
+/** Whatever starts it again finds the durable state; going on could not be trusted. */
+function endProcess(frame: Frame, error: unknown): void {
+  frame.ports.log.error("this replica cannot go on", error);
+  process.exit(1);
+}
