@@ -128,12 +128,15 @@ export class SimNode {
     }
   }
 
-  /** Cuts the power (or, with "kill", only ends the process). */
+  /**
+   * Cuts the power (or, with "kill", only ends the process). A node whose log was damaged keeps its power
+   * until it has looked: rot in the last batch counts as a tear once its unsynced seal is lost (LOG.md).
+   */
   crash(mode: CrashMode | "kill"): void {
     this.#lives += 1;
     this.starting = false;
     this.#life = undefined;
-    if (mode === "kill") this.disk.kill();
+    if (mode === "kill" || this.rotten) this.disk.kill();
     else this.disk.crash(mode);
   }
 
