@@ -1,6 +1,7 @@
-// Bytes of the Raft log's segment files (LOG.md has the tables). A record carries the checksum of the
-// record before it, so that a missing, moved or altered record anywhere is noticed; its own checksum is
-// seeded with the segment's random nonce, so that bytes inside a payload can never pass for a record.
+// Bytes of the Raft log's segment files (LOG.md has the tables). A record carries the checksum of
+// the record before it, so that a missing, moved or altered record anywhere is noticed; its own
+// checksum is seeded with the segment's random nonce, so that bytes inside a payload can never pass
+// for a record.
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
 import { asBuffer } from "../lib/base/bytes.ts";
@@ -22,7 +23,8 @@ const RECORD_MAGIC = 0x4c52; // "RL"
  * `start`: the log is emptied and begins after `index`.
  * `hard-state`: `index` is the commit index, the payload the vote.
  * `compact`: entries up to `index` are gone.    `restoring`: a restore to `index` begins.
- * `remove`: the group is gone.                  `seal`: batch number `index` is known to be durable.
+ * `remove`: the group is gone.
+ * `seal`: batch number `index` is known to be durable.
  */
 export const RECORD_TYPES = {
   entry: 1,
@@ -104,8 +106,8 @@ export function decodeSegmentHeader(view: Uint8Array): DecodedSegmentHeader {
 }
 
 /**
- * | crc 4 | previous 4 | magic 2 | type 1 | flags 1 | length 4 | batch 8 | group 8 | index 8 | term 8 |
- * The checksum covers everything after itself. Returns the header; the payload follows it unchanged.
+ * crc 4, previous crc 4, magic 2, type 1, flags 1, length 4, batch 8, group 8, index 8, term 8.
+ * The checksum covers everything after itself. Returns the header; the payload follows unchanged.
  */
 export function encodeRecordHeader(
   record: LogRecord,
@@ -138,8 +140,8 @@ export interface DecodedRecord {
 }
 
 /**
- * The record at `offset`, or undefined when there is none with a right checksum. Its payload is a view.
- * Whether it belongs there (chain, batch) is the caller's to check.
+ * The record at `offset`, or undefined when there is none with a right checksum. Its payload is a
+ * view. Whether it belongs there (chain, batch) is the caller's to check.
  */
 export function decodeRecord(
   view: Uint8Array,

@@ -1,6 +1,6 @@
-// Where one group's log entries lie in the segment files, and what else its log says. Built by replay,
-// then changed only by what is durable. Indexes are contiguous; a hole is "corrupt" on replay and a
-// failed assertion afterwards.
+// Where one group's log entries lie in the segment files, and what else its log says. Built by
+// replay, then changed only by what is durable. Indexes are contiguous; a hole is "corrupt" on
+// replay and a failed assertion afterwards.
 import { assert, present } from "../lib/base/assert.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { EntryKind, HardState, TermRun } from "../lib/raft/core.ts";

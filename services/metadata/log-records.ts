@@ -66,7 +66,10 @@ export function assertContiguous(
   }
 }
 
-/** A group's whole log once more, to be written as one batch. Throws "corrupt" when it cannot be read. */
+/**
+ * A group's whole log once more, to be written as one batch. Throws "corrupt" when it cannot be
+ * read.
+ */
 export async function moveRecords(group: GroupLog): Promise<NewRecord[]> {
   const { groupId } = group;
   const { snapshotIndex, snapshotTerm, lastIndex, hardState, restoring } = group.state();

@@ -2,8 +2,8 @@
 // "corrupt": then this replica must not vote any more and is rebuilt under a new id. Only the last
 // batch, which nobody was told about, may be torn, and it is cut off whole.
 //
-// A torn last batch and rot are told apart by batch numbers: batch b+1 (or a seal of b) is written only
-// after batch b was synced. So a bad record followed by anything of a later batch is rot.
+// A torn last batch and rot are told apart by batch numbers: batch b+1 (or a seal of b) is written
+// only after batch b was synced. So a bad record followed by anything of a later batch is rot.
 import { asBuffer } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { Disk, DiskFile } from "../lib/ports/disk.ts";
@@ -96,9 +96,10 @@ async function readSegments(
 }
 
 /**
- * Writes the newest segment again under its name. What is read after a restart may never have reached
- * the disk: the process may have been killed before its sync, or the sync may have failed, after which
- * another sync of the same file reports success for pages that are gone. A new file has neither fault.
+ * Writes the newest segment again under its name. What is read after a restart may never have
+ * reached the disk: the process may have been killed before its sync, or the sync may have failed,
+ * after which another sync of the same file reports success for pages that are gone. A new file has
+ * neither fault.
  */
 async function rewrite(disk: Disk, name: string, content: Uint8Array): Promise<DiskFile> {
   const copy = `${name}.copy`;

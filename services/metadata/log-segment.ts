@@ -1,5 +1,5 @@
-// One segment file of the Raft log: opened, written in whole batches, read with every record checked,
-// removed once nobody reads it any more.
+// One segment file of the Raft log: opened, written in whole batches, read with every record
+// checked, removed once nobody reads it any more.
 import { assert } from "../lib/base/assert.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";

@@ -1,7 +1,7 @@
-// The durable log of all Raft groups of one process. One writer gathers what all groups ask for while a
-// sync runs, writes it as one batch and syncs once. A batch counts whole or not at all. After a failed
-// write or sync nothing is tried again: the log is dead and says so. A full disk is no such failure.
-// Format and recovery rules: LOG.md.
+// The durable log of all Raft groups of one process. One writer gathers what all groups ask for
+// while a sync runs, writes it as one batch and syncs once. A batch counts whole or not at all.
+// After a failed write or sync nothing is tried again: the log is dead and says so. A full disk is
+// no such failure. Format and recovery rules: LOG.md.
 import { assert, present } from "../lib/base/assert.ts";
 import { type Deferred, deferred } from "../lib/base/bounded.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
@@ -98,8 +98,8 @@ export class LogStore implements RaftLog {
   }
 
   /**
-   * Replays the log. Throws "corrupt" when something that was synced is missing or wrong (this replica
-   * must not vote any more), "io" and "no-space" from the disk.
+   * Replays the log. Throws "corrupt" when something that was synced is missing or wrong (this
+   * replica must not vote any more), "io" and "no-space" from the disk.
    */
   static async open(options: LogStoreOptions): Promise<LogStore> {
     const { disk, path, log } = options;
@@ -285,7 +285,9 @@ export class LogStore implements RaftLog {
     }
   }
 
-  /** Writes, without a sync, that the last batch is durable: replay can then tell rot from a tear. */
+  /**
+   * Writes, without a sync, that the last batch is durable: replay can then tell rot from a tear.
+   */
   async #seal(): Promise<void> {
     const segment = this.#current();
     if (segment.dirty || this.#lastBatch === 0 || segment.end === SEGMENT_HEADER_BYTES) return;
@@ -363,8 +365,9 @@ export class LogStore implements RaftLog {
   }
 
   /**
-   * Writes the whole log of groups that still need the oldest segment again, each in one batch. Only
-   * when live bytes are less than half of all, so that the copying is paid for by what was written.
+   * Writes the whole log of groups that still need the oldest segment again, each in one batch.
+   * Only when live bytes are less than half of all, so that the copying is paid for by what was
+   * written.
    */
   async #moveStragglers(): Promise<void> {
     const groups = [...this.#groups.values()];

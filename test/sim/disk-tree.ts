@@ -1,9 +1,11 @@
 // The contents of a simulated disk: files and folders, each with what a reader sees now, what would
-// survive a power cut, and the changes that lie between. Strict POSIX: syncing a file makes its bytes
-// durable but not its name; syncing a folder makes the names in it durable.
+// survive a power cut, and the changes that lie between. Strict POSIX: syncing a file makes its
+// bytes durable but not its name; syncing a folder makes the names in it durable.
 import type { SimRandom } from "./random.ts";
 
-/** "all", "none" or a "random" subset of unsynced changes survives; "torn" tears each file's last. */
+/**
+ * "all", "none" or a "random" subset of unsynced changes survives; "torn" tears each file's last.
+ */
 export type CrashMode = "all" | "none" | "random" | "torn";
 
 const SECTOR_BYTES = 512;

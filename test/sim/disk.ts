@@ -1,7 +1,8 @@
 // A disk in memory that loses what was not synced. `crash` cuts the power: open files go dead, a
-// chosen part of the unsynced writes, truncations, creations, renames and removals survives. Faults are
-// injected by a predicate over numbered operations; any operation can be made the last one before a
-// crash, so that tests can enumerate every crash point. Deterministic: all chance comes from `random`.
+// chosen part of the unsynced writes, truncations, creations, renames and removals survives. Faults
+// are injected by a predicate over numbered operations; any operation can be made the last one
+// before a crash, so that tests can enumerate every crash point. Deterministic: all chance comes
+// from `random`.
 import { assert } from "../../services/lib/base/assert.ts";
 import { type ErrorCode, StoreError } from "../../services/lib/base/errors.ts";
 import type { Clock } from "../../services/lib/ports/clock.ts";
@@ -89,7 +90,9 @@ export class SimDisk implements Disk {
     this.#crashAt = { change, mode };
   }
 
-  /** Cuts the power now. The disk can be used again at once, by new calls and newly opened files. */
+  /**
+   * Cuts the power now. The disk can be used again at once, by new calls and newly opened files.
+   */
   crash(mode: CrashMode): void {
     this.#epoch += 1;
     this.#crashAt = undefined;

@@ -1,5 +1,6 @@
-// A network in virtual time: each delivery is delayed, and may be lost, doubled or overtaken by a later one;
-// links can be cut in one direction. Endpoints are numbers; what is delivered is a function.
+// A network in virtual time: each delivery is delayed, and may be lost, doubled or overtaken by a
+// later one; links can be cut in one direction. Endpoints are numbers; what is delivered is a
+// function.
 import type { Clock } from "../../services/lib/ports/clock.ts";
 import type { SimRandom } from "./random.ts";
 

@@ -1,5 +1,5 @@
-// The membership of a group as bytes, for state machines to store and snapshots to carry. Empty bytes
-// stand for no membership at all: a replica that waits to be added.
+// The membership of a group as bytes, for state machines to store and snapshots to carry. Empty
+// bytes stand for no membership at all: a replica that waits to be added.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";

@@ -1,5 +1,5 @@
-// The working parts of one opening of a replica: state driver, persist queue, snapshot sender, log cutter.
-// A replica that opens anew gets new parts; callbacks of the old ones are dropped here.
+// The working parts of one opening of a replica: state driver, persist queue, snapshot sender, log
+// cutter. A replica that opens anew gets new parts; callbacks of the old ones are dropped here.
 import type { AppliedMembers, RaftId, Ready } from "./core.ts";
 import type { GroupDeps } from "./group-deps.ts";
 import { LogCutter } from "./log-cutter.ts";

@@ -1,6 +1,7 @@
-// One replica of one group: takes calls from the service, carries out what the core asks for, in the
-// order that makes it safe. Entries and hard state are durable before any message that implies them; a
-// proposal is answered after it is applied here; a read after the state has reached its read index.
+// One replica of one group: takes calls from the service, carries out what the core asks for, in
+// the order that makes it safe. Entries and hard state are durable before any message that implies
+// them; a proposal is answered after it is applied here; a read after the state has reached its
+// read index.
 import { present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import { decodeConfState } from "./conf-state.ts";
@@ -186,6 +187,7 @@ export class Group implements RaftGroup {
     this.#reads.expire(nowMs);
     this.#transfers.expire(nowMs);
     this.#parts.snapshots.expire();
+    if (this.#full && this.isLeader()) this.#stepAside();
     if (count % HOUSEKEEPING_TICKS === 0) {
       this.#parts.cutter.check();
       this.#deps.metrics.observe(this.status(), this.#proposals.pending);
@@ -335,8 +337,8 @@ export class Group implements RaftGroup {
   }
 
   /**
-   * State and log change over to the snapshot; a crash between is finished by `prepareGroup`. Throws
-   * "unavailable" while nothing has changed.
+   * State and log change over to the snapshot; a crash between is finished by `prepareGroup`.
+   * Throws "unavailable" while nothing has changed.
    */
   async #restore(ready: Ready): Promise<void> {
     const { log, groupId, machine, logger } = this.#deps;
@@ -416,6 +418,21 @@ export class Group implements RaftGroup {
       stateFailed: (error) => this.fail(error),
       nodeFailed: (error) => this.#deps.fatal(error),
     });
+  }
+
+  /** A leader without room takes no proposals: another one should. */
+  #stepAside(): void {
+    const { core, nodeId } = this.#deps;
+    const { peers, confState, transferee } = core.status(this.groupId);
+    const able = peers.filter(
+      (peer) =>
+        peer.nodeId !== nodeId &&
+        peer.recentActive &&
+        peer.state === "replicate" &&
+        confState.voters.includes(peer.nodeId),
+    );
+    const [best] = able.sort((a, b) => b.match - a.match);
+    if (best !== undefined && transferee === 0) core.transferLeader(this.groupId, best.nodeId);
   }
 
   #noSpace(full: boolean): void {

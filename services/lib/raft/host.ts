@@ -1,6 +1,7 @@
-// All Raft replicas of one process: one core, one log, one clock. Inputs (calls, messages, ticks, finished
-// writes) wake the host; then every group with work is taken through its Readys, and what they send
-// leaves in one batch per peer. When the log or the core fails, everything stops and says so.
+// All Raft replicas of one process: one core, one log, one clock. Inputs (calls, messages, ticks,
+// finished writes) wake the host; then every group with work is taken through its Readys, and what
+// they send leaves in one batch per peer. When the log or the core fails, everything stops and says
+// so.
 import { Semaphore } from "../base/bounded.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
@@ -81,8 +82,8 @@ export class RaftHost implements RaftReceiver {
   }
 
   /**
-   * Opens a replica from its log and state, or creates it. Throws "corrupt" when either lost what it
-   * held: the replica must be rebuilt under a new node id. "exists" when it is open already.
+   * Opens a replica from its log and state, or creates it. Throws "corrupt" when either lost what
+   * it held: the replica must be rebuilt under a new node id. "exists" when it is open already.
    */
   async openGroup({ groupId, machine, bootstrap }: OpenGroupOptions): Promise<RaftGroup> {
     this.#assertRunning();

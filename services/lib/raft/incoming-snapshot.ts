@@ -1,5 +1,5 @@
-// A snapshot that arrives: its stream waits here until the core says whether it wants the state. One at a
-// time per group.
+// A snapshot that arrives: its stream waits here until the core says whether it wants the state.
+// One at a time per group.
 import { assert } from "../base/assert.ts";
 import { type Deferred, deferred } from "../base/bounded.ts";
 import { StoreError } from "../base/errors.ts";

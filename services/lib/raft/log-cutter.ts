@@ -1,5 +1,5 @@
-// Keeps a group's log short: what all followers but the slowest need stays, what the state could lose in
-// a power cut stays, what a snapshot on its way continues from stays.
+// Keeps a group's log short: what all followers but the slowest need stays, what the state could
+// lose in a power cut stays, what a snapshot on its way continues from stays.
 import { isStoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { RaftCore } from "./core.ts";

@@ -1,5 +1,6 @@
-// Brings log and state of one replica together before the core opens it: creates both for a new group,
-// finishes a restore that a crash cut short, and refuses what proves that something durable was lost.
+// Brings log and state of one replica together before the core opens it: creates both for a new
+// group, finishes a restore that a crash cut short, and refuses what proves that something durable
+// was lost.
 import { StoreError } from "../base/errors.ts";
 import { decodeConfState, encodeConfState, initialMembers, NO_MEMBERS } from "./conf-state.ts";
 import type { GroupOptions, RaftId } from "./core.ts";
@@ -17,8 +18,8 @@ export interface OpeningGroup {
 const FIRST = { index: 1, term: 1 };
 
 /**
- * Makes log and state ready to be opened, durably. Throws "corrupt" when the log or the state has lost
- * what it held: this replica must not vote again under its id.
+ * Makes log and state ready to be opened, durably. Throws "corrupt" when the log or the state has
+ * lost what it held: this replica must not vote again under its id.
  */
 export async function prepareGroup(opening: OpeningGroup): Promise<void> {
   const { groupId, log, machine } = opening;

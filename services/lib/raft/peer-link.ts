@@ -1,6 +1,6 @@
-// The stream of messages to one peer: connects when there is something to send, waits a little longer
-// after each failure, gives up a stream that takes nothing, renews it before its deadline. Its queue is
-// bounded and drops the oldest.
+// The stream of messages to one peer: connects when there is something to send, waits a little
+// longer after each failure, gives up a stream that takes nothing, renews it before its deadline.
+// Its queue is bounded and drops the oldest.
 import { deferred } from "../base/bounded.ts";
 import { StoreError } from "../base/errors.ts";
 import type {

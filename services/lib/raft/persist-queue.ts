@@ -1,5 +1,6 @@
-// Makes one group's Readys durable in their order, those that queue up behind a running write together.
-// Nothing is reported before it is durable. A full disk is waited out; any other failure is the log's end.
+// Makes one group's Readys durable in their order, those that queue up behind a running write
+// together. Nothing is reported before it is durable. A full disk is waited out; any other failure
+// is the log's end.
 import { isStoreError } from "../base/errors.ts";
 import type { Ready } from "./core.ts";
 import type { LogWrite, RaftLog } from "./types.ts";

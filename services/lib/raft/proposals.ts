@@ -1,6 +1,6 @@
-// Proposals of one group on their way: gathered until the next append, then followed by index and term
-// until the entry at that index is applied. An entry of another term in its place proves that the
-// proposal never happened; everything else that ends the wait early leaves the outcome unknown.
+// Proposals of one group on their way: gathered until the next append, then followed by index and
+// term until the entry at that index is applied. An entry of another term in its place proves that
+// the proposal never happened; everything else that ends the wait early leaves the outcome unknown.
 import { type Deferred, deferred } from "../base/bounded.ts";
 import { StoreError } from "../base/errors.ts";
 import type { CallLimits, ProposeResponse } from "./types.ts";

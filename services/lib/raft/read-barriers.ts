@@ -1,6 +1,6 @@
-// Linearizable read points of one group. Calls gathered since the last round share the next: the read
-// index is asked for after the call began, never before, and the call resolves once that index is
-// applied here. No clock decides anything but when to ask again and when to give up.
+// Linearizable read points of one group. Calls gathered since the last round share the next: the
+// read index is asked for after the call began, never before, and the call resolves once that index
+// is applied here. No clock decides anything but when to ask again and when to give up.
 import { type Deferred, deferred } from "../base/bounded.ts";
 import { StoreError } from "../base/errors.ts";
 import type { ReadIndexResult } from "./core.ts";

@@ -1,6 +1,6 @@
-// Snapshots of one group going out. Holds at most one frozen state, makes a fresh one when the core asks
-// for a newer point or the membership changed, streams it to followers, and always reports how that
-// ended: a stream that stalls is cut, so that no follower waits for ever.
+// Snapshots of one group going out. Holds at most one frozen state, makes a fresh one when the core
+// asks for a newer point or the membership changed, streams it to followers, and always reports how
+// that ended: a stream that stalls is cut, so that no follower waits for ever.
 import type { Semaphore } from "../base/bounded.ts";
 import { StoreError } from "../base/errors.ts";
 import type { OutgoingMessage, RaftId, SnapshotRequest } from "./core.ts";

@@ -1,5 +1,5 @@
-// A snapshot on the wire: header, chunks, and an end that counts them, so that a stream cut short is never
-// taken for a whole state.
+// A snapshot on the wire: header, chunks, and an end that counts them, so that a stream cut short
+// is never taken for a whole state.
 import { StoreError } from "../base/errors.ts";
 import type {
   InstallSnapshotRequest,
@@ -44,8 +44,9 @@ export async function writeSnapshot(
 }
 
 /**
- * Hands header and chunks to `take`. The chunks throw "aborted" when the stream ends early and "corrupt"
- * when the count is wrong. What `take` leaves unread is read over, so that the sender gets its answer.
+ * Hands header and chunks to `take`. The chunks throw "aborted" when the stream ends early and
+ * "corrupt" when the count is wrong. What `take` leaves unread is read over, so that the sender
+ * gets its answer.
  */
 export async function readSnapshot(
   requests: AsyncIterable<InstallSnapshotRequest>,

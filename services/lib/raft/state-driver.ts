@@ -1,5 +1,6 @@
-// Drives one group's state machine: one call at a time, committed entries in order and in batches, each
-// membership change told to the core before the batch that stores it. Knows how far the state is.
+// Drives one group's state machine: one call at a time, committed entries in order and in batches,
+// each membership change told to the core before the batch that stores it. Knows how far the state
+// is.
 import { assert, present } from "../base/assert.ts";
 import { Mutex } from "../base/bounded.ts";
 import { isStoreError, StoreError } from "../base/errors.ts";

@@ -1,6 +1,6 @@
 // Raft's traffic over the transport port: one stream per peer carries the messages of all groups, a
-// stream of its own each snapshot. Messages are never repeated here; what a peer cannot take in time is
-// dropped, the oldest first, and the core is told so.
+// stream of its own each snapshot. Messages are never repeated here; what a peer cannot take in
+// time is dropped, the oldest first, and the core is told so.
 import { create } from "@bufbuild/protobuf";
 import { StoreError } from "../base/errors.ts";
 import { type ExchangeRequest, RaftService, RouteSchema } from "../gen/dolium/raft/v1/raft_pb.ts";

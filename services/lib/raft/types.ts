@@ -1,5 +1,5 @@
-// What a replicated service and the Raft host owe each other: the state machine the host drives, the
-// group handle the service proposes through, the log the host writes, the sender it sends with.
+// What a replicated service and the Raft host owe each other: the state machine the host drives,
+// the group handle the service proposes through, the log the host writes, the sender it sends with.
 import type {
   ConfState,
   EntryKind,
@@ -15,7 +15,9 @@ export interface CommittedEntry {
   readonly index: number;
   readonly term: number;
   readonly kind: EntryKind;
-  /** Empty for the entry with which a new leader opens its term. Borrowed until `apply` resolves. */
+  /**
+   * Empty for the entry with which a new leader opens its term. Borrowed until `apply` resolves.
+   */
   readonly data: Uint8Array;
   /** Set when a `members` entry took effect: opaque, to be stored in the same batch. */
   readonly confState?: Uint8Array;
@@ -53,8 +55,8 @@ export interface StateMachine {
   confState(): Uint8Array;
   /**
    * Applies entries appliedIndex+1.., in order: all effects, the new index, its term and the last
-   * `confState` in one atomic batch, which need not be power-safe yet. One reply per entry: empty for
-   * `members` and empty entries. A refusal that the state machine decides is a reply, never an error;
+   * `confState` in one atomic batch, which need not be power-safe yet. One reply per entry: empty
+   * for `members` and empty entries. A refusal of the state machine is a reply, never an error;
    * rejecting fails this replica of the group for good.
    */
   apply(entries: readonly CommittedEntry[]): Promise<readonly Uint8Array[]>;
@@ -167,7 +169,9 @@ export interface LogWrite {
   readonly start?: { readonly index: number; readonly term: number };
   /** Notes that a restore of the state to this point begins; a `start`, or index 0, ends it. */
   readonly restoring?: { readonly index: number; readonly term: number };
-  /** Contiguous; replaces what the log holds from the first one's index on. Borrowed until settled. */
+  /**
+   * Contiguous; replaces what the log holds from the first one's index on. Borrowed until settled.
+   */
   readonly entries?: readonly RaftEntry[];
   readonly hardState?: HardState;
 }
@@ -178,13 +182,15 @@ export interface RaftLog {
   groups(): readonly number[];
   state(groupId: number): GroupLogState | undefined;
   /**
-   * Resolves when all of `writes` are power-safe; they take effect in order, all or none. Calls take
-   * effect in their order too, and concurrent ones share one sync. Rejects with "no-space" (nothing
-   * changed, may be tried again) or "io" (a write or sync failed: the log is dead until the process
-   * restarts).
+   * Resolves when all of `writes` are power-safe; they take effect in order, all or none. Calls
+   * take effect in their order too, and concurrent ones share one sync. Rejects with "no-space"
+   * (nothing changed, may be tried again) or "io" (a write or sync failed: the log is dead until
+   * the process restarts).
    */
   append(writes: readonly LogWrite[]): Promise<void>;
-  /** Keeps `hardState` in mind and writes it with the next append; for changes of `commit` alone. */
+  /**
+   * Keeps `hardState` in mind and writes it with the next append; for changes of `commit` alone.
+   */
   noteHardState(groupId: number, hardState: HardState): void;
   /**
    * Durable entries from `firstIndex` to `lastIndex`, at least one, stopping before `bytesMax` is

@@ -1,6 +1,7 @@
-// What must hold in every run: all replicas of a group apply the same entries at the same indexes; one
-// leader a term at most; an acknowledged command stays, in real-time order; a command refused as "nothing
-// happened" never shows up; a read sees everything that was acknowledged, or read, before it began.
+// What must hold in every run: all replicas of a group apply the same entries at the same indexes;
+// one leader a term at most; an acknowledged command stays, in real-time order; a command refused
+// as "nothing happened" never shows up; a read sees everything that was acknowledged, or read,
+// before it began.
 import type { Applied } from "./machine.ts";
 
 export class Violation extends Error {

@@ -1,5 +1,5 @@
-// Clients of the simulated service: they propose commands and read at whatever node they please, learn
-// leaders from hints, give up in time, and tell the checker what they were told.
+// Clients of the simulated service: they propose commands and read at whatever node they please,
+// learn leaders from hints, give up in time, and tell the checker what they were told.
 import { isStoreError, StoreError } from "../../../services/lib/base/errors.ts";
 import type { RaftGroup } from "../../../services/lib/raft/types.ts";
 import type { SimRandom } from "../random.ts";

@@ -1,6 +1,6 @@
-// The state machine of the simulated service: it appends every command it is given to a list, kept in a
-// file on the simulated disk. Batches are checksummed records, so a crash leaves a prefix of them. Every
-// applied entry is shown to the checker.
+// The state machine of the simulated service: it appends every command it is given to a list, kept
+// in a file on the simulated disk. Batches are checksummed records, so a crash leaves a prefix of
+// them. Every applied entry is shown to the checker.
 import { crc32 } from "node:zlib";
 import { assert } from "../../../services/lib/base/assert.ts";
 import type { Disk, DiskFile } from "../../../services/lib/ports/disk.ts";

@@ -1,5 +1,6 @@
-// Runs the Raft simulation over seeds: `node test/sim/raft/main.ts --seeds A..B [--planted BUG] [--verbose]`.
-// Stops at the first failing seed and prints the command that repeats it; the exit code is then 1.
+// Runs the Raft simulation over seeds: `node test/sim/raft/main.ts --seeds A..B [--planted BUG]
+// [--verbose]`. Stops at the first failing seed and prints the command that repeats it; the exit
+// code is then 1.
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { LogLine } from "../observers.ts";

@@ -1,6 +1,6 @@
-// Replaces one node by another in every group, as an operator or the metadata service would: remove the
-// old id, add the new one as learner, make it a voter once it has caught up, or both at once in a joint
-// change. Keeps trying whatever fails, as leaders come and go.
+// Replaces one node by another in every group, as an operator or the metadata service would: remove
+// the old id, add the new one as learner, make it a voter once it has caught up, or both at once in
+// a joint change. Keeps trying whatever fails, as leaders come and go.
 import { isStoreError } from "../../../services/lib/base/errors.ts";
 import { membersOf } from "../../../services/lib/raft/conf-state.ts";
 import type { MemberChange, RaftId } from "../../../services/lib/raft/core.ts";
@@ -28,8 +28,8 @@ export function leaderOf(world: World, groupId: number): RaftGroup | undefined {
 }
 
 /**
- * Until most of the new voters have applied the change, the old membership may still be asked for votes:
- * only then does the old node no longer count, and another one may be lost.
+ * Until most of the new voters have applied the change, the old membership may still be asked for
+ * votes: only then does the old node no longer count, and another one may be lost.
  */
 function majorityKnows(world: World, groupId: number, { oldId, newId }: Replacement): boolean {
   const knowing = [...world.nodes.values()].filter((node) => {

@@ -1,6 +1,6 @@
-// The faults of a run: crashes with every kind of loss, kills, partitions (also one-way), bad networks,
-// failing syncs, full disks, bit rot, lost disks, replaced members, moved leadership. Whatever it breaks it
-// repairs in the end; at most one node at a time has lost its data.
+// The faults of a run: crashes with every kind of loss, kills, partitions (also one-way), bad
+// networks, failing syncs, full disks, bit rot, lost disks, replaced members, moved leadership.
+// Whatever it breaks it repairs in the end; at most one node at a time has lost its data.
 import { isStoreError } from "../../../services/lib/base/errors.ts";
 import { RECORD_HEADER_BYTES, RECORD_TYPES } from "../../../services/metadata/log-format.ts";
 import type { CrashMode } from "../disk.ts";
@@ -144,8 +144,8 @@ export class Nemesis {
   }
 
   /**
-   * The next new leader is cut off before it says a word, and those who voted for it lose their memory
-   * and come back at once: they must not elect another one in the same term.
+   * The next new leader is cut off before it says a word, and those who voted for it lose their
+   * memory and come back at once: they must not elect another one in the same term.
    */
   #behead(): void {
     const { clock, network } = this.#world;
@@ -183,7 +183,9 @@ export class Nemesis {
     });
   }
 
-  /** The next syncs of the log fail: the node must stop at once and may come back after a restart. */
+  /**
+   * The next syncs of the log fail: the node must stop at once and may come back after a restart.
+   */
   #failSync(node: SimNode): void {
     node.mayFail = true;
     let left = 1;

@@ -1,5 +1,5 @@
-// One simulated node: a disk that outlives crashes, and on it, while it is up, a Raft log, a host and a
-// state machine per group. A crash ends everything of this life: timers, sends, disk calls.
+// One simulated node: a disk that outlives crashes, and on it, while it is up, a Raft log, a host
+// and a state machine per group. A crash ends everything of this life: timers, sends, disk calls.
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { Clock } from "../../../services/lib/ports/clock.ts";
 import {
@@ -96,7 +96,9 @@ export class SimNode {
     return this.#life?.machines.get(groupId);
   }
 
-  /** Opens what the disk holds. Resolves when all groups are open, or the node found itself corrupt. */
+  /**
+   * Opens what the disk holds. Resolves when all groups are open, or the node found itself corrupt.
+   */
   async start(): Promise<void> {
     this.#lives += 1;
     this.starting = true;
@@ -129,8 +131,9 @@ export class SimNode {
   }
 
   /**
-   * Cuts the power (or, with "kill", only ends the process). A node whose log was damaged keeps its power
-   * until it has looked: rot in the last batch counts as a tear once its unsynced seal is lost (LOG.md).
+   * Cuts the power (or, with "kill", only ends the process). A node whose log was damaged keeps its
+   * power until it has looked: rot in the last batch counts as a tear once its unsynced seal is
+   * lost (LOG.md).
    */
   crash(mode: CrashMode | "kill"): void {
     this.#lives += 1;

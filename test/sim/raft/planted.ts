@@ -1,5 +1,5 @@
-// Bugs planted on purpose, in the parts around the host, to prove that the checks can fail. Each is one
-// that real systems have had.
+// Bugs planted on purpose, in the parts around the host, to prove that the checks can fail. Each is
+// one that real systems have had.
 import type { RaftCore } from "../../../services/lib/raft/core.ts";
 import type { GroupLogState, RaftLog } from "../../../services/lib/raft/types.ts";
 import type { SimDisk } from "../disk.ts";

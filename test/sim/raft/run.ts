@@ -1,5 +1,6 @@
-// One simulated run: draws everything from the seed, lets clients work while faults come and go, then
-// heals all and demands that the service works and that all replicas agree. Throws the first violation.
+// One simulated run: draws everything from the seed, lets clients work while faults come and go,
+// then heals all and demands that the service works and that all replicas agree. Throws the first
+// violation.
 
 import { SimClock, settle } from "../clock.ts";
 import { CALM_NETWORK, SimNetwork } from "../network.ts";
@@ -143,8 +144,8 @@ function describe(world: World): string {
       const status = node.group(groupId)?.status();
       if (status === undefined) return `${node.id}: down`;
       const { role, term, commitIndex, appliedIndex, lastIndex, members } = status;
-      const voters = members.voters.join("+");
-      return `${node.id}: ${role} t${term} c${commitIndex} a${appliedIndex} l${lastIndex} ${voters}`;
+      const place = `t${term} c${commitIndex} a${appliedIndex} l${lastIndex}`;
+      return `${node.id}: ${role} ${place} ${members.voters.join("+")}`;
     });
     return `group ${groupId} {${nodes.join("; ")}}`;
   });

@@ -1,4 +1,5 @@
-// The Raft host in simulation: hundreds of seeded runs must hold, and every planted bug must be found.
+// The Raft host in simulation: hundreds of seeded runs must hold, and every planted bug must be
+// found.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLANTED_BUGS } from "./planted.ts";

@@ -1,5 +1,5 @@
-// The Raft log on a simulated disk: what was acknowledged is there after every crash, what is damaged
-// is said to be, and one slow group does not keep everybody's segments.
+// The Raft log on a simulated disk: what was acknowledged is there after every crash, what is
+// damaged is said to be, and one slow group does not keep everybody's segments.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isStoreError } from "../../../services/lib/base/errors.ts";
@@ -200,7 +200,7 @@ async function workload(disk: SimDisk, acked: (last: number, cut: number) => voi
   await log.close();
 }
 
-test("after a crash at any operation, in any mode, all that was acknowledged is there", async () => {
+test("after a crash at any operation, in any mode, what was acknowledged is there", async () => {
   const counted = new SimDisk();
   await workload(counted, () => undefined);
   let runs = 0;
@@ -305,7 +305,7 @@ test("a log of a newer version is refused, not taken for damage", async () => {
   await assert.rejects(openLog(disk), (error) => isStoreError(error, "invalid"));
 });
 
-test("a payload that looks like a record of a later batch does not make a tear look like rot", async () => {
+test("a payload that looks like a later record does not make a tear look like rot", async () => {
   const disk = new SimDisk();
   const log = await openLog(disk, { random: createSimRandom(1) });
   await log.append([{ groupId: 1, start, entries: [entry(1)] }]);

@@ -221,6 +221,23 @@ test("a full disk refuses proposals, and they are taken again when there is room
   assert.deepEqual(commands(node), ["waits", "taken"]);
 });
 
+test("a leader whose disk is full hands leadership over", async () => {
+  const rig = await createRig(3);
+  const { group, node } = rig.leader();
+  await rig.run(300);
+  node.disk.fault = (operation) =>
+    operation.kind === "write" && operation.path.startsWith("raft") ? "no-space" : undefined;
+  const stuck = group.propose(command("a"), LIMITS);
+  stuck.catch(() => undefined);
+  const others = [1, 2, 3].filter((id) => id !== node.id);
+  await rig.until(() => others.some((id) => rig.group(id).isLeader()));
+  const taken = others.find((id) => rig.group(id).isLeader()) ?? 0;
+  await rig.settle(rig.group(taken).propose(command("b"), LIMITS));
+  node.disk.fault = undefined;
+  await rig.until(() => commands(node).includes("b"));
+  assert.deepEqual(rig.errors, []);
+});
+
 test("a failed sync stops the node; what was on its way is unknown", async () => {
   const rig = await createRig(3);
   const { group, node } = rig.leader();
@@ -235,7 +252,7 @@ test("a failed sync stops the node; what was on its way is unknown", async () =>
   await rig.until(() => [1, 2, 3].some((id) => rig.node(id).group(1)?.isLeader() === true));
 });
 
-test("a full power cut forgets nothing that was acknowledged (paper 5.1: persistent state)", async () => {
+test("a full power cut forgets nothing that was acknowledged (paper 5.1)", async () => {
   const rig = await createRig(3);
   for (let at = 0; at < 10; at += 1) {
     await rig.settle(rig.leader().group.propose(command(`c${at}`), LIMITS));

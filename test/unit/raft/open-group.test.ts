@@ -1,5 +1,5 @@
-// Log and state of a replica after crashes at every point of its creation and of a snapshot's arrival; and
-// what must never be opened again.
+// Log and state of a replica after crashes at every point of its creation and of a snapshot's
+// arrival; and what must never be opened again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isStoreError } from "../../../services/lib/base/errors.ts";

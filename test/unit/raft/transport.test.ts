@@ -1,5 +1,5 @@
-// Raft's traffic over both transports: order, routes, bounds, snapshots that end as they should and those
-// that do not, and a group of three hosts that works over it.
+// Raft's traffic over both transports: order, routes, bounds, snapshots that end as they should and
+// those that do not, and a group of three hosts that works over it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deferred } from "../../../services/lib/base/bounded.ts";

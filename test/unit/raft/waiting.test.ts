@@ -19,7 +19,7 @@ async function fate(promise: Promise<unknown>): Promise<string> {
   return Promise.race([settled, new Promise<string>((resolve) => setImmediate(resolve, "waits"))]);
 }
 
-test("a proposal is done when its own entry is applied, refused when another took its place", async () => {
+test("a proposal is done when its entry is applied, refused when another is", async () => {
   const proposals = new Proposals();
   const waits = ["a", "b", "c"].map((text) => proposals.add(bytes(text), LIMITS, 0));
   proposals.appended(proposals.take(), 7, 3);
@@ -100,7 +100,7 @@ test("an aborted proposal is never appended", async () => {
   assert.equal(await fate(kept), "waits");
 });
 
-test("reads of one turn share a round; later ones never join one that was asked before", async () => {
+test("reads of one turn share a round; later ones never join one already asked", async () => {
   const reads = new ReadBarriers(100);
   const asked: Uint8Array[] = [];
   const ask = (context: Uint8Array) => {

@@ -211,7 +211,8 @@ export const InstallSnapshotResponseSchema: GenMessage<InstallSnapshotResponse> 
   messageDesc(file_dolium_raft_v1_raft, 7);
 
 /**
- * The membership of a group, stored by its state machine with the applied index. Ascending node ids.
+ * The membership of a group, stored by its state machine with the applied index. Ascending node
+ * ids.
  *
  * @generated from message dolium.raft.v1.Membership
  */
@@ -267,9 +268,9 @@ export const RaftService: GenService<{
     output: typeof ExchangeResponseSchema;
   },
   /**
-   * Streams one group's state to a replica: first a header, then chunks, then end of stream. Answers
-   * when the state is in place there, or was not needed. Fails with "not-found" when the node has no
-   * such group.
+   * Streams one group's state to a replica: first a header, then chunks, then end of stream.
+   * Answers when the state is in place there, or was not needed. Fails with "not-found" when the
+   * node has no such group.
    *
    * @generated from rpc dolium.raft.v1.RaftService.InstallSnapshot
    */
