@@ -53,7 +53,10 @@ const SEAL_BYTES = layoutOf({ kind: "seal", writtenMs: 0 }).recordBytes;
 export class SegmentSet {
   readonly #deps: SegmentSetDeps;
   readonly #options: SegmentSetOptions;
+  /** In order of numbers, because they only grow. */
   readonly #segments = new Map<number, Segment>();
+  /** Those with extents being written. */
+  readonly #beingWritten = new Set<Segment>();
   /** Open and unused, least recently used first. */
   readonly #idle = new Map<number, Segment>();
   readonly #allocation = new Mutex();
@@ -69,12 +72,13 @@ export class SegmentSet {
 
   /** Learns which segment files there are; their lengths are not known yet. */
   async load(): Promise<void> {
+    const numbers: number[] = [];
     for (const name of await this.#deps.disk.list(this.#options.folder)) {
       const number = Number(FILE_NAME.exec(name)?.[1] ?? Number.NaN);
-      if (Number.isNaN(number)) {
-        this.#deps.log.warn("a file in the segment folder is no segment", { name });
-        continue;
-      }
+      if (!Number.isNaN(number)) numbers.push(number);
+      else this.#deps.log.warn("a file in the segment folder is no segment", { name });
+    }
+    for (const number of numbers.sort((a, b) => a - b)) {
       const made = { bytes: SEGMENT_DATA_OFFSET, closed: true };
       this.#segments.set(number, new Segment(number, this.#path(number), made));
       this.#lastNumber = Math.max(this.#lastNumber, number);
@@ -87,7 +91,7 @@ export class SegmentSet {
 
   /** Segments in order of their numbers. */
   all(): Segment[] {
-    return [...this.#segments.values()].sort((a, b) => a.number - b.number);
+    return [...this.#segments.values()];
   }
 
   get usedBytes(): number {
@@ -102,9 +106,11 @@ export class SegmentSet {
 
   /** Records below it are in the index or will never be committed. */
   position(): Position {
-    for (const segment of this.all()) {
-      if (segment.extents.size > 0) return { segment: segment.number, offset: segment.openFrom };
+    let oldest: Segment | undefined;
+    for (const segment of this.#beingWritten) {
+      if (oldest === undefined || segment.number < oldest.number) oldest = segment;
     }
+    if (oldest !== undefined) return { segment: oldest.number, offset: oldest.openFrom };
     if (this.#active !== undefined) {
       return { segment: this.#active.number, offset: this.#active.bytes };
     }
@@ -118,12 +124,12 @@ export class SegmentSet {
       const active = this.#active;
       const end = (active?.bytes ?? 0) + recordBytes;
       if (active !== undefined && end <= this.#options.segmentBytes) {
-        return active.reserve(recordBytes);
+        return this.#give(active, recordBytes);
       }
       this.roll();
       const made = await this.#create();
       this.#active = made;
-      return made.reserve(recordBytes);
+      return this.#give(made, recordBytes);
     });
   }
 
@@ -131,6 +137,7 @@ export class SegmentSet {
   settle(extent: Extent): void {
     const { segment } = extent;
     assert(segment.extents.delete(extent), "settle: not a reserved extent");
+    if (segment.extents.size === 0) this.#beingWritten.delete(segment);
     if (segment.closed && segment.extents.size === 0) this.#sealLater(segment);
   }
 
@@ -234,6 +241,11 @@ export class SegmentSet {
     await Promise.all(this.#sealing);
     for (const segment of this.#segments.values()) await this.#closeFile(segment);
     this.#idle.clear();
+  }
+
+  #give(segment: Segment, recordBytes: number): Extent {
+    this.#beingWritten.add(segment);
+    return segment.reserve(recordBytes);
   }
 
   #path(number: number): string {

@@ -5,8 +5,10 @@ export interface ShardStoreSettings {
   readonly segmentBytes: number;
   /** Shards being written at once, per disk; each holds at most two cells in memory. */
   readonly openWritesMax: number;
-  /** Writers that may wait for their turn; past it they are told "exhausted". */
-  readonly waitingWritesMax: number;
+  /** Shards being read at once, per disk; each holds at most two cells in memory. */
+  readonly openReadsMax: number;
+  /** Writers, and readers, that may wait for their turn; past it they are told "exhausted". */
+  readonly waitingMax: number;
   /** Free space that writers leave: this share of the disk, at most `reserveBytesMax`. */
   readonly reserveFraction: number;
   readonly reserveBytesMax: number;
@@ -32,7 +34,8 @@ const GIB = 1024 * MIB;
 export const DEFAULT_SETTINGS: ShardStoreSettings = {
   segmentBytes: 256 * MIB,
   openWritesMax: 256,
-  waitingWritesMax: 1024,
+  openReadsMax: 512,
+  waitingMax: 1024,
   reserveFraction: 0.05,
   reserveBytesMax: 64 * GIB,
   spareBytes: 4 * MIB,

@@ -31,7 +31,7 @@ const LIST_EXAMINED_MAX = 8192;
 export function createShardHandlers(disks: () => DiskSet): ServiceHandlers<typeof ShardService> {
   return {
     writeShard: (requests, context) => writeShard(disks(), requests, context),
-    readShard: (request) => readShard(disks(), request),
+    readShard: (request, context) => readShard(disks(), request, context),
     deleteShards: (request) => deleteFrom(disks().store(request.diskId), request),
     statShards: (request, context) => statShards(disks().store(request.diskId), request, context),
     listShards: (request) => listShards(disks().store(request.diskId), request),
@@ -94,10 +94,11 @@ function safe(what: string, value: bigint): number {
   throw new StoreError("invalid", `${what} ${value} is out of range`);
 }
 
-async function* readShard(disks: DiskSet, request: ReadShardRequest) {
+async function* readShard(disks: DiskSet, request: ReadShardRequest, context: CallContext) {
   const { firstCell, cellCount } = request;
   const store = disks.store(request.diskId);
-  for await (const cell of store.readCells(named(request.name), { firstCell, cellCount })) {
+  const selection = { firstCell, cellCount };
+  for await (const cell of store.readCells(named(request.name), selection, context.signal)) {
     yield { cell };
   }
 }

@@ -75,6 +75,7 @@ export class ShardStore {
   readonly #place: IndexFolder;
   readonly #deps: ShardStoreDeps;
   readonly #writers: Semaphore;
+  readonly #readers: Semaphore;
   readonly #scrubber: Scrubber;
   /** Compaction and rebuild never run beside each other. */
   readonly #chores = new Mutex();
@@ -94,8 +95,9 @@ export class ShardStore {
     this.#context = context;
     this.#place = parts.place;
     this.#deps = deps;
-    const { openWritesMax, waitingWritesMax } = context.parts.settings;
-    this.#writers = new Semaphore(openWritesMax, waitingWritesMax);
+    const { openWritesMax, openReadsMax, waitingMax } = context.parts.settings;
+    this.#writers = new Semaphore(openWritesMax, waitingMax);
+    this.#readers = new Semaphore(openReadsMax, waitingMax);
     this.#firstOwn = context.parts.segments.lastNumber + 1;
     this.#generation = recovered.generation;
     this.#checkpointMs = deps.clock.monotonicMs();
@@ -199,10 +201,20 @@ export class ShardStore {
   }
 
   /**
-   * Cells in order, each checked. Throws "not-found", "invalid", "corrupt", "io", "unavailable".
+   * Cells in order, each checked; waits for its turn. Throws "not-found", "invalid", "corrupt",
+   * "io", "unavailable", "exhausted", "aborted".
    */
-  readCells(name: ShardName, selection: CellSelection): AsyncGenerator<CheckedCell, void, void> {
-    return readCells(this.#context, name, selection);
+  async *readCells(
+    name: ShardName,
+    selection: CellSelection,
+    signal?: AbortSignal,
+  ): AsyncGenerator<CheckedCell, void, void> {
+    await this.#readers.acquire(1, signal);
+    try {
+      yield* readCells(this.#context, name, selection);
+    } finally {
+      this.#readers.release(1);
+    }
   }
 
   /** Deletes what is there and fits the items; resolves with how many when that is power-safe. */

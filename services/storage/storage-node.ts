@@ -162,7 +162,11 @@ export class StorageNode {
       weight: BigInt(store?.status.sizeBytes ?? 0),
     }));
     const value = { name, address, campus, rack, host, disks };
-    const reply = await metadata.execute(ROOT_GROUP, { case: "registerNode", value });
+    const reply = await metadata.execute(
+      ROOT_GROUP,
+      { case: "registerNode", value },
+      { signal: this.#stopping.signal },
+    );
     const { nodeId, diskIds } = registrationIn(reply, named.length);
     this.disks.assignIds(diskIds);
     this.#nodeId = nodeId;
@@ -172,7 +176,7 @@ export class StorageNode {
   #heartbeat(): Promise<HeartbeatResponse> {
     const { metadata, clock } = this.#deps;
     const { name, address, version } = this.#options;
-    return metadata.heartbeat({
+    const request = {
       role: "storage",
       name,
       address,
@@ -180,7 +184,8 @@ export class StorageNode {
       nodeId: this.#nodeId,
       wallMs: BigInt(Math.floor(clock.wallMs())),
       disks: this.disks.ids.map(([diskId, slot]) => reportOf(diskId, slot)),
-    });
+    };
+    return metadata.heartbeat(request, { signal: this.#stopping.signal });
   }
 
   async #maintain(store: ShardStore): Promise<void> {

@@ -164,7 +164,7 @@ test("hundreds of parallel small writes need few syncs when a sync takes its tim
       return 5;
     },
   });
-  const settings = { segmentBytes: 8 << 20, openWritesMax: 50, waitingWritesMax: 1000 };
+  const settings = { segmentBytes: 8 << 20, openWritesMax: 50, waitingMax: 1000 };
   const store = await openStore({ disk, clock }, settings);
   const shards = Array.from({ length: 300 }, (_, number) => makeShard(number, { bytes: 200 }));
   let isDone = false;

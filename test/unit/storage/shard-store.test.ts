@@ -144,7 +144,7 @@ test("many shards stream into one segment at once and stay apart", async () => {
 });
 
 test("writers beyond the bound wait, then are told exhausted", async () => {
-  const store = await openStore({ disk: new SimDisk() }, { openWritesMax: 2, waitingWritesMax: 1 });
+  const store = await openStore({ disk: new SimDisk() }, { openWritesMax: 2, waitingMax: 1 });
   const first = await store.beginWrite(makeShard(1));
   const second = await store.beginWrite(makeShard(2));
   const third = store.beginWrite(makeShard(3));
@@ -315,4 +315,22 @@ test("segment files in use are bounded and reopened when needed", async () => {
   assert.ok(most <= 5, `${most} files were open`);
   await store.close();
   assert.equal(open, 0);
+});
+
+test("readers are bounded, and a reader that leaves early makes room", async () => {
+  const store = await openStore({ disk: new SimDisk() }, { openReadsMax: 2, waitingMax: 1 });
+  const shard = makeShard(1, { bytes: 300_000, cellBytes: 20_000 });
+  await writeShard(store, shard);
+  const open = () => store.readCells(shard.name, { firstCell: 0, cellCount: 0 });
+  const [a, b, c] = [open(), open(), open()];
+  await a.next();
+  await b.next();
+  const waiting = c.next();
+  assert.equal(await codeOf(open().next()), "exhausted");
+  await a.return();
+  assert.equal((await waiting).done, false);
+  await b.return();
+  await c.return();
+  await requireBytes(store, shard);
+  await store.close();
 });
