@@ -49,18 +49,27 @@ export function metaRecord(group: GroupLog): NewRecord {
   return { type: RECORD_TYPES.meta, groupId, index: 0, term: 0, payload };
 }
 
-/** Fails before anything is written that would leave a hole in a group's log. */
-export function assertContiguous(
+/**
+ * Fails before anything is written that replay would refuse: a hole in a group's log, a record of a
+ * group that has no beginning.
+ */
+export function assertReplayable(
   records: readonly NewRecord[],
   groups: ReadonlyMap<number, GroupLog>,
 ): void {
-  const lastIndexes = new Map<number, number>();
+  const lastIndexes = new Map<number, number | undefined>();
   for (const { type, groupId, index } of records) {
+    const last = lastIndexes.has(groupId)
+      ? lastIndexes.get(groupId)
+      : groups.get(groupId)?.lastIndex;
+    const begun = last !== undefined || type === RECORD_TYPES.start;
+    assert(begun, `log of group ${groupId}: it has no beginning`);
     if (type === RECORD_TYPES.start) {
       lastIndexes.set(groupId, index);
+    } else if (type === RECORD_TYPES.remove) {
+      lastIndexes.set(groupId, undefined);
     } else if (type === RECORD_TYPES.entry || type === RECORD_TYPES.membersEntry) {
-      const last = lastIndexes.get(groupId) ?? groups.get(groupId)?.lastIndex ?? -1;
-      assert(index <= last + 1, `log of group ${groupId}: entry ${index} after ${last}`);
+      assert(index <= (last ?? 0) + 1, `log of group ${groupId}: entry ${index} after ${last}`);
       lastIndexes.set(groupId, index);
     }
   }

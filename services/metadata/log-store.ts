@@ -22,7 +22,7 @@ import {
 import { GroupLog } from "./log-group.ts";
 import { readEntries } from "./log-read.ts";
 import {
-  assertContiguous,
+  assertReplayable,
   compactRecord,
   metaRecord,
   moveRecords,
@@ -245,7 +245,7 @@ export class LogStore implements RaftLog {
     for (const [groupId, hardState] of noted) all.push(...writeRecords({ groupId, hardState }));
     for (const record of records) all.push(record);
     if (all.length === 0) return;
-    assertContiguous(all, this.#groups);
+    assertReplayable(all, this.#groups);
     const segment = this.#current();
     const batch = segment.encode(all, this.#lastBatch + 1, this.#checksum);
     try {

@@ -92,6 +92,15 @@ test("refuses entries that leave a hole, and ranges it does not hold", async () 
   await assert.rejects(log.append([{ groupId: 1, entries: [entry(6)] }]));
 });
 
+test("refuses a write to a group that has no log, and leaves nothing of it behind", async () => {
+  const disk = new SimDisk();
+  const log = await openLog(disk);
+  await log.append([{ groupId: 1, start }]);
+  await assert.rejects(log.append([{ groupId: 2, hardState }]));
+  disk.kill();
+  assert.deepEqual((await openLog(disk)).groups(), [1]);
+});
+
 test("entries stop at the asked number of bytes but never return none", async () => {
   const log = await openLog(new SimDisk());
   await log.append([{ groupId: 1, start, entries: entries(1, 9, 1, 100) }]);
