@@ -2,6 +2,7 @@
 // and a state machine per group. A crash ends everything of this life: timers, sends, disk calls.
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { Clock } from "../../../services/lib/ports/clock.ts";
+import type { Disk } from "../../../services/lib/ports/disk.ts";
 import {
   type ConfState,
   compileRaftCore,
@@ -108,8 +109,9 @@ export class SimNode {
     const lifeClock = this.#clockOf(number);
     try {
       await plantInDisk(planted, this.disk);
+      const disk = this.#diskOf(number);
       const opened = await LogStore.open({
-        disk: this.disk,
+        disk,
         path: "raft",
         random,
         clock: lifeClock,
@@ -143,10 +145,28 @@ export class SimNode {
     else this.disk.crash(mode);
   }
 
+  /** The disk as long as this life lasts: a call made in the instant of a crash must not outlive it. */
+  #diskOf(number: number): Disk {
+    const { disk } = this;
+    const alive = <T>(call: () => Promise<T>): Promise<T> =>
+      number === this.#lives ? call() : new Promise<never>(() => undefined);
+    return {
+      open: (path, mode) => alive(() => disk.open(path, mode)),
+      list: (path) => alive(() => disk.list(path)),
+      exists: (path) => alive(() => disk.exists(path)),
+      mkdir: (path) => alive(() => disk.mkdir(path)),
+      remove: (path) => alive(() => disk.remove(path)),
+      removeTree: (path) => alive(() => disk.removeTree(path)),
+      rename: (from, to) => alive(() => disk.rename(from, to)),
+      syncDirectory: (path) => alive(() => disk.syncDirectory(path)),
+      usage: (path) => alive(() => disk.usage(path)),
+    };
+  }
+
   async #openGroup(life: Life, groupId: number): Promise<void> {
     const { checker } = this.#world;
     const machine = await ListMachine.open({
-      disk: this.disk,
+      disk: this.#diskOf(life.number),
       path: `state-${groupId}`,
       watch: (applied) => {
         this.#check(life.number, () => checker.applied(groupId, this.id, applied));

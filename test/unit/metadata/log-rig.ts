@@ -1,13 +1,13 @@
 // Opens Raft logs on simulated disks and writes entries that can be recognised again.
 
+import type { Disk } from "../../../services/lib/ports/disk.ts";
 import type { RaftEntry } from "../../../services/lib/raft/core.ts";
 import { LogStore, type LogStoreOptions } from "../../../services/metadata/log-store.ts";
 import { SimClock } from "../../sim/clock.ts";
-import type { SimDisk } from "../../sim/disk.ts";
 import { recordingLog, silentMetrics } from "../../sim/observers.ts";
 import { createSimRandom } from "../../sim/random.ts";
 
-export function openLog(disk: SimDisk, options: Partial<LogStoreOptions> = {}): Promise<LogStore> {
+export function openLog(disk: Disk, options: Partial<LogStoreOptions> = {}): Promise<LogStore> {
   return LogStore.open({
     disk,
     path: "raft",

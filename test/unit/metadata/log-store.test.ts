@@ -1,8 +1,12 @@
 // The Raft log on a simulated disk: what was acknowledged is there after every crash, what is
 // damaged is said to be, and one slow group does not keep everybody's segments.
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { isStoreError } from "../../../services/lib/base/errors.ts";
+import { createDisk } from "../../../services/lib/host/node-disk.ts";
 import { type CrashMode, SimDisk } from "../../sim/disk.ts";
 import { createSimRandom } from "../../sim/random.ts";
 import { entries, entry, openLog, plain, readAll } from "./log-rig.ts";
@@ -358,4 +362,26 @@ test("what was written and not synced before a kill is durable once it was read 
   assert.equal((await openLog(disk)).state(1)?.lastIndex, 2);
   disk.crash("none");
   assert.equal((await openLog(disk)).state(1)?.lastIndex, 2);
+});
+
+test("a log on a real disk is there after every restart", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "dolium-log-"));
+  try {
+    const disk = createDisk(folder);
+    for (let life = 0; life < 4; life += 1) {
+      const log = await openLog(disk, { segmentBytes: 2000, segmentCountMax: 3 });
+      if (life === 0) await log.append([{ groupId: 1, start }]);
+      const next = (log.state(1)?.lastIndex ?? 0) + 1;
+      assert.equal(next, life * 20 + 1);
+      for (let index = next; index < next + 20; index += 1) {
+        await log.append([{ groupId: 1, entries: [entry(index, 1, 100)] }]);
+      }
+      await log.compact(1, next + 10);
+      assert.equal((await readAll(log, 1)).length, 9);
+      await log.close();
+    }
+    assert.ok((await disk.list("raft")).length <= 4);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
