@@ -108,7 +108,16 @@ export const ConfigSchema = Type.Object(
           default: [],
           description: "Directories, one a disk.",
         }),
-        scrubBytesPerSecond: Type.Integer({ minimum: 0, default: 16_777_216 }),
+        scrubBytesPerSecond: Type.Integer({
+          minimum: 1,
+          default: 16_777_216,
+          description: "Rate at which all shards of a disk are read and checked.",
+        }),
+        scrubPassMsMin: Type.Integer({
+          minimum: 100,
+          default: 60_000,
+          description: "Shortest time between the starts of two such passes.",
+        }),
       },
       { ...strict, default: {} },
     ),

@@ -21,8 +21,6 @@ export interface ScrubProgress {
 }
 
 const PAGE = 64;
-/** An empty or small disk is not walked without pause. */
-const PASS_MS_MIN = 60_000;
 /** Pauses shorter than this are saved up. */
 const PAUSE_MS_MIN = 5;
 
@@ -51,11 +49,11 @@ export class Scrubber {
 
   /** Scrubs until `signal` fires; rejects with what the signal or the disk says. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#context.parts;
+    const { clock, settings } = this.#context.parts;
     for (;;) {
       const startMs = clock.monotonicMs();
       await this.pass(signal);
-      const leftMs = PASS_MS_MIN - (clock.monotonicMs() - startMs);
+      const leftMs = settings.scrubPassMsMin - (clock.monotonicMs() - startMs);
       if (leftMs > 0) await clock.sleep(leftMs, signal);
     }
   }

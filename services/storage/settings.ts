@@ -24,6 +24,8 @@ export interface ShardStoreSettings {
   readonly readErrorsMax: number;
   /** Bytes a second the scrubber reads. */
   readonly scrubBytesPerSecond: number;
+  /** A pass takes at least so many milliseconds: an empty or small disk is not walked without pause. */
+  readonly scrubPassMsMin: number;
   /** Shards that one compaction copies at once. */
   readonly compactionWidth: number;
 }
@@ -44,5 +46,6 @@ export const DEFAULT_SETTINGS: ShardStoreSettings = {
   openFilesMax: 256,
   readErrorsMax: 32,
   scrubBytesPerSecond: 16 * MIB,
+  scrubPassMsMin: 60_000,
   compactionWidth: 16,
 };

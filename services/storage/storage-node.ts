@@ -241,5 +241,6 @@ function reportOf(diskId: number, slot: DiskSlot) {
     shardCount: BigInt(status.shardCount),
     errors: BigInt(status.errors),
     corruptShards: BigInt(status.badShards),
+    scrubPasses: BigInt(slot.store?.scrubProgress.passes ?? 0),
   };
 }

@@ -46,8 +46,24 @@ function flipBit(path: string, share = 1): number {
   }
 }
 
+/** Until the scrubbers of these nodes began and ended a whole pass from now on. */
+async function scrubbed(names: readonly string[]): Promise<void> {
+  const passes = async (): Promise<number[]> => {
+    const { nodes } = await readStatus(cluster);
+    return names.map(
+      (name) => nodes.find((node) => node.name === name)?.disks?.[0]?.scrubPasses ?? 0,
+    );
+  };
+  const former = await passes();
+  await eventually("a scrub pass", 60_000, async () =>
+    (await passes()).every((count, at) => count >= (former[at] ?? 0) + 2) ? true : undefined,
+  );
+}
+
 before(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.start({
+    environment: { DOLIUM_STORAGE__SCRUB_PASS_MS_MIN: "1000" },
+  });
   await cluster.s3().send(new CreateBucketCommand({ Bucket: BUCKET }));
   load = new Workload({
     bucket: BUCKET,
@@ -73,6 +89,7 @@ test("rot in segments of two storage nodes is read around and repaired", async (
     for (const segment of segments) for (let at = 0; at < 20; at += 1) flipBit(segment);
   }
   await load.verify(cluster.s3(0));
+  await scrubbed(["storage-1", "storage-2"]);
   await untilFullRedundancy(cluster, 120_000);
   for (const name of ["storage-3", "storage-4"]) await cluster.kill(name);
   await load.verify(cluster.s3(1));
@@ -96,7 +113,7 @@ test("rot in a metadata replica's tables is noticed, never served, and repaired"
 test("rot in a Raft log segment: the replica rebuilds under a new identity", async () => {
   const leader = await leaderOf(cluster, 2);
   const { dir, pid } = cluster.process(leader);
-  const segments = filesBelow(dir, ".raftlog");
+  const segments = filesBelow(dir, ".raft");
   assert.ok(segments.length > 0, "there are Raft log segments");
   await cluster.kill(leader);
   for (const segment of segments) flipBit(segment, 0.5);

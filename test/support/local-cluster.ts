@@ -160,7 +160,11 @@ export class LocalCluster {
       clearTimeout(timer);
     }
     for (const { pid } of this.processes()) if (isAlive(pid)) process.kill(pid, "SIGKILL");
-    if (this.#ownsData) rmSync(this.dataDir, { recursive: true, force: true });
+    if (process.env.DOLIUM_TEST_KEEP !== undefined) {
+      process.stderr.write(`kept ${this.dataDir}\n`);
+    } else if (this.#ownsData) {
+      rmSync(this.dataDir, { recursive: true, force: true });
+    }
   }
 
   async #launch(): Promise<void> {

@@ -9,7 +9,11 @@ export interface Status {
     readonly name: string;
     readonly role: string;
     readonly state: string;
-    readonly disks?: readonly { readonly diskId: number; readonly state: string }[];
+    readonly disks?: readonly {
+      readonly diskId: number;
+      readonly state: string;
+      readonly scrubPasses: number;
+    }[];
   }[];
   readonly groups: readonly {
     readonly groupId: number;

@@ -28,6 +28,7 @@ export interface DiskView {
   readonly freeBytes: number;
   readonly shardCount: number;
   readonly corruptShards: number;
+  readonly scrubPasses: number;
 }
 
 export interface ReplicaView {
@@ -145,6 +146,7 @@ function diskView(disk: NodeInfo["disks"][number], report: DiskReport | undefine
     freeBytes: Number(report?.freeBytes ?? 0n),
     shardCount: Number(report?.shardCount ?? 0n),
     corruptShards: Number(report?.corruptShards ?? 0n),
+    scrubPasses: Number(report?.scrubPasses ?? 0n),
   };
 }
 
