@@ -2,7 +2,7 @@
 // longer after each failure, gives up a stream that takes nothing, renews it before its deadline.
 // Its queue is bounded and drops the oldest.
 import { deferred } from "../base/bounded.ts";
-import { StoreError } from "../base/errors.ts";
+import { isStoreError, StoreError } from "../base/errors.ts";
 import type {
   ExchangeRequestSchema,
   ExchangeResponseSchema,
@@ -168,13 +168,13 @@ export class PeerLink {
     this.#wakeUp = undefined;
   }
 
+  /** Ends early, without complaint, when the link closes. */
   async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = deferred<void>();
-    const timer = this.#deps.clock.after(ms, resolve);
-    const { signal } = this.#controller;
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
-    timer.cancel();
+    try {
+      await this.#deps.clock.sleep(ms, this.#controller.signal);
+    } catch (error) {
+      if (!isStoreError(error, "aborted")) throw error;
+    }
   }
 
   #failed(error: unknown): void {
