@@ -158,9 +158,10 @@ async function moveJoiner(
   const changes: MemberChange[] = former.map((nodeId) => ({ kind: "remove", nodeId }));
   const isLearner = members.learners.includes(joinerId);
   const progress = peers.find(({ nodeId }) => nodeId === joinerId);
+  // An idle group stays in "probe": what the learner has acknowledged counts, not how it is sent to.
   const isReady =
     progress?.active === true &&
-    progress.state === "replicate" &&
+    progress.state !== "snapshot" &&
     progress.lagEntries <= PROMOTE_LAG_MAX;
   if (!isVoter && !isLearner) changes.push({ kind: "add-learner", nodeId: joinerId });
   else if (isLearner && isReady) changes.push({ kind: "add-voter", nodeId: joinerId });

@@ -53,7 +53,7 @@ export interface ReplicaGroup {
 
 /** What a bootstrapped group begins with (lib/raft/open-group.ts). */
 const FIRST = { index: 1, term: 1 };
-const HAND_OVER_MS = 2000;
+const HAND_OVER_MS = 1000;
 
 export class Replica {
   readonly replicaId: number;

@@ -125,7 +125,7 @@ export class MetadataServer {
     await this.#audit.pass();
   }
 
-  /** Hands leadership over, stops, closes. The RPC server is the caller's to close, before this. */
+  /** Hands leadership over, stops, closes. The RPC server is the caller's to close, after this. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();

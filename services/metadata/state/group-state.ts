@@ -1,6 +1,7 @@
 // The state of one replica of one group, on disk: `current` names the folder of the store in use, so that
 // a restored state replaces the former one in a single rename. Every read checks its value.
 import { assert } from "../../lib/base/assert.ts";
+import { Mutex } from "../../lib/base/bounded.ts";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type { ReplicaMark } from "../../lib/gen/dolium/record/v1/group_pb.ts";
@@ -30,11 +31,13 @@ export interface StateDeps {
   readonly kvFactory: KvFactory;
 }
 
-/** A store in use, and how many frozen views of it are open. */
+/** A store in use and who looks at it: short reads, which it waits for, and long ones, which it ends. */
 class Store {
   readonly number: number;
   readonly kv: Kv;
-  #views = 0;
+  readonly #longViews = new Set<FrozenView>();
+  #reads = 0;
+  #isClosing = false;
   #onIdle: (() => void) | undefined;
 
   constructor(number: number, kv: Kv) {
@@ -42,24 +45,43 @@ class Store {
     this.kv = kv;
   }
 
+  /** A view that may stay open for long; everything that uses it fails once the store is closed. */
   freeze(): FrozenView {
     const view = new FrozenView(this.kv.snapshot());
-    this.#views += 1;
+    this.#longViews.add(view);
     return view;
   }
 
   async release(view: FrozenView): Promise<void> {
+    if (this.#longViews.delete(view)) await view.close();
+  }
+
+  /** Runs `work`; what it throws after the store began to close is the closing's fault. */
+  async unlessClosed<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await view.close();
-    } finally {
-      this.#views -= 1;
-      if (this.#views === 0) this.#onIdle?.();
+      return await work();
+    } catch (error) {
+      if (!this.#isClosing) throw error;
+      throw new StoreError("unavailable", "the state was closed meanwhile", { cause: error });
     }
   }
 
-  /** Closes the store once nobody looks at it any more. */
+  async read<T>(read: (view: FrozenView) => Promise<T> | T): Promise<T> {
+    const view = new FrozenView(this.kv.snapshot());
+    this.#reads += 1;
+    try {
+      return await read(view);
+    } finally {
+      await view.close();
+      this.#reads -= 1;
+      if (this.#reads === 0) this.#onIdle?.();
+    }
+  }
+
   async close(): Promise<void> {
-    if (this.#views > 0) {
+    this.#isClosing = true;
+    for (const view of [...this.#longViews]) await this.release(view);
+    if (this.#reads > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onIdle = resolve;
       await promise;
@@ -73,6 +95,8 @@ export class GroupState implements StateMachine {
   readonly #folder: string;
   #store: Store;
   #applier: Applier;
+  /** A restore and closing wait for each other. */
+  readonly #replacing = new Mutex();
   #isClosed = false;
   #damage: StoreError | undefined;
 
@@ -148,13 +172,7 @@ export class GroupState implements StateMachine {
   /** Runs `read` on the state as it is now; later changes are not seen. */
   async read<T>(read: (view: FrozenView) => Promise<T> | T): Promise<T> {
     if (this.#isClosed) throw new StoreError("unavailable", "the state is closed");
-    const store = this.#store;
-    const view = store.freeze();
-    try {
-      return await this.#watched(() => read(view));
-    } finally {
-      await store.release(view);
-    }
+    return this.#watched(() => this.#store.read(read));
   }
 
   async snapshot(): Promise<StateSnapshot> {
@@ -166,7 +184,7 @@ export class GroupState implements StateMachine {
       index: Number(index),
       term: Number(term),
       confState,
-      chunks: () => snapshotChunks(view),
+      chunks: () => unlessClosed(store, snapshotChunks(view)),
       close: async () => {
         if (!isOpen) return;
         isOpen = false;
@@ -175,7 +193,12 @@ export class GroupState implements StateMachine {
     };
   }
 
-  async restore(point: StatePoint, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  restore(point: StatePoint, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#replacing.run(() => this.#restore(point, chunks));
+  }
+
+  async #restore(point: StatePoint, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#isClosed) throw new StoreError("unavailable", "the state is closed");
     const { disk, kvFactory } = this.#deps;
     const number = this.#store.number + 1;
     const path = `${this.#folder}/state-${number}`;
@@ -208,7 +231,7 @@ export class GroupState implements StateMachine {
     const store = this.#store;
     const view = store.freeze();
     try {
-      await this.#watched(() => auditView(view, pace));
+      await this.#watched(() => store.unlessClosed(() => auditView(view, pace)));
     } finally {
       await store.release(view);
     }
@@ -217,7 +240,7 @@ export class GroupState implements StateMachine {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#store.close();
+    await this.#replacing.run(() => this.#store.close());
   }
 
   /** Notes it down when `work` finds bad bytes. */
@@ -228,6 +251,21 @@ export class GroupState implements StateMachine {
       if (isStoreError(error, "corrupt")) this.#damage ??= error;
       throw error;
     }
+  }
+}
+
+async function* unlessClosed(
+  store: Store,
+  chunks: AsyncGenerator<Uint8Array, void>,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    for (;;) {
+      const next = await store.unlessClosed(() => chunks.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await chunks.return();
   }
 }
 
