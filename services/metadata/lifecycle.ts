@@ -139,8 +139,8 @@ export class Lifecycle {
     if (this.#replica === undefined) return this.#open();
     if (!this.#isHanded) this.#isHanded = await this.#formation.hand();
     if (!this.identity.isMember) return this.#join();
-    this.#state = SERVING;
     await this.#dropFormer();
+    this.#state = SERVING;
     await this.#checkRemoved();
   }
 

@@ -43,9 +43,16 @@ export const stateDeps: StateDeps = {
   kvFactory: createKvFactory({ cacheBytes: 1 << 20, verifyOnOpen: true }),
 };
 
-export async function temporaryFolder(context: TestContext): Promise<string> {
+/** Removed after the test, once `stop` has let go of it (hooks run in the order they were added). */
+export async function temporaryFolder(
+  context: TestContext,
+  stop: () => Promise<void> = async () => undefined,
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "dolium-metadata-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  context.after(async () => {
+    await stop();
+    await rm(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 
@@ -105,8 +112,9 @@ export function manifestOf(spec: ManifestSpec): Manifest {
   });
 }
 
+/** With a `folder` of the caller's, closing is the caller's too. */
 export class Machine {
-  readonly state: GroupState;
+  state: GroupState;
   nowMs = 1_700_000_000_000;
   #commands = 0;
 
@@ -115,9 +123,10 @@ export class Machine {
   }
 
   static async open(context: TestContext, folder?: string): Promise<Machine> {
-    const path = folder ?? join(await temporaryFolder(context), "group");
-    const machine = new Machine(await GroupState.open(stateDeps, path));
-    context.after(() => machine.state.close());
+    let machine: Machine | undefined;
+    const stop = async (): Promise<void> => machine?.state.close();
+    const path = folder ?? join(await temporaryFolder(context, stop), "group");
+    machine = new Machine(await GroupState.open(stateDeps, path));
     return machine;
   }
 
