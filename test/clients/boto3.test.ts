@@ -1,4 +1,4 @@
-// boto3 against one process over six directories; the checks are in boto3.py.
+// boto3 against one process over six directories; the checks are in check_boto3.py.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -19,7 +19,7 @@ after(async () => {
 test("buckets, multipart, checksums, conditions, copies and deletes by boto3", {
   skip,
 }, async () => {
-  const printed = await runCommand("python3", [join(import.meta.dirname, "boto3.py")], {
+  const printed = await runCommand("python3", [join(import.meta.dirname, "check_boto3.py")], {
     environment: {
       AWS_ENDPOINT_URL: server.endpoint,
       AWS_ACCESS_KEY_ID: server.accessKeyId,

@@ -1,24 +1,26 @@
 // The one gate for every kind of authentication claim: header, presigned URL and chunked bodies of
-// Signature Version 4, and requests without any. Guarantees that an identity which leaves here
+// Signature Version 4, header and presigned URL of Version 2, and requests without any. Guarantees that an identity which leaves here
 // holds the secret of its access key. An unknown key costs the same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
+import { type V2Claim, verifyV2 } from "../../lib/s3/sigv2/verify-v2.ts";
 import type { ChunkSigning } from "../../lib/s3/sigv4/chunk-signature.ts";
 import {
-  type AuthClaim,
   parseAuthorization,
   type V4HeaderClaim,
   type V4QueryClaim,
 } from "../../lib/s3/sigv4/claim.ts";
 import { type PayloadClaim, parsePayloadHash } from "../../lib/s3/sigv4/payload-hash.ts";
 import { SigningKeyCache } from "../../lib/s3/sigv4/signing-key.ts";
-import { type VerifiedV4, verifyV4 } from "../../lib/s3/sigv4/verify.ts";
+import { verifyV4 } from "../../lib/s3/sigv4/verify.ts";
 import type { CredentialStore } from "../dependencies.ts";
 import type { S3Request } from "../request.ts";
 
 const SIGNING_KEYS_MAX = 1024;
 /** Stands in for the secret of an unknown access key. */
 const NO_SECRET = "no such access key, so no secret either";
+
+type V4Claim = V4HeaderClaim | V4QueryClaim;
 
 export interface UserIdentity {
   readonly kind: "user";
@@ -54,8 +56,8 @@ export class Authentication {
   }
 
   /**
-   * Says who sent the request. Throws S3Error: what parseAuthorization and verifyV4 throw,
-   * InvalidAccessKeyId, and InvalidRequest for Signature Version 2.
+   * Says who sent the request. Throws S3Error: what parseAuthorization, verifyV4 and verifyV2
+   * throw, and InvalidAccessKeyId.
    */
   async authenticate(request: S3Request): Promise<Authenticated> {
     const claim = parseAuthorization(request.headers, request.target.query);
@@ -63,69 +65,77 @@ export class Authentication {
       case "anonymous":
         return {
           identity: { kind: "anonymous" },
-          payload: anonymousPayload(request),
+          payload: unsignedPayload(request),
           chunkSigning: undefined,
         };
       case "v4-header":
       case "v4-query":
-        return this.#verify(claim, request);
+        return this.#verifyV4(claim, request);
       case "v2-header":
       case "v2-query":
-        throw new S3Error(
-          "InvalidRequest",
-          "The authorization mechanism you have provided is not supported. " +
-            "Please use AWS4-HMAC-SHA256.",
-        );
+        return this.#verifyV2(claim, request);
       default:
         return unreachable(claim);
     }
   }
 
-  async #verify(claim: V4HeaderClaim | V4QueryClaim, request: S3Request): Promise<Authenticated> {
-    const credential = await this.#credentials.find(claim.accessKeyId);
+  async #verifyV4(claim: V4Claim, request: S3Request): Promise<Authenticated> {
     const options = {
       nowMs: request.receivedMs,
       region: this.#settings.region,
       strictRegion: this.#settings.strictRegion,
       signingKeys: this.#signingKeys,
     };
-    if (credential === undefined) {
-      throw unknownKey(claim, () => verifyV4(claim, request, { ...options, secret: NO_SECRET }));
-    }
-    const verified = verifyV4(claim, request, { ...options, secret: credential.secret });
+    const { identity, verified } = await this.#prove(claim, (secret) =>
+      verifyV4(claim, request, { ...options, secret }),
+    );
+    return { identity, payload: verified.payload, chunkSigning: verified };
+  }
+
+  /** Version 2 signs no body: what is said about it is checked, but nobody vouches for it. */
+  async #verifyV2(claim: V2Claim, request: S3Request): Promise<Authenticated> {
+    const { style, bucket } = request.address;
+    const hostBucket = style === "virtual-host" ? bucket : undefined;
+    const { identity } = await this.#prove(claim, (secret) =>
+      verifyV2(claim, request, { secret, nowMs: request.receivedMs, hostBucket }),
+    );
+    return { identity, payload: unsignedPayload(request), chunkSigning: undefined };
+  }
+
+  /**
+   * Runs `verify` with the secret of the claim's key. For an unknown key with a secret nobody has,
+   * so that the time taken says nothing; another complaint (clock, scope) stands as for a known key.
+   */
+  async #prove<T>(
+    claim: V4Claim | V2Claim,
+    verify: (secret: string) => T,
+  ): Promise<{ readonly identity: UserIdentity; readonly verified: T }> {
+    const { accessKeyId } = claim;
+    const credential = await this.#credentials.find(accessKeyId);
+    if (credential === undefined) throw unknownKey(accessKeyId, () => verify(NO_SECRET));
+    const verified = verify(credential.secret);
+    const { userId, displayName, administrator = false } = credential;
     return {
-      identity: {
-        kind: "user",
-        accessKeyId: claim.accessKeyId,
-        userId: credential.userId,
-        displayName: credential.displayName,
-        administrator: credential.administrator === true,
-      },
-      payload: verified.payload,
-      chunkSigning: verified,
+      identity: { kind: "user", accessKeyId, userId, displayName, administrator },
+      verified,
     };
   }
 }
 
-/**
- * The refusal of an unknown access key. Verifies against a secret nobody has, so that the time
- * taken says nothing; another complaint of the verifier (clock, scope) stands as for a known key.
- */
-function unknownKey(claim: AuthClaim, verify: () => VerifiedV4): S3Error {
+function unknownKey(accessKeyId: string, verify: () => unknown): S3Error {
   try {
     verify();
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     if (error.code !== "SignatureDoesNotMatch") return error;
   }
-  const accessKeyId = claim.kind === "anonymous" ? "" : claim.accessKeyId;
   return new S3Error("InvalidAccessKeyId", undefined, {
     details: [["AWSAccessKeyId", accessKeyId]],
   });
 }
 
-/** Without a signature a body may still be sent with unsigned chunks and trailers. */
-function anonymousPayload(request: S3Request): PayloadClaim {
+/** Where the body is not signed it may still be sent with unsigned chunks and trailers. */
+function unsignedPayload(request: S3Request): PayloadClaim {
   const value = request.headers.get("x-amz-content-sha256");
   if (value === undefined) return { kind: "unsigned" };
   const payload = parsePayloadHash(value);
