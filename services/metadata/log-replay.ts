@@ -33,6 +33,9 @@ export interface ReplayedLog {
   readonly cutBytes: number;
 }
 
+/** Of a segment being written again; a crash may leave one behind. */
+const COPY_ENDING = ".copy";
+
 interface Placed {
   readonly record: LogRecord;
   readonly offset: number;
@@ -43,7 +46,11 @@ interface Placed {
  * short, durably. Throws "corrupt" for anything else that does not fit.
  */
 export async function replayLog(disk: Disk, path: string): Promise<ReplayedLog> {
-  const numbers = (await disk.list(path)).flatMap((name) => segmentNumber(name) ?? []);
+  const names = await disk.list(path);
+  for (const name of names.filter((one) => one.endsWith(COPY_ENDING))) {
+    await disk.remove(`${path}/${name}`);
+  }
+  const numbers = names.flatMap((name) => segmentNumber(name) ?? []);
   numbers.sort((a, b) => a - b);
   const replay = new Replay();
   const opened = new Set<DiskFile>();
@@ -102,8 +109,7 @@ async function readSegments(
  * neither fault.
  */
 async function rewrite(disk: Disk, name: string, content: Uint8Array): Promise<DiskFile> {
-  const copy = `${name}.copy`;
-  if (await disk.exists(copy)) await disk.remove(copy);
+  const copy = `${name}${COPY_ENDING}`;
   const file = await disk.open(copy, "create");
   await file.write([content], 0);
   await file.datasync();

@@ -329,6 +329,8 @@ export class LogStore implements RaftLog {
     } catch (error) {
       await file.close();
       await disk.remove(name);
+      // Its name must not come back once the segment before it is written further.
+      await disk.syncDirectory(path);
       throw error;
     }
     this.#segments.push(new Segment({ path: name, file }, header, SEGMENT_HEADER_BYTES));

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isStoreError } from "../../../services/lib/base/errors.ts";
 import { createDisk } from "../../../services/lib/host/node-disk.ts";
+import { settle } from "../../sim/clock.ts";
 import { type CrashMode, SimDisk } from "../../sim/disk.ts";
 import { createSimRandom } from "../../sim/random.ts";
 import { entries, entry, openLog, plain, readAll } from "./log-rig.ts";
@@ -196,6 +197,21 @@ test("a full disk refuses without harm and goes on when there is room", async ()
   disk.crash("none");
   const again = await openLog(disk);
   assert.deepEqual(plain(await readAll(again, 1)), plain([...entries(1, 5), ...entries(6, 12, 2)]));
+});
+
+test("a segment that found no room does not come back after a crash", async () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const disk = new SimDisk({ random: createSimRandom(seed) });
+    const log = await openLog(disk, { segmentBytes: 300 });
+    await log.append([{ groupId: 1, start, entries: entries(1, 4, 1, 40) }]);
+    disk.fault = (operation) => (operation.kind === "write" ? "no-space" : undefined);
+    const write = [{ groupId: 1, entries: [entry(5)] }];
+    await assert.rejects(log.append(write), (error) => isStoreError(error, "no-space"));
+    await settle();
+    disk.fault = undefined;
+    disk.crash(seed % 2 === 0 ? "torn" : "random");
+    assert.equal((await openLog(disk)).state(1)?.lastIndex, 4, `seed ${seed}`);
+  }
 });
 
 const MODES: readonly CrashMode[] = ["all", "none", "random", "torn"];
