@@ -1,0 +1,340 @@
+// Random commands against the model: after every run the state shows the same versions, uploads and
+// counters, its digest is that of what is stored, and every shard ever committed is accounted for.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Outcome, type Reply, Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { type CommandKind, idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
+import { Model, type ModelVersion, placesOf } from "./model.ts";
+
+const KEYS = ["a", "a\0", "a\0b", "b"];
+const STATES = [Versioning.OFF, Versioning.ENABLED, Versioning.SUSPENDED];
+
+interface Pending {
+  readonly kind: CommandKind;
+  readonly check: (reply: Reply) => void;
+}
+
+type Dice = readonly [number, number, number, number];
+
+class Run {
+  readonly machine: Machine;
+  readonly model = new Model();
+  #pending: Pending[] = [];
+  #numbers = 0;
+  #bucketId: number;
+
+  constructor(machine: Machine, bucketId: number) {
+    this.machine = machine;
+    this.#bucketId = bucketId;
+  }
+
+  get #place() {
+    return { bucketId: this.#bucketId };
+  }
+
+  async step([what, a, b, c]: Dice): Promise<void> {
+    const name = KEYS[a % KEYS.length] ?? "a";
+    const versioning = STATES[b % STATES.length] ?? Versioning.OFF;
+    switch (what % 9) {
+      case 0:
+      case 1:
+        return this.#put(name, versioning, c);
+      case 2:
+        return this.#delete(name, versioning);
+      case 3:
+        return this.#deleteVersion(name, c);
+      case 4:
+        return this.#begin(name, b);
+      case 5:
+        return this.#part(b, c);
+      case 6:
+        return c % 4 === 0 ? this.#abort(b) : this.#complete(b, c);
+      case 7:
+        return this.#relocate(a, b, c);
+      default:
+        return this.#finish(c);
+    }
+  }
+
+  async flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    if (pending.length === 0) return;
+    const replies = await this.machine.applyData(
+      pending.map(({ kind }) => this.machine.entry(kind)),
+    );
+    for (const [at, { check }] of pending.entries()) check(replies[at] ?? assert.fail());
+  }
+
+  async #expect(kind: CommandKind, outcome: Outcome, then?: (reply: Reply) => void): Promise<void> {
+    this.machine.nowMs += 1;
+    const check = (reply: Reply): void => {
+      assert.equal(reply.outcome, outcome, `${kind.case}: ${reply.message}`);
+      if (outcome === Outcome.OK) then?.(reply);
+    };
+    this.#pending.push({ kind, check });
+    if (this.#pending.length >= 1 + (this.#numbers % 6)) await this.flush();
+  }
+
+  #manifest(name: string, dice: number): Manifest {
+    this.#numbers += 1;
+    const id = manifestId(this.machine.nowMs, this.#numbers + this.#bucketId * 1000);
+    const owed = dice % 5 === 0 ? 0 : 3;
+    return manifestOf({ key: key(name), id, places: [[1, 2, owed]], relaxed: dice % 7 === 0 });
+  }
+
+  #put(name: string, versioning: Versioning, dice: number): Promise<void> {
+    const manifest = this.#manifest(name, dice);
+    const isInline = dice % 3 === 0;
+    const etag = `e${dice % 4}`;
+    const version: ModelVersion = {
+      id: "",
+      isNull: versioning !== Versioning.ENABLED,
+      isMarker: false,
+      etag,
+      size: isInline ? 4 : 1000,
+      manifests: isInline ? [] : [manifest],
+    };
+    const condition = dice % 6 === 1 ? { ifAbsent: true } : dice % 6 === 2 ? { ifMatch: "e1" } : {};
+    const outcome = this.model.put(name, version, condition);
+    const body = isInline
+      ? { case: "inline" as const, value: key("body") }
+      : { case: "manifestId" as const, value: manifest.manifestId };
+    const { ifMatch, ...rest } = { ifMatch: undefined, ...condition };
+    const value = {
+      ...this.#place,
+      key: key(name),
+      versioning,
+      version: { size: BigInt(version.size), etag, body },
+      ...(isInline ? {} : { manifest: structuredClone(manifest) }),
+      condition: { ...rest, ifMatch: ifMatch === undefined ? [] : [ifMatch] },
+    };
+    return this.#expect({ case: "putObject", value }, outcome, ({ kind }) => {
+      assert.ok(kind.case === "putObject");
+      version.id = Buffer.from(kind.value.versionId).toString("hex");
+    });
+  }
+
+  #delete(name: string, versioning: Versioning): Promise<void> {
+    const marker = this.model.delete(name, versioning);
+    const value = { ...this.#place, targets: [{ key: key(name) }], versioning };
+    return this.#expect({ case: "deleteObjects", value }, Outcome.OK, ({ kind }) => {
+      assert.ok(kind.case === "deleteObjects");
+      const [result] = kind.value.results;
+      assert.equal(result?.deleteMarker, marker !== undefined);
+      if (marker !== undefined) marker.id = Buffer.from(result?.versionId ?? "").toString("hex");
+    });
+  }
+
+  async #deleteVersion(name: string, dice: number): Promise<void> {
+    await this.flush();
+    const versions = this.model.versions(name);
+    const version = versions[dice % (versions.length + 1)];
+    const isByNull = version?.isNull === true;
+    const id = isByNull ? key("null") : Buffer.from(version?.id ?? "00".repeat(16), "hex");
+    if (version !== undefined) this.model.deleteVersion(name, version);
+    const targets = [{ key: key(name), versionId: id }];
+    const value = { ...this.#place, targets, versioning: Versioning.ENABLED };
+    await this.#expect({ case: "deleteObjects", value }, Outcome.OK, ({ kind }) => {
+      assert.ok(kind.case === "deleteObjects");
+      assert.equal(kind.value.results[0]?.existed, version !== undefined);
+    });
+  }
+
+  #uploadId(dice: number): Uint8Array {
+    return idOf(dice % 5, 40 + this.#bucketId);
+  }
+
+  #begin(name: string, dice: number): Promise<void> {
+    const uploadId = this.#uploadId(dice);
+    const id = Buffer.from(uploadId).toString("hex");
+    const isUsed = this.model.uploads.has(id) || this.model.completed.has(id);
+    if (!isUsed) this.model.uploads.set(id, { key: name, parts: new Map() });
+    const upload = { ...this.#place, key: key(name), uploadId };
+    const outcome = isUsed ? Outcome.EXISTS : Outcome.OK;
+    // The same id under another key is another upload: the model has one key an id.
+    const known = this.model.uploads.get(id);
+    if (isUsed && (known === undefined || known.key !== name)) return Promise.resolve();
+    return this.#expect({ case: "createUpload", value: { upload } }, outcome);
+  }
+
+  #part(dice: number, more: number): Promise<void> {
+    const uploadId = this.#uploadId(dice);
+    const upload = this.model.uploads.get(Buffer.from(uploadId).toString("hex"));
+    const name = upload?.key ?? "b";
+    const manifest = this.#manifest(name, more);
+    const partNumber = 1 + (more % 3);
+    const part = { partNumber, size: manifest.size, manifestId: manifest.manifestId };
+    const value = { ...this.#place, key: key(name), uploadId, part, manifest: structuredClone(manifest) };
+    if (upload === undefined) {
+      return this.#expect({ case: "putPart", value }, Outcome.NO_SUCH_UPLOAD);
+    }
+    const former = upload.parts.get(partNumber);
+    if (former !== undefined) this.model.free([former]);
+    upload.parts.set(partNumber, manifest);
+    return this.#expect({ case: "putPart", value }, Outcome.OK);
+  }
+
+  #complete(dice: number, more: number): Promise<void> {
+    const uploadId = this.#uploadId(dice);
+    const id = Buffer.from(uploadId).toString("hex");
+    const upload = this.model.uploads.get(id);
+    if (upload === undefined || upload.parts.size === 0) return Promise.resolve();
+    const all = [...upload.parts].sort(([one], [two]) => one - two);
+    const named = all.filter((_, at) => at === 0 || more % 2 === 0);
+    const manifests = named.map(([, manifest]) => manifest);
+    this.model.free(all.map(([, one]) => one).filter((one) => !manifests.includes(one)));
+    this.model.uploads.delete(id);
+    this.model.completed.set(id, upload.key);
+    const size = manifests.length * 1000;
+    const version: ModelVersion = {
+      id: "",
+      isNull: false,
+      isMarker: false,
+      etag: "multi",
+      size,
+      manifests,
+    };
+    this.model.push(upload.key, version);
+    const value = {
+      ...this.#place,
+      key: key(upload.key),
+      uploadId,
+      parts: named.map(([partNumber, { manifestId: part }]) => ({
+        partNumber,
+        size: 1000n,
+        manifestId: part,
+      })),
+      version: { size: BigInt(size), etag: "multi" },
+      versioning: Versioning.ENABLED,
+    };
+    return this.#expect({ case: "completeUpload", value }, Outcome.OK, ({ kind }) => {
+      assert.ok(kind.case === "completeUpload");
+      version.id = Buffer.from(kind.value.versionId).toString("hex");
+    });
+  }
+
+  #abort(dice: number): Promise<void> {
+    const uploadId = this.#uploadId(dice);
+    const id = Buffer.from(uploadId).toString("hex");
+    const upload = this.model.uploads.get(id);
+    this.model.free([...(upload?.parts.values() ?? [])]);
+    this.model.uploads.delete(id);
+    const value = { ...this.#place, key: key(upload?.key ?? "b"), uploadId };
+    const outcome = upload === undefined ? Outcome.NO_SUCH_UPLOAD : Outcome.OK;
+    return this.#expect({ case: "abortUpload", value }, outcome);
+  }
+
+  async #relocate(a: number, b: number, c: number): Promise<void> {
+    const all = this.model.referenced();
+    const manifest = all[a % Math.max(1, all.length)];
+    const chunk = manifest?.chunks[0];
+    if (manifest === undefined || chunk === undefined) return;
+    const shardIndex = b % 3;
+    const toDiskId = 1 + (c % 5);
+    const fromDiskId = chunk.diskIds[shardIndex] ?? 0;
+    this.machine.nowMs += 2;
+    const value = {
+      ...this.#place,
+      key: manifest.key,
+      manifestId: manifest.manifestId,
+      chunkId: chunk.chunkId,
+      changes: [{ shardIndex, fromDiskId, toDiskId }],
+      begunMs: BigInt(this.machine.nowMs),
+    };
+    this.model.relocate(manifest, shardIndex, toDiskId);
+    await this.#expect({ case: "relocateShards", value }, Outcome.OK);
+  }
+
+  async #finish(dice: number): Promise<void> {
+    await this.flush();
+    const entries = await this.#garbage();
+    const entry = entries[dice % Math.max(1, entries.length)];
+    if (entry === undefined) return;
+    const done = [{ sequence: entry.sequence, remainingDiskIds: [2] }];
+    for (const { chunkId, shardIndex, diskId } of entry.shards) {
+      if (diskId === 2) continue;
+      const name = `${Buffer.from(chunkId).toString("hex")}/${shardIndex}@${diskId}`;
+      this.model.garbage.splice(this.model.garbage.indexOf(name), 1);
+    }
+    await this.#expect({ case: "finishGarbage", value: { done } }, Outcome.OK);
+  }
+
+  async #garbage() {
+    const value = { freedBeforeMs: BigInt(this.machine.nowMs + 1000), limit: 10_000 };
+    return (await this.machine.query({ case: "listGarbage", value })).entries;
+  }
+
+  async compare(): Promise<void> {
+    await this.flush();
+    await this.#compareVersions();
+    await this.#compareShards();
+    const stats = await this.machine.query({ case: "groupStats", value: {} });
+    const versions = [...this.model.keys.values()].flat();
+    assert.equal(stats.versions, BigInt(versions.length));
+    assert.equal(stats.bytes, BigInt(versions.reduce((sum, { size }) => sum + size, 0)));
+    assert.equal(stats.uploads, BigInt(this.model.uploads.size));
+    const chunks = this.model.referenced().flatMap((manifest) => manifest.chunks);
+    const owed = chunks.flatMap(({ diskIds }) => diskIds.filter((diskId) => diskId === 0));
+    assert.equal(stats.shardsOwed, BigInt(owed.length));
+    await this.machine.audit();
+  }
+
+  async #compareVersions(): Promise<void> {
+    for (const [name, versions] of this.model.keys) {
+      const ask = async (versionId: Uint8Array) => {
+        const value = { ...this.#place, key: key(name), versionId, withBody: true };
+        return this.machine.query({ case: "getObject", value });
+      };
+      const current = (await ask(new Uint8Array(0))).version;
+      assert.equal(current?.etag, versions[0]?.etag);
+      assert.equal(current?.deleteMarker, versions[0]?.isMarker);
+      for (const version of versions) {
+        const id = version.isNull ? key("null") : Buffer.from(version.id, "hex");
+        const answer = await ask(id);
+        assert.equal(answer.version?.etag, version.etag);
+        assert.equal(answer.version?.deleteMarker, version.isMarker);
+        assert.equal(answer.manifests.length, version.manifests.length);
+      }
+    }
+    const visible = KEYS.filter((name) => this.model.current(name) !== undefined);
+    const list = { ...this.#place, limit: 100 };
+    const page = await this.machine.query({ case: "listObjects", value: list });
+    assert.deepEqual(
+      page.entries.map((entry) => Buffer.from(entry.key).toString("latin1")),
+      visible.sort(),
+    );
+  }
+
+  /** Nothing lost, nothing twice: what is named plus what is garbage is what was ever committed. */
+  async #compareShards(): Promise<void> {
+    const scan = await this.machine.query({ case: "scanManifests", value: { limit: 10_000 } });
+    const named = scan.entries.flatMap(({ manifest }) =>
+      manifest === undefined ? [] : placesOf(manifest),
+    );
+    assert.deepEqual(named.sort(), this.model.referenced().flatMap(placesOf).sort());
+    const garbage = (await this.#garbage()).flatMap(({ shards }) =>
+      shards.map(
+        ({ chunkId, shardIndex, diskId }) =>
+          `${Buffer.from(chunkId).toString("hex")}/${shardIndex}@${diskId}`,
+      ),
+    );
+    assert.deepEqual(garbage.sort(), [...this.model.garbage].sort());
+  }
+}
+
+const dice = fc.nat({ max: 10_000 });
+const program = fc.array(fc.tuple(dice, dice, dice, dice), { minLength: 20, maxLength: 90 });
+
+test("random commands leave the state that the model says", async (t) => {
+  await fc.assert(
+    fc.asyncProperty(program, async (steps) => {
+      const run = new Run(await Machine.open(t), 1);
+      for (const step of steps) await run.step(step);
+      await run.compare();
+    }),
+    { numRuns: 40, endOnFailure: true },
+  );
+});
