@@ -1,5 +1,6 @@
-// Runs the tests: `node test/run.ts [folder or file ...]` (default: everything under test/). The last line
-// is `N passed, N failed, N skipped`; the exit code is 1 when anything failed or nothing ran.
+// Runs the tests: `node test/run.ts [folder or file ...]` (default: everything under test/). The
+// last line is `N passed, N failed, N skipped`; the exit code is 1 when anything failed or nothing
+// ran.
 import { readdirSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
-// What the consensus core costs, in CPU of all three replicas of a group, without disk and network: every
-// Ready counts as durable at once, every message is delivered at once.
-// `node benchmarks/micro/raft-core.ts [command bytes] [wasm file]`.
+// What the consensus core costs, in CPU of all three replicas of a group, without disk and network:
+// every Ready counts as durable at once, every message is delivered at once. `node
+// benchmarks/micro/raft-core.ts [command bytes] [wasm file]`.
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import {
@@ -66,7 +66,9 @@ function settle(cores: ReadonlyMap<number, RaftCore>): number {
   return applied;
 }
 
-/** The best round's CPU microseconds a command, and the slowest batch in milliseconds of the clock. */
+/**
+ * The best round's CPU microseconds a command, and the slowest batch in milliseconds of the clock.
+ */
 function measure(module: RaftCoreModule, bytes: number, batch: number): [number, number] {
   const cores = open(module);
   const leader = cores.get(1);

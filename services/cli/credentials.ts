@@ -30,7 +30,10 @@ export function requiredRootCredentials(environment: Environment): RootCredentia
   return checked({ accessKeyId: user, secretAccessKey: password, source: "environment" });
 }
 
-/** DOLIUM_ROOT_USER and DOLIUM_ROOT_PASSWORD (or their _FILE forms, or MinIO's names), else the kept ones. */
+/**
+ * DOLIUM_ROOT_USER and DOLIUM_ROOT_PASSWORD (or their _FILE forms, or MinIO's names), else the kept
+ * ones.
+ */
 export function rootCredentials(environment: Environment, dataDir: string): RootCredentials {
   const user = fromEnvironment(environment, "ROOT_USER");
   const password = fromEnvironment(environment, "ROOT_PASSWORD");

@@ -36,7 +36,9 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
-/** Starts listening. Throws StoreError "invalid" for bad service names, and what listening throws. */
+/**
+ * Starts listening. Throws StoreError "invalid" for bad service names, and what listening throws.
+ */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { settings, dependencies, name } = options;
   const gateway = {

@@ -1,6 +1,6 @@
-// Reads the whole state of every group again and again at a set rate: every value's checksum, the digest
-// recomputed from what is really there, and every checksum in the store's files. Rot is found while the
-// other replicas are still good, not when somebody reads the value.
+// Reads the whole state of every group again and again at a set rate: every value's checksum, the
+// digest recomputed from what is really there, and every checksum in the store's files. Rot is
+// found while the other replicas are still good, not when somebody reads the value.
 import { isStoreError, type StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";

@@ -1,6 +1,7 @@
-// Heartbeats of gateways, storage nodes and keepers, kept in memory on the root group's leader, and what
-// they say turned into committed states: silent nodes become suspect, down and out, nodes that are heard
-// again up at once, disks what their node reports. A new leader gives everybody a fresh period of grace.
+// Heartbeats of gateways, storage nodes and keepers, kept in memory on the root group's leader, and
+// what they say turned into committed states: silent nodes become suspect, down and out, nodes that
+// are heard again up at once, disks what their node reports. A new leader gives everybody a fresh
+// period of grace.
 import { present } from "../lib/base/assert.ts";
 import { toStoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";

@@ -1,6 +1,7 @@
-// Compares the replicas' digests. Each group's leader marks an index every minute; every replica then asks
-// the others what digest they had there. One that differs from a majority has been wrong without any
-// checksum noticing: it fails itself and is rebuilt from the others. A minority never changes a majority.
+// Compares the replicas' digests. Each group's leader marks an index every minute; every replica
+// then asks the others what digest they had there. One that differs from a majority has been wrong
+// without any checksum noticing: it fails itself and is rebuilt from the others. A minority never
+// changes a majority.
 import { equalBytes } from "../lib/base/bytes.ts";
 import { StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Clock, Timer } from "../lib/ports/clock.ts";

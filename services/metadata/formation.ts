@@ -1,6 +1,6 @@
-// How a replica finds its cluster: founds it when all replicas are new, is handed the founding by another
-// one, or joins the one that exists under its name and a new id. One round at a time; every round may
-// fail and be made again. What changes is durable before anybody hears of it.
+// How a replica finds its cluster: founds it when all replicas are new, is handed the founding by
+// another one, or joins the one that exists under its name and a new id. One round at a time; every
+// round may fail and be made again. What changes is durable before anybody hears of it.
 import { present } from "../lib/base/assert.ts";
 import { mapBounded } from "../lib/base/bounded.ts";
 import { toHex, toSafeNumber } from "../lib/base/bytes.ts";

@@ -1,6 +1,6 @@
-// Who this replica is, in one small file that is replaced as a whole. The id is made durable before it is
-// told to anybody. A replica whose data is lost or bad keeps its name and draws a new id; folders of ids
-// that it gave up stay until the new id is a full member.
+// Who this replica is, in one small file that is replaced as a whole. The id is made durable before
+// it is told to anybody. A replica whose data is lost or bad keeps its name and draws a new id;
+// folders of ids that it gave up stay until the new id is a full member.
 import { StoreError } from "../lib/base/errors.ts";
 import type { Disk } from "../lib/ports/disk.ts";
 import { readAtomically, writeAtomically } from "./state/atomic-file.ts";
@@ -55,8 +55,9 @@ export class IdentityFile {
   }
 
   /**
-   * Reads the identity, or makes the one that `fresh` gives durable when there is none. Throws "corrupt"
-   * when the file is unreadable: an operator must decide, because the data beside it may be good.
+   * Reads the identity, or makes the one that `fresh` gives durable when there is none. Throws
+   * "corrupt" when the file is unreadable: an operator must decide, because the data beside it may
+   * be good.
    */
   static async open(disk: Disk, folder: string, fresh: () => Identity): Promise<IdentityFile> {
     if (!(await disk.exists(folder))) await disk.mkdir(folder);

@@ -1,5 +1,6 @@
-// The life of a replica, one step at a time: find or found the cluster, open what is on disk, become a
-// member, and after a failure recover. A step that fails is made again; nothing here gives up.
+// The life of a replica, one step at a time: find or found the cluster, open what is on disk,
+// become a member, and after a failure recover. A step that fails is made again; nothing here gives
+// up.
 import { Mutex } from "../lib/base/bounded.ts";
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Transport } from "../lib/ports/transport.ts";
@@ -100,7 +101,10 @@ export class Lifecycle {
     this.#deps.log.error("metadata replica failed", error, { groupId, isOfState });
   }
 
-  /** Writes the founding of the cluster down, unless it was before. Throws "conflict" for another one. */
+  /**
+   * Writes the founding of the cluster down, unless it was before. Throws "conflict" for another
+   * one.
+   */
   found({ clusterId, founders, groupIds }: Founding): Promise<void> {
     return this.#changes.run(async () => {
       const present = this.identity.clusterId;

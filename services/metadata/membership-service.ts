@@ -1,6 +1,7 @@
-// Hello, Bootstrap and Join: what this replica answers to others (proto/dolium/metadata/v1/membership).
-// Ids are told only once they are durable. A bootstrap is taken once, and only when it names this very id;
-// a joiner replaces the ids that its name had before, group by group, each moved by its leader.
+// Hello, Bootstrap and Join: what this replica answers to others
+// (proto/dolium/metadata/v1/membership). Ids are told only once they are durable. A bootstrap is
+// taken once, and only when it names this very id; a joiner replaces the ids that its name had
+// before, group by group, each moved by its leader.
 
 import { toSafeNumber } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
@@ -158,7 +159,8 @@ async function moveJoiner(
   const changes: MemberChange[] = former.map((nodeId) => ({ kind: "remove", nodeId }));
   const isLearner = members.learners.includes(joinerId);
   const progress = peers.find(({ nodeId }) => nodeId === joinerId);
-  // An idle group stays in "probe": what the learner has acknowledged counts, not how it is sent to.
+  // An idle group stays in "probe": what the learner has acknowledged counts, not how it is sent
+  // to.
   const isReady =
     progress?.active === true &&
     progress.state !== "snapshot" &&

@@ -1,6 +1,6 @@
-// Commands and reads on the groups of this process: stamps commands with time and randomness, proposes
-// them, translates what Raft answers, and reads only behind a barrier. Bad bytes met on the way fail the
-// group's replica.
+// Commands and reads on the groups of this process: stamps commands with time and randomness,
+// proposes them, translates what Raft answers, and reads only behind a barrier. Bad bytes met on
+// the way fail the group's replica.
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { StoreError, toStoreError } from "../lib/base/errors.ts";
 import {
@@ -47,8 +47,8 @@ export class Proposer {
   }
 
   /**
-   * Resolves after the command is committed and applied here. Throws "invalid" for a malformed command
-   * and what RaftGroup.propose throws, with the leader's address as hint.
+   * Resolves after the command is committed and applied here. Throws "invalid" for a malformed
+   * command and what RaftGroup.propose throws, with the leader's address as hint.
    */
   async execute(
     groupId: number,

@@ -1,5 +1,5 @@
-// Raft's traffic for the replica that is open at the moment. The service is registered once, before the
-// process listens; what comes in goes to the open replica, or is refused while there is none.
+// Raft's traffic for the replica that is open at the moment. The service is registered once, before
+// the process listens; what comes in goes to the open replica, or is refused while there is none.
 import { StoreError } from "../lib/base/errors.ts";
 import { RaftService } from "../lib/gen/dolium/raft/v1/raft_pb.ts";
 import type { Clock } from "../lib/ports/clock.ts";

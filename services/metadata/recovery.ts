@@ -1,6 +1,6 @@
-// What becomes of a replica whose data proved bad. Decided from what is known; carried out by the life
-// cycle. The rule behind it: a majority is never given up for a minority, and nothing is given up at all
-// unless the others can do without it.
+// What becomes of a replica whose data proved bad. Decided from what is known; carried out by the
+// life cycle. The rule behind it: a majority is never given up for a minority, and nothing is given
+// up at all unless the others can do without it.
 import type { StoreError } from "../lib/base/errors.ts";
 
 export interface Failure {

@@ -1,6 +1,7 @@
-// Ids of replicas: 48 bits, the upper 20 from the replica's name, the rest random. A replica that lost its
-// disk draws a new one, and everybody can still tell from a group's membership alone which ids stand for
-// the same name. Hashes of the names in one cluster must differ; the configuration is checked for it.
+// Ids of replicas: 48 bits, the upper 20 from the replica's name, the rest random. A replica that
+// lost its disk draws a new one, and everybody can still tell from a group's membership alone which
+// ids stand for the same name. Hashes of the names in one cluster must differ; the configuration is
+// checked for it.
 import { createHash } from "node:crypto";
 import type { Random } from "../lib/ports/random.ts";
 

@@ -1,6 +1,6 @@
-// Everything that lives under one replica id: the Raft log, the host, and each group's state. It is opened
-// from disk, serves until something of it proves bad, and is then closed for good; the server decides
-// whether it may be opened again or another id must take its place.
+// Everything that lives under one replica id: the Raft log, the host, and each group's state. It is
+// opened from disk, serves until something of it proves bad, and is then closed for good; the
+// server decides whether it may be opened again or another id must take its place.
 import { present } from "../lib/base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
@@ -109,7 +109,10 @@ export class Replica {
     return [...this.#groups.values()];
   }
 
-  /** True when the group's log goes back to its beginning: its state can be made again without others. */
+  /**
+   * True when the group's log goes back to its beginning: its state can be made again without
+   * others.
+   */
   canReplay(groupId: number): boolean {
     const state = this.#log.state(groupId);
     return state?.snapshotIndex === FIRST.index && state.snapshotTerm === FIRST.term;
@@ -124,7 +127,9 @@ export class Replica {
     await group.state.close();
   }
 
-  /** Gives up the leadership of every group to a replica that is up to date, as far as there is one. */
+  /**
+   * Gives up the leadership of every group to a replica that is up to date, as far as there is one.
+   */
   async handOver(): Promise<void> {
     for (const { groupId, raft } of this.#groups.values()) {
       if (!raft.isLeader()) continue;
@@ -177,7 +182,10 @@ export class Replica {
     }
   }
 
-  /** Opens a state; one that is bad or behind the log is made again from the log, if that goes back far enough. */
+  /**
+   * Opens a state; one that is bad or behind the log is made again from the log, if that goes back
+   * far enough.
+   */
   async #openState(
     deps: ReplicaDeps,
     { founders }: ReplicaOptions,

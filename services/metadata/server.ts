@@ -1,6 +1,7 @@
-// A metadata replica as a service. It answers from the moment it listens; until it has found or founded
-// its cluster it says so. Data that proves bad is rebuilt: from the log where that is whole, else under a
-// new id from the other replicas, and only while a majority of them serves without this one.
+// A metadata replica as a service. It answers from the moment it listens; until it has found or
+// founded its cluster it says so. Data that proves bad is rebuilt: from the log where that is
+// whole, else under a new id from the other replicas, and only while a majority of them serves
+// without this one.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { isStoreError, type StoreError, toStoreError } from "../lib/base/errors.ts";
 import { FIRST_INDEX_GROUP, ROOT_GROUP } from "../lib/clients/groups.ts";
@@ -119,7 +120,9 @@ export class MetadataServer {
     return replicaStatus(this.#status);
   }
 
-  /** Compares digests now, and checks every group's values and files once; for operators and tests. */
+  /**
+   * Compares digests now, and checks every group's values and files once; for operators and tests.
+   */
   async checkNow(): Promise<void> {
     await this.#digests.look();
     await this.#audit.pass();

@@ -24,7 +24,9 @@ export interface ShardStoreSettings {
   readonly readErrorsMax: number;
   /** Bytes a second the scrubber reads. */
   readonly scrubBytesPerSecond: number;
-  /** A pass takes at least so many milliseconds: an empty or small disk is not walked without pause. */
+  /**
+   * A pass takes at least so many milliseconds: an empty or small disk is not walked without pause.
+   */
   readonly scrubPassMsMin: number;
   /** Shards that one compaction copies at once. */
   readonly compactionWidth: number;

@@ -2,7 +2,9 @@
 
 const PAUSE_MS = 100;
 
-/** Resolves with the first defined result of `ask`; throws with the last failure after `timeoutMs`. */
+/**
+ * Resolves with the first defined result of `ask`; throws with the last failure after `timeoutMs`.
+ */
 export async function eventually<T>(
   what: string,
   timeoutMs: number,

@@ -24,7 +24,10 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A seed for this run, from DOLIUM_TEST_SEED or the clock; printed so that a failure can be repeated. */
+/**
+ * A seed for this run, from DOLIUM_TEST_SEED or the clock; printed so that a failure can be
+ * repeated.
+ */
 export function runSeed(name: string): number {
   const given = process.env.DOLIUM_TEST_SEED;
   const seed = given === undefined ? Date.now() % 1_000_000_007 : Number(given);

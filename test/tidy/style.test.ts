@@ -32,7 +32,9 @@ const FUNCTION_START =
   /(?:\bfunction\b\s*\*?\s*([\w$]*)|^ {2,}(?:(?:static|async|override|get|set)\s+)*\*?\s*(#?[\w$]+))\s*(?:<[^{}()]*>)?\s*\(/;
 const NOT_METHODS = new Set(["if", "for", "while", "switch", "catch", "return", "await"]);
 
-/** Functions and methods by their braces; the code is formatted, so a body closes at its own indent. */
+/**
+ * Functions and methods by their braces; the code is formatted, so a body closes at its own indent.
+ */
 function functionsOf(file: SourceFile): Span[] {
   const lines = codeOnly(file.text).split("\n");
   const spans: Span[] = [];
@@ -49,7 +51,9 @@ function functionsOf(file: SourceFile): Span[] {
   return spans;
 }
 
-/** Line of the brace that opens the body: of this line, or of the one that closes the parameters. */
+/**
+ * Line of the brace that opens the body: of this line, or of the one that closes the parameters.
+ */
 function bodyOpens(lines: readonly string[], index: number, indent: string): number | undefined {
   const line = lines[index] ?? "";
   if (line.endsWith("{")) return index;

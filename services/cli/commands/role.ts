@@ -1,5 +1,5 @@
-// `dolium gateway|metadata|storage|keeper --config FILE`: one role in this process. It waits for peers that
-// are not there yet; it refuses a configuration with mistakes, naming each.
+// `dolium gateway` (or metadata, storage, keeper) `--config FILE`: one role in this process. It
+// waits for peers that are not there yet; it refuses a configuration with mistakes, naming each.
 import process from "node:process";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";

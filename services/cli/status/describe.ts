@@ -246,7 +246,9 @@ function lostDisksBeingSearched(report: ClusterReport, map: ClusterMap | undefin
   ).length;
 }
 
-/** From the keepers' heartbeats: by group, the lost disks whose chunks are all queued or repaired. */
+/**
+ * From the keepers' heartbeats: by group, the lost disks whose chunks are all queued or repaired.
+ */
 function searchedDisks(report: ClusterReport): Map<number, Set<number>> {
   const searched = new Map<number, Set<number>>();
   for (const running of report.cluster?.processes ?? []) {
@@ -260,7 +262,10 @@ function searchedDisks(report: ClusterReport): Map<number, Set<number>> {
   return searched;
 }
 
-/** `{ searchedDisks: { group: [disk, ...] } }` as a keeper writes it; anything else counts as nothing. */
+/**
+ * `{ searchedDisks: { group: [disk, ...] } }` as a keeper writes it; anything else counts as
+ * nothing.
+ */
 function keeperDetails(text: string): Readonly<Record<string, readonly number[]>> {
   const parsed: unknown = JSON.parse(text);
   if (typeof parsed !== "object" || parsed === null || !("searchedDisks" in parsed)) return {};

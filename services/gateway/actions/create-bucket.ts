@@ -68,7 +68,9 @@ async function run(context: ServiceContext): Promise<Answer> {
   return emptyAnswer(200, [["Location", location]]);
 }
 
-/** Throws unless creating a bucket that exists, with that owner, is as good as having created it. */
+/**
+ * Throws unless creating a bucket that exists, with that owner, is as good as having created it.
+ */
 function checkExisting({ gateway, identity, request }: ServiceContext, owner: string): void {
   const details = [["BucketName", request.address.bucket ?? ""]] as const;
   if (owner !== identity.userId) throw new S3Error("BucketAlreadyExists", undefined, { details });

@@ -21,7 +21,9 @@ export interface BucketQuestion {
   readonly fresh: boolean;
 }
 
-/** The bucket, if the caller may use it so. Throws InvalidBucketName, NoSuchBucket, AccessDenied. */
+/**
+ * The bucket, if the caller may use it so. Throws InvalidBucketName, NoSuchBucket, AccessDenied.
+ */
 export async function openBucket(
   context: ServiceContext,
   question: BucketQuestion,
@@ -104,7 +106,10 @@ export async function removeBucket(context: ServiceContext, bucket: BucketRecord
   if (reply.outcome !== Outcome.NO_SUCH_BUCKET) checkOutcome(reply.outcome, reply.message);
 }
 
-/** With several groups, looks before the first seal, so that a full one does not leave others sealed. */
+/**
+ * With several groups, looks before the first seal, so that a full one does not leave others
+ * sealed.
+ */
 async function checkEmpty(
   context: ServiceContext,
   bucket: BucketRecord,

@@ -13,7 +13,9 @@ import { type Place, queryAt } from "./name-space.ts";
 /** GetManifest is asked for this many at once. */
 const MANIFESTS_PER_QUERY = 100;
 const QUERY_WIDTH = 4;
-/** How often a read starts over because the object was overwritten while its manifests were fetched. */
+/**
+ * How often a read starts over because the object was overwritten while its manifests were fetched.
+ */
 const ATTEMPTS_MAX = 3;
 
 /** What part of an object is wanted; `all` for the whole. */

@@ -19,7 +19,9 @@ import type { UserIdentity } from "../plugins/authentication.ts";
 export type ObjectHeadersInit = MessageInitShape<typeof ObjectHeadersSchema>;
 
 const STANDARD = "STANDARD";
-/** Classes whose objects can be read at once. All are stored alike; the name is kept for the answer. */
+/**
+ * Classes whose objects can be read at once. All are stored alike; the name is kept for the answer.
+ */
 const STORAGE_CLASSES: ReadonlySet<string> = new Set([
   STANDARD,
   "REDUCED_REDUNDANCY",
@@ -29,7 +31,9 @@ const STORAGE_CLASSES: ReadonlySet<string> = new Set([
   "GLACIER_IR",
 ]);
 
-/** The stored headers of a write. Throws MetadataTooLarge, InvalidArgument, InvalidRedirectLocation. */
+/**
+ * The stored headers of a write. Throws MetadataTooLarge, InvalidArgument, InvalidRedirectLocation.
+ */
 export function headersOfWrite(headers: HeaderList): ObjectHeadersInit {
   const system = collectSystemHeaders(headers);
   return {

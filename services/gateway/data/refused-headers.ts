@@ -15,7 +15,9 @@ const REFUSED_NAMES: ReadonlySet<string> = new Set(["x-amz-tagging"]);
 /** With these the owner of the bucket keeps full control, and nobody else gets any. */
 const ACLS_WITHOUT_EFFECT: ReadonlySet<string> = new Set(["private", "bucket-owner-full-control"]);
 
-/** Throws NotImplemented or AccessControlListNotSupported for headers that would change the outcome. */
+/**
+ * Throws NotImplemented or AccessControlListNotSupported for headers that would change the outcome.
+ */
 export function refuseUnkeptHeaders(headers: HeaderList): void {
   for (const name of headers.names()) {
     const isRefused =

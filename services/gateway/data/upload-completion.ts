@@ -26,7 +26,10 @@ export interface CompletedBody {
   readonly checksums: readonly StoredChecksum[];
 }
 
-/** The same request gives the same digest: SHA-256 over numbers and entity tags as the client named them. */
+/**
+ * The same request gives the same digest: SHA-256 over numbers and entity tags as the client named
+ * them.
+ */
 export function digestOfRequest(named: readonly CompletedPart[]): Uint8Array {
   const hash = createHash("sha256");
   for (const { partNumber, etag } of named) hash.update(`${partNumber} ${etag ?? ""}\n`);

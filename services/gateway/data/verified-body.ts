@@ -99,7 +99,9 @@ export class VerifiedBody {
     return { algorithm, digest: this.digest(algorithm) };
   }
 
-  /** Yields the payload once; ends only after every check. Throws S3Error or StoreError "aborted". */
+  /**
+   * Yields the payload once; ends only after every check. Throws S3Error or StoreError "aborted".
+   */
   async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
     let bytes = 0;
     for await (const view of this.#options.body.read()) {

@@ -1,6 +1,7 @@
 // The one gate for every kind of authentication claim: header, presigned URL and chunked bodies of
-// Signature Version 4, header and presigned URL of Version 2, and requests without any. Guarantees that an identity which leaves here
-// holds the secret of its access key. An unknown key costs the same work as a wrong secret.
+// Signature Version 4, header and presigned URL of Version 2, and requests without any. Guarantees
+// that an identity which leaves here holds the secret of its access key. An unknown key costs the
+// same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import { type V2Claim, verifyV2 } from "../../lib/s3/sigv2/verify-v2.ts";
@@ -104,7 +105,8 @@ export class Authentication {
 
   /**
    * Runs `verify` with the secret of the claim's key. For an unknown key with a secret nobody has,
-   * so that the time taken says nothing; another complaint (clock, scope) stands as for a known key.
+   * so that the time taken says nothing; another complaint (clock, scope) stands as for a known
+   * key.
    */
   async #prove<T>(
     claim: V4Claim | V2Claim,

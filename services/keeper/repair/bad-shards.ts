@@ -15,7 +15,10 @@ export class BadShardCollector {
     this.#deps = deps;
   }
 
-  /** Queues the chunks of newly found bad shards in every group (those that do not own them ignore it). */
+  /**
+   * Queues the chunks of newly found bad shards in every group (those that do not own them ignore
+   * it).
+   */
   async collect(groups: readonly number[], signal: AbortSignal): Promise<number> {
     const { view, log } = this.#deps;
     let queued = 0;

@@ -11,7 +11,9 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionFailure(message);
 }
 
-/** Closes a `switch` over a union: a missing case is a type error, a wrong value at run time throws. */
+/**
+ * Closes a `switch` over a union: a missing case is a type error, a wrong value at run time throws.
+ */
 export function unreachable(value: never): never {
   throw new AssertionFailure(`unreachable: ${String(value)}`);
 }

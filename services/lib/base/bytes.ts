@@ -23,13 +23,18 @@ export function toHex(view: Uint8Array): string {
   return asBuffer(view).toString("hex");
 }
 
-/** Copies lower- or upper-case hex into bytes; undefined when `text` is not an even run of hex digits. */
+/**
+ * Copies lower- or upper-case hex into bytes; undefined when `text` is not an even run of hex
+ * digits.
+ */
 export function fromHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
   return Buffer.from(text, "hex");
 }
 
-/** UTF-8 bytes of `text`. Lone surrogates become U+FFFD: check with `isWellFormed` where it matters. */
+/**
+ * UTF-8 bytes of `text`. Lone surrogates become U+FFFD: check with `isWellFormed` where it matters.
+ */
 export function utf8(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
 }

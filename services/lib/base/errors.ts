@@ -3,15 +3,24 @@
 
 /**
  * What a failed call means for its caller:
- * - `invalid`: the request can never succeed.          - `not-found`: the named thing does not exist.
- * - `exists`: it exists already.                       - `precondition`: a stated condition is false.
- * - `conflict`: state moved meanwhile; read again.     - `not-leader`: ask `leaderHint`.
- * - `stale-epoch`: refresh the map, then try again.    - `sealed`: the bucket is being deleted.
- * - `fenced`: the writer is older than the fence.      - `unavailable`: nothing happened; try elsewhere.
- * - `timeout`: it may or may not have happened.        - `aborted`: the caller gave up.
- * - `no-space`: the disk or cluster is full.           - `io`: a disk failed.
- * - `corrupt`: stored or received bytes are wrong.     - `exhausted`: a bound (queue, memory) is reached.
- * - `denied`: not allowed.                             - `internal`: our mistake.
+ * - `invalid`: the request can never succeed.
+ * - `not-found`: the named thing does not exist.
+ * - `exists`: it exists already.
+ * - `precondition`: a stated condition is false.
+ * - `conflict`: state moved meanwhile; read again.
+ * - `not-leader`: ask `leaderHint`.
+ * - `stale-epoch`: refresh the map, then try again.
+ * - `sealed`: the bucket is being deleted.
+ * - `fenced`: the writer is older than the fence.
+ * - `unavailable`: nothing happened; try elsewhere.
+ * - `timeout`: it may or may not have happened.
+ * - `aborted`: the caller gave up.
+ * - `no-space`: the disk or cluster is full.
+ * - `io`: a disk failed.
+ * - `corrupt`: stored or received bytes are wrong.
+ * - `exhausted`: a bound (queue, memory) is reached.
+ * - `denied`: not allowed.
+ * - `internal`: our mistake.
  */
 export type ErrorCode =
   | "invalid"
@@ -77,7 +86,9 @@ export function isStoreError(error: unknown, code?: ErrorCode): error is StoreEr
   return error instanceof StoreError && (code === undefined || error.code === code);
 }
 
-/** Turns anything thrown into a StoreError; what is not one already becomes `fallback`, cause kept. */
+/**
+ * Turns anything thrown into a StoreError; what is not one already becomes `fallback`, cause kept.
+ */
 export function toStoreError(error: unknown, fallback: ErrorCode = "internal"): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -263,7 +263,9 @@ export class BodyWriter {
     return this.#deps.view.enough(writing.request.policy, held);
   }
 
-  /** Rebuilds shards that did not become durable, on other disks. Throws when that is not possible. */
+  /**
+   * Rebuilds shards that did not become durable, on other disks. Throws when that is not possible.
+   */
   async #fillUp(writing: Writing, record: Chunk, failed: FailedPlaces): Promise<void> {
     const avoided = [...failed.diskIds];
     for (let round = 0; round < FILL_ROUNDS_MAX; round += 1) {
@@ -334,7 +336,10 @@ function notEnough(record: Chunk, why: readonly StoreError[]): StoreError {
   );
 }
 
-/** 16 bytes: the time (6, big-endian milliseconds since 1970) and 10 random ones. Also for upload ids. */
+/**
+ * 16 bytes: the time (6, big-endian milliseconds since 1970) and 10 random ones. Also for upload
+ * ids.
+ */
 export function newManifestId(begunMs: number, random: Random): Uint8Array {
   const id = Buffer.alloc(MANIFEST_TIME_BYTES + MANIFEST_RANDOM_BYTES);
   id.writeUIntBE(begunMs, 0, MANIFEST_TIME_BYTES);

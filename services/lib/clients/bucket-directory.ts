@@ -26,7 +26,9 @@ export class BucketDirectory {
     this.#clock = clock;
   }
 
-  /** The bucket of that name, at most two seconds old; undefined when there is none (never cached). */
+  /**
+   * The bucket of that name, at most two seconds old; undefined when there is none (never cached).
+   */
   async get(name: string, options: MetadataCallOptions = {}): Promise<BucketRecord | undefined> {
     const hit = this.#cached.get(name);
     if (hit !== undefined && hit.until > this.#clock.monotonicMs()) return hit.bucket;

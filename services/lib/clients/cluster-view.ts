@@ -69,7 +69,9 @@ export class ClusterView {
     this.#log = log;
   }
 
-  /** Fetches the map now and then every second, until `stop`. Failures are logged and tried again. */
+  /**
+   * Fetches the map now and then every second, until `stop`. Failures are logged and tried again.
+   */
   start(): void {
     this.#tick();
   }
@@ -152,7 +154,10 @@ export class ClusterView {
     return checker(diskIds);
   }
 
-  /** The node behind a disk, whatever its state; undefined for ids the map does not know or that are out. */
+  /**
+   * The node behind a disk, whatever its state; undefined for ids the map does not know or that are
+   * out.
+   */
   addressOf(diskId: number): DiskAddress | undefined {
     const entry = this.#need().disks.get(diskId);
     return entry?.readable === true ? entry : undefined;

@@ -104,7 +104,9 @@ export class MetadataClient {
     return present(response.reply, "reply");
   }
 
-  /** Linearizable read from a group. Throws StoreError, "sealed" for a bucket that is being deleted. */
+  /**
+   * Linearizable read from a group. Throws StoreError, "sealed" for a bucket that is being deleted.
+   */
   async query<C extends QueryCase>(
     groupId: number,
     kind: Extract<QueryKind, { case: C }>,

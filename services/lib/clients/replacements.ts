@@ -43,7 +43,10 @@ export function chooseReplacements(request: ReplacementRequest): number[] {
   return chosen;
 }
 
-/** Shards in the same domain weigh more than those on the same node, these more than on the same disk. */
+/**
+ * Shards in the same domain weigh more than those on the same node, these more than on the same
+ * disk.
+ */
 function load(held: readonly Candidate[], candidate: Candidate): number {
   let sum = 0;
   for (const other of held) {

@@ -44,7 +44,9 @@ export class StripePool {
     this.#keptMax = options.keptBytes;
   }
 
-  /** A buffer of at least `length` bytes with undefined content; waits until the budget allows it. */
+  /**
+   * A buffer of at least `length` bytes with undefined content; waits until the budget allows it.
+   */
   async acquire(length: number, signal?: AbortSignal): Promise<StripeBuffer> {
     assert(length > 0, "StripePool: empty buffer");
     const taken = Math.ceil(length / ROUND_BYTES) * ROUND_BYTES;

@@ -155,7 +155,9 @@ class GrpcCall implements RawCall {
   }
 }
 
-/** The peer ended the stream before our message: grpc-js then forgets the status it had received. */
+/**
+ * The peer ended the stream before our message: grpc-js then forgets the status it had received.
+ */
 function isWriteAfterEnd({ code, details }: StatusObject): boolean {
   return code === Status.INTERNAL && details.includes("write after end");
 }

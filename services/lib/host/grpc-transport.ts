@@ -11,7 +11,9 @@ import { startGrpcCall } from "./grpc-call.ts";
 import { clusterToken } from "./grpc-status.ts";
 import { createChannel } from "./rpc-channel.ts";
 
-/** HTTP/2 receive window per stream: enough for one message to arrive while another is worked on. */
+/**
+ * HTTP/2 receive window per stream: enough for one message to arrive while another is worked on.
+ */
 export const FLOW_WINDOW_BYTES = 1024 * 1024;
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;

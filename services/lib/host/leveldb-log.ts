@@ -17,7 +17,9 @@ const LAST = 4;
 export interface LogTail {
   readonly offset: number;
   readonly reason: string;
-  /** The file simply stops inside the record, or holds only zeros from there: no bytes contradict. */
+  /**
+   * The file simply stops inside the record, or holds only zeros from there: no bytes contradict.
+   */
   readonly incomplete: boolean;
 }
 

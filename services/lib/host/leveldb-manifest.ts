@@ -7,7 +7,9 @@ import { ByteReader } from "./byte-reader.ts";
 export interface LiveFiles {
   /** Table number to size in bytes. */
   readonly tables: ReadonlyMap<number, number>;
-  /** Logs below this number are obsolete, except `previousLogNumber`. Zero: no log was needed yet. */
+  /**
+   * Logs below this number are obsolete, except `previousLogNumber`. Zero: no log was needed yet.
+   */
   readonly logNumber: number;
   readonly previousLogNumber: number;
 }

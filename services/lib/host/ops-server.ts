@@ -38,7 +38,9 @@ export interface OpsServerOptions {
 }
 
 export interface OpsServer {
-  /** Binds `host:port` (port 0 picks one) and resolves with the bound address; "io" when it cannot. */
+  /**
+   * Binds `host:port` (port 0 picks one) and resolves with the bound address; "io" when it cannot.
+   */
   listen(address: string): Promise<string>;
   close(): Promise<void>;
 }

@@ -23,7 +23,9 @@ export interface ProcessLifeOptions {
 }
 
 export interface ProcessLife {
-  /** Call right after opening something; `close` runs before those of all that was opened earlier. */
+  /**
+   * Call right after opening something; `close` runs before those of all that was opened earlier.
+   */
   onStop(name: string, close: () => Promise<void>): void;
   /** Closes everything once; resolves with the exit code, 0 if all closed well and in time. */
   stop(reason: string): Promise<number>;

@@ -11,7 +11,10 @@ export interface DiskFile {
   size(): Promise<number>;
   /** Fills `into` from `offset`; returns the bytes read, short only at the end of the file. */
   read(into: Uint8Array, offset: number): Promise<number>;
-  /** Writes every byte of `pieces`, in order, from `offset`; a short count is an error, not a result. */
+  /**
+   * Writes every byte of `pieces`, in order, from `offset`; a short count is an error, not a
+   * result.
+   */
   write(pieces: readonly Uint8Array[], offset: number): Promise<void>;
   /**
    * Resolves when all bytes written before the call are power-safe (fdatasync). After one failure
@@ -30,7 +33,9 @@ export interface DiskUsage {
 export type OpenMode = "read" | "write" | "create";
 
 export interface Disk {
-  /** "create" fails with "exists" when the file is there; "write" opens an existing file for both. */
+  /**
+   * "create" fails with "exists" when the file is there; "write" opens an existing file for both.
+   */
   open(path: string, mode: OpenMode): Promise<DiskFile>;
   /** Names in a folder, sorted; "not-found" when it does not exist. */
   list(path: string): Promise<string[]>;
@@ -39,7 +44,9 @@ export interface Disk {
   remove(path: string): Promise<void>;
   removeTree(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
-  /** Makes creations, renames and removals inside the folder power-safe (fsync of the directory). */
+  /**
+   * Makes creations, renames and removals inside the folder power-safe (fsync of the directory).
+   */
   syncDirectory(path: string): Promise<void>;
   usage(path: string): Promise<DiskUsage>;
 }

@@ -19,7 +19,9 @@ export interface RaftEntry {
   readonly index: number;
   readonly term: number;
   readonly kind: EntryKind;
-  /** Empty in the entry a new leader appends, and in the `members` entry that leaves a joint state. */
+  /**
+   * Empty in the entry a new leader appends, and in the `members` entry that leaves a joint state.
+   */
   readonly data: Uint8Array;
 }
 
@@ -30,7 +32,9 @@ export interface HardState {
   readonly commit: number;
 }
 
-/** Who takes part. `votersOutgoing` is empty outside a joint state. Lists are in ascending order. */
+/**
+ * Who takes part. `votersOutgoing` is empty outside a joint state. Lists are in ascending order.
+ */
 export interface ConfState {
   readonly voters: readonly RaftId[];
   readonly learners: readonly RaftId[];
@@ -45,7 +49,9 @@ export interface MemberChange {
 }
 
 export interface MembersProposal {
-  /** One change is applied at once, several by way of a joint state. None: leave the joint state. */
+  /**
+   * One change is applied at once, several by way of a joint state. None: leave the joint state.
+   */
   readonly changes: readonly MemberChange[];
   /**
    * `auto` (default): joint only when needed, left by itself. `implicit`: always joint, left by
@@ -205,8 +211,9 @@ export interface MessageHead {
 
 /**
  * A message to send. With kind `snapshot` the host first streams the state it offered at
- * `snapshot.index`, then sends `bytes`, and calls `reportSnapshot` when that succeeded or failed. It
- * may still name the offer before the present one: a host that has dropped that reports a failure.
+ * `snapshot.index`, then sends `bytes`, and calls `reportSnapshot` when that succeeded or failed.
+ * It may still name the offer before the present one: a host that has dropped that reports a
+ * failure.
  */
 export interface OutgoingMessage extends MessageHead {
   readonly bytes: Uint8Array;
@@ -322,7 +329,8 @@ export interface GroupStatus {
 export interface RaftCore {
   /**
    * Throws `exists` when open already, `invalid` when the parts do not fit together, `corrupt` when
-   * they show that the log lost something (it ends before `commit` or `appliedIndex`, or has a hole).
+   * they show that the log lost something (it ends before `commit` or `appliedIndex`, or has a
+   * hole).
    */
   openGroup(options: GroupOptions): void;
   closeGroup(groupId: RaftId): void;
@@ -395,13 +403,17 @@ export interface RaftCore {
 }
 
 export interface RaftCoreOptions {
-  /** Seeds election timeouts: the same seed and the same calls give the same trace. 64 bits count. */
+  /**
+   * Seeds election timeouts: the same seed and the same calls give the same trace. 64 bits count.
+   */
   readonly seed: bigint;
   /** Defaults to the built core; compile once where many instances are made (`compileRaftCore`). */
   readonly module?: RaftCoreModule;
 }
 
-/** A new instance without groups: about 1.2 MiB, some milliseconds when it must be compiled first. */
+/**
+ * A new instance without groups: about 1.2 MiB, some milliseconds when it must be compiled first.
+ */
 export function createRaftCore(options: RaftCoreOptions): RaftCore {
   return new WasmRaftCore(options.module ?? compileRaftCore(), options.seed);
 }

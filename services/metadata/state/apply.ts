@@ -1,7 +1,8 @@
-// A replica's state as a state machine over a key-value store. A list of log entries becomes one atomic
-// write: their effects, the index they bring the state to, the membership, and the digest of it all.
-// The same log gives the same bytes on every replica. Every write is synced before the next: LevelDB's log
-// then has at most a torn tail after a power cut that hits all replicas at once, and always opens.
+// A replica's state as a state machine over a key-value store. A list of log entries becomes one
+// atomic write: their effects, the index they bring the state to, the membership, and the digest of
+// it all. The same log gives the same bytes on every replica. Every write is synced before the
+// next: LevelDB's log then has at most a torn tail after a power cut that hits all replicas at
+// once, and always opens.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { assert } from "../../lib/base/assert.ts";
 import { copyBytes } from "../../lib/base/bytes.ts";

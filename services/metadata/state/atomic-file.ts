@@ -1,5 +1,6 @@
-// Small files that are replaced as a whole: after a crash either the old or the new content is there. The
-// last 9 bytes are a line feed and a CRC-32 in hex; a file that does not end so is corrupt.
+// Small files that are replaced as a whole: after a crash either the old or the new content is
+// there. The last 9 bytes are a line feed and a CRC-32 in hex; a file that does not end so is
+// corrupt.
 import { crc32 } from "node:zlib";
 import { fromUtf8, utf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";

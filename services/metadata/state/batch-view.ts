@@ -1,5 +1,6 @@
-// The state as it is while a batch of commands is being applied: what the store holds, under what the
-// batch has changed so far. Collects the changes as one write and keeps the digest of the whole state.
+// The state as it is while a batch of commands is being applied: what the store holds, under what
+// the batch has changed so far. Collects the changes as one write and keeps the digest of the whole
+// state.
 //
 // Only one view exists at a time, and the store is not written while it does.
 import { assert } from "../../lib/base/assert.ts";

@@ -1,6 +1,6 @@
-// Values of the state store: 4 bytes CRC-32 (little-endian) over key and payload, then the payload. The
-// store underneath does not notice rot (RELIABILITY: facts), and a value under a wrong key is as bad as a
-// wrong value: both fail here with "corrupt", which fails the replica.
+// Values of the state store: 4 bytes CRC-32 (little-endian) over key and payload, then the payload.
+// The store underneath does not notice rot (RELIABILITY: facts), and a value under a wrong key is
+// as bad as a wrong value: both fail here with "corrupt", which fails the replica.
 import { crc32 } from "node:zlib";
 import { StoreError } from "../../lib/base/errors.ts";
 

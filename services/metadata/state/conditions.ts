@@ -1,6 +1,7 @@
-// Conditions of a write against the current version of its key, as AWS evaluates them: If-Match on a key
-// that is not there (or whose current version is a delete marker) is "no such key", a false condition is
-// "precondition failed". Source: S3 user guide, "conditional writes" and "conditional deletes".
+// Conditions of a write against the current version of its key, as AWS evaluates them: If-Match on
+// a key that is not there (or whose current version is a delete marker) is "no such key", a false
+// condition is "precondition failed". Source: S3 user guide, "conditional writes" and "conditional
+// deletes".
 import { type Condition, Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 

@@ -1,6 +1,6 @@
 // What a command knows besides the state: the leader's stamp, its place in the log, and the group's
-// clocks and counters. Sequences grow with every use, whatever the leaders' clocks do, so versions and
-// modification times of a group never go back.
+// clocks and counters. Sequences grow with every use, whatever the leaders' clocks do, so versions
+// and modification times of a group never go back.
 import { create } from "@bufbuild/protobuf";
 import { assert } from "../../lib/base/assert.ts";
 import { type GroupMeta, GroupMetaSchema } from "../../lib/gen/dolium/record/v1/group_pb.ts";

@@ -1,7 +1,7 @@
-// A digest of a set of entries that does not depend on their order, so that it can be kept up to date by
-// subtracting what goes and adding what comes. Four lanes of 32 bits; an entry adds a hash of its key,
-// the checksum of its value and the length. Replicas compare digests to notice that they differ by
-// accident; it is no defence against forgers.
+// A digest of a set of entries that does not depend on their order, so that it can be kept up to
+// date by subtracting what goes and adding what comes. Four lanes of 32 bits; an entry adds a hash
+// of its key, the checksum of its value and the length. Replicas compare digests to notice that
+// they differ by accident; it is no defence against forgers.
 import { assert } from "../../lib/base/assert.ts";
 import { CHECKSUM_BYTES, storedChecksum } from "./checked-value.ts";
 

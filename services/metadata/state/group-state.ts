@@ -1,5 +1,5 @@
-// The state of one replica of one group, on disk: `current` names the folder of the store in use, so that
-// a restored state replaces the former one in a single rename. Every read checks its value.
+// The state of one replica of one group, on disk: `current` names the folder of the store in use,
+// so that a restored state replaces the former one in a single rename. Every read checks its value.
 import { assert } from "../../lib/base/assert.ts";
 import { Mutex } from "../../lib/base/bounded.ts";
 import { equalBytes } from "../../lib/base/bytes.ts";
@@ -31,7 +31,10 @@ export interface StateDeps {
   readonly kvFactory: KvFactory;
 }
 
-/** A store in use and who looks at it: short reads, which it waits for, and long ones, which it ends. */
+/**
+ * A store in use and who looks at it: short reads, which it waits for, and long ones, which it
+ * ends.
+ */
 class Store {
   readonly number: number;
   readonly kv: Kv;
@@ -107,7 +110,9 @@ export class GroupState implements StateMachine {
     this.#applier = new Applier(store.kv);
   }
 
-  /** Opens the state in `folder`, or makes an empty one. Throws "corrupt" when it must be rebuilt. */
+  /**
+   * Opens the state in `folder`, or makes an empty one. Throws "corrupt" when it must be rebuilt.
+   */
   static async open(deps: StateDeps, folder: string): Promise<GroupState> {
     const { disk } = deps;
     if (!(await disk.exists(folder))) await disk.mkdir(folder);
@@ -224,8 +229,8 @@ export class GroupState implements StateMachine {
   }
 
   /**
-   * Reads every value and recomputes the digest. Throws "corrupt" when a checksum is wrong or the digest
-   * is not the one kept. `pace` is told the bytes read and may wait.
+   * Reads every value and recomputes the digest. Throws "corrupt" when a checksum is wrong or the
+   * digest is not the one kept. `pace` is told the bytes read and may wait.
    */
   async audit(pace: (bytes: number) => Promise<void>): Promise<void> {
     const store = this.#store;
@@ -303,7 +308,9 @@ async function removeOthers(
   }
 }
 
-/** Writes a snapshot into an empty store, each batch power-safe before the next; gives the digest. */
+/**
+ * Writes a snapshot into an empty store, each batch power-safe before the next; gives the digest.
+ */
 async function fill(kv: Kv, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const entries = readSnapshot(chunks);
   let operations: KvOperation[] = [];

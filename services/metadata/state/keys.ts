@@ -1,7 +1,8 @@
-// Keys of the state store. The first byte names the table, numbers are big-endian, so that byte order is
-// the order in which things are listed. Where a key of an object is not the last part it is escaped
-// (00 becomes 00 FF) and ended by 00 00, which keeps the order of keys with any bytes in them.
-// Golden bytes: test/fixtures/records/keys.json. Never change an encoding; add a table instead.
+// Keys of the state store. The first byte names the table, numbers are big-endian, so that byte
+// order is the order in which things are listed. Where a key of an object is not the last part it
+// is escaped (00 becomes 00 FF) and ended by 00 00, which keeps the order of keys with any bytes in
+// them. Golden bytes: test/fixtures/records/keys.json. Never change an encoding; add a table
+// instead.
 import { assert } from "../../lib/base/assert.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 

@@ -1,6 +1,6 @@
-// Manifests and what happens to them: stored with the entries their unfinished chunks need in the repair
-// queue, freed into the garbage queue. Every shard of a committed manifest is named by exactly one of
-// the two, so nothing is deleted that is used and nothing is forgotten.
+// Manifests and what happens to them: stored with the entries their unfinished chunks need in the
+// repair queue, freed into the garbage queue. Every shard of a committed manifest is named by
+// exactly one of the two, so nothing is deleted that is used and nothing is forgotten.
 import { create } from "@bufbuild/protobuf";
 import { toHex } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";

@@ -1,5 +1,5 @@
-// Typed records over checked values: what is stored under a key is a protobuf message of a known type.
-// Bytes that do not decode are "corrupt", like a wrong checksum.
+// Typed records over checked values: what is stored under a key is a protobuf message of a known
+// type. Bytes that do not decode are "corrupt", like a wrong checksum.
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { StoreError } from "../../lib/base/errors.ts";
 import type { KeyRange } from "./keys.ts";

@@ -1,6 +1,7 @@
-// The table of replies: a command that comes again (its answer was lost) is answered from here instead of
-// being applied twice. Replies are forgotten after ten minutes, or sooner when there are very many; which
-// ones depends only on the replicated state, so every replica forgets the same at the same command.
+// The table of replies: a command that comes again (its answer was lost) is answered from here
+// instead of being applied twice. Replies are forgotten after ten minutes, or sooner when there are
+// very many; which ones depends only on the replicated state, so every replica forgets the same at
+// the same command.
 import { create } from "@bufbuild/protobuf";
 import {
   ReplyAgeSchema,

@@ -1,7 +1,8 @@
-// A state as a stream of bytes, cut into chunks: magic and version; then for each entry the lengths of key
-// (u32, little-endian) and stored value (u32), key, value, in byte order of keys; then a key length of
-// 0xFFFFFFFF, the number of entries (u64) and the digest of them all (16). Entries local to a replica are
-// left out. The receiver checks every value's checksum, the order, the count and the digest.
+// A state as a stream of bytes, cut into chunks: magic and version; then for each entry the lengths
+// of key (u32, little-endian) and stored value (u32), key, value, in byte order of keys; then a key
+// length of 0xFFFFFFFF, the number of entries (u64) and the digest of them all (16). Entries local
+// to a replica are left out. The receiver checks every value's checksum, the order, the count and
+// the digest.
 import { assert } from "../../lib/base/assert.ts";
 import { compareBytes, copyBytes, equalBytes } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
@@ -71,8 +72,8 @@ class ChunkCutter {
 }
 
 /**
- * Reads a stream back (no bytes at all: an empty state); yields entries in order and returns the digest once the end was verified. Throws
- * StoreError "corrupt" when anything is wrong or missing.
+ * Reads a stream back (no bytes at all: an empty state); yields entries in order and returns the
+ * digest once the end was verified. Throws StoreError "corrupt" when anything is wrong or missing.
  */
 export async function* readSnapshot(
   chunks: AsyncIterable<Uint8Array>,

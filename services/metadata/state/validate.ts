@@ -1,5 +1,5 @@
-// Is a command well formed? Asked by the leader before it proposes (the caller gets "invalid") and again
-// when a command is applied, so that no malformed one ever reaches a function of commands/.
+// Is a command well formed? Asked by the leader before it proposes (the caller gets "invalid") and
+// again when a command is applied, so that no malformed one ever reaches a function of commands/.
 import { compareBytes, equalBytes } from "../../lib/base/bytes.ts";
 import {
   DATA_SHARDS_MAX,

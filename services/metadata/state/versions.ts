@@ -1,6 +1,6 @@
-// Versions of a key. The current one is the head (a delete marker may be current); older ones stand apart,
-// newest first, so that listings of current objects read heads only. Bytes of inline bodies stand apart
-// from the records too. A key has at most one null version, wherever it is.
+// Versions of a key. The current one is the head (a delete marker may be current); older ones stand
+// apart, newest first, so that listings of current objects read heads only. Bytes of inline bodies
+// stand apart from the records too. A key has at most one null version, wherever it is.
 import { create } from "@bufbuild/protobuf";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";

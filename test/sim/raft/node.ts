@@ -145,7 +145,9 @@ export class SimNode {
     else this.disk.crash(mode);
   }
 
-  /** The disk as long as this life lasts: a call made in the instant of a crash must not outlive it. */
+  /**
+   * The disk as long as this life lasts: a call made in the instant of a crash must not outlive it.
+   */
   #diskOf(number: number): Disk {
     const { disk } = this;
     const alive = <T>(call: () => Promise<T>): Promise<T> =>

@@ -1,5 +1,5 @@
-// The gateway when the rest of the cluster misbehaves: sealed buckets, moved ranges, lost manifests,
-// services that are away. Doubles play the faults; the HTTP is real.
+// The gateway when the rest of the cluster misbehaves: sealed buckets, moved ranges, lost
+// manifests, services that are away. Doubles play the faults; the HTTP is real.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, test } from "node:test";

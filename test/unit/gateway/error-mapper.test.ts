@@ -1,4 +1,5 @@
-// The error mapper: every code and outcome becomes the right S3 error, and no inner detail gets out.
+// The error mapper: every code and outcome becomes the right S3 error, and no inner detail gets
+// out.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkOutcome, toS3Error } from "../../../services/gateway/error-mapper.ts";

@@ -1,4 +1,5 @@
-// The S3 port as HTTP sees it: broken requests, 100-continue, cut bodies, slow clients, health, limits.
+// The S3 port as HTTP sees it: broken requests, 100-continue, cut bodies, slow clients, health,
+// limits.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";

@@ -1,5 +1,5 @@
-// A real gateway on a real port, over metadata and bodies in memory: what the gateway does alone is tested
-// with real HTTP, and failures of the rest are played by the doubles.
+// A real gateway on a real port, over metadata and bodies in memory: what the gateway does alone is
+// tested with real HTTP, and failures of the rest are played by the doubles.
 
 import { type S3Settings, s3Settings } from "../../../services/gateway/config.ts";
 import type { Credential, MetadataAccess } from "../../../services/gateway/dependencies.ts";

@@ -1,5 +1,6 @@
-// One index group in memory, for tests of the gateway: versions, uploads, parts and manifests of any number
-// of buckets, with the outcomes that the comments of proto/dolium/record/v1/command.proto name.
+// One index group in memory, for tests of the gateway: versions, uploads, parts and manifests of
+// any number of buckets, with the outcomes that the comments of
+// proto/dolium/record/v1/command.proto name.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { compareBytes, toHex } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";

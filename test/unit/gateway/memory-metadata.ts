@@ -1,5 +1,6 @@
-// The metadata service as the gateway sees it, in memory: commands and queries over maps, applied at once,
-// following the comments of proto/dolium. For tests of the gateway alone; the real one has its own.
+// The metadata service as the gateway sees it, in memory: commands and queries over maps, applied
+// at once, following the comments of proto/dolium. For tests of the gateway alone; the real one has
+// its own.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type {

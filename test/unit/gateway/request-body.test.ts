@@ -1,4 +1,5 @@
-// The pace of a request body: idle and slow clients are cut, a slow consumer is not blamed on the client.
+// The pace of a request body: idle and slow clients are cut, a slow consumer is not blamed on the
+// client.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RequestBody } from "../../../services/gateway/data/request-body.ts";

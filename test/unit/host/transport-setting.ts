@@ -28,7 +28,9 @@ export interface Setting {
 export const { echo, spread, gather, talk } = EchoService.method;
 export const SOON = { deadlineMs: 10_000 };
 export const MIB = 1024 * 1024;
-/** More than any transport may hold back for one stalled reader: windows, sockets, a message or two. */
+/**
+ * More than any transport may hold back for one stalled reader: windows, sockets, a message or two.
+ */
 export const IN_FLIGHT_MAX = 10;
 
 export const coded = (code: ErrorCode) => (error: unknown) => {

@@ -1,5 +1,5 @@
-// Metadata replicas in one process: real files, real LevelDB and Raft log, an in-process network. Replicas
-// are stopped, wiped, damaged and started again by name.
+// Metadata replicas in one process: real files, real LevelDB and Raft log, an in-process network.
+// Replicas are stopped, wiped, damaged and started again by name.
 import { rm } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { present } from "../../../services/lib/base/assert.ts";

@@ -1,5 +1,5 @@
-// A state machine over a real LevelDB in a temporary folder, driven by hand: commands become log entries
-// one by one or in batches, queries see the state between them.
+// A state machine over a real LevelDB in a temporary folder, driven by hand: commands become log
+// entries one by one or in batches, queries see the state between them.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,7 +43,9 @@ export const stateDeps: StateDeps = {
   kvFactory: createKvFactory({ cacheBytes: 1 << 20, verifyOnOpen: true }),
 };
 
-/** Removed after the test, once `stop` has let go of it (hooks run in the order they were added). */
+/**
+ * Removed after the test, once `stop` has let go of it (hooks run in the order they were added).
+ */
 export async function temporaryFolder(
   context: TestContext,
   stop: () => Promise<void> = async () => undefined,

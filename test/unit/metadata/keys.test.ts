@@ -1,4 +1,5 @@
-// Keys: order is kept for keys with any bytes, encodings come apart again, ranges hold what they should.
+// Keys: order is kept for keys with any bytes, encodings come apart again, ranges hold what they
+// should.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

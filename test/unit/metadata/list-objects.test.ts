@@ -1,5 +1,5 @@
-// ListObjects against a plain model: every page of every combination of prefix, delimiter and limit, with
-// keys of any bytes; and that common prefixes are jumped over.
+// ListObjects against a plain model: every page of every combination of prefix, delimiter and
+// limit, with keys of any bytes; and that common prefixes are jumped over.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,5 +1,5 @@
-// Golden bytes of the Raft log: a newer release must read what an older one wrote. The fixture changes
-// only together with the format's version.
+// Golden bytes of the Raft log: a newer release must read what an older one wrote. The fixture
+// changes only together with the format's version.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// PutObject and DeleteObjects: conditions, versioning states, the null version, promotion, fences, seals,
-// and what becomes garbage or repair work.
+// PutObject and DeleteObjects: conditions, versioning states, the null version, promotion, fences,
+// seals, and what becomes garbage or repair work.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";

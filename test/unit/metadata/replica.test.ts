@@ -1,5 +1,5 @@
-// Three replicas: founding, commands through any of them, a leader that dies, a disk that is lost, a table
-// that rots, and what a lone replica may and may not do.
+// Three replicas: founding, commands through any of them, a leader that dies, a disk that is lost,
+// a table that rots, and what a lone replica may and may not do.
 import assert from "node:assert/strict";
 import { open, readdir, rename, stat } from "node:fs/promises";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// What happens to shards: relocation by compare-and-swap, the repair queue, the garbage queue, and the
-// verdicts that decide whether a storage node may delete something.
+// What happens to shards: relocation by compare-and-swap, the repair queue, the garbage queue, and
+// the verdicts that decide whether a storage node may delete something.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";

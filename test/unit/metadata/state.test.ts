@@ -1,5 +1,5 @@
-// The state machine as Raft drives it: batches, replies to repeated commands, snapshots and restores, the
-// digest, and bad bytes.
+// The state machine as Raft drives it: batches, replies to repeated commands, snapshots and
+// restores, the digest, and bad bytes.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

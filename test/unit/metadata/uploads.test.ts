@@ -1,4 +1,5 @@
-// Multipart uploads: parts and their replacement, completing (once, again, wrongly), aborting, listing.
+// Multipart uploads: parts and their replacement, completing (once, again, wrongly), aborting,
+// listing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";

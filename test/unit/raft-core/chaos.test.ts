@@ -1,6 +1,6 @@
 // Random runs against the promises of Raft: one leader a term, one value an index, reads that miss
-// nothing acknowledged, catching up once faults end, and the same trace for the same seed. RAFT_SEEDS
-// sets the number of runs, RAFT_SEED a single one.
+// nothing acknowledged, catching up once faults end, and the same trace for the same seed.
+// RAFT_SEEDS sets the number of runs, RAFT_SEED a single one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileRaftCore } from "../../../services/lib/raft/core.ts";

@@ -1,6 +1,6 @@
-// A random run of one group: messages late, lost, doubled and out of order, slow disks, crashes, cut
-// logs, small tails, snapshots that fail, changes of membership, leader transfers, reads. After every
-// step the promises of Raft are checked against a model that sees all replicas.
+// A random run of one group: messages late, lost, doubled and out of order, slow disks, crashes,
+// cut logs, small tails, snapshots that fail, changes of membership, leader transfers, reads. After
+// every step the promises of Raft are checked against a model that sees all replicas.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { RaftCoreModule } from "../../../services/lib/raft/core.ts";

@@ -1,5 +1,6 @@
-// The consensus core's boundary: what it refuses and with which error, many groups in one instance, bytes
-// that survive memory growth, damage, malformed messages, and the death of a trapped instance.
+// The consensus core's boundary: what it refuses and with which error, many groups in one instance,
+// bytes that survive memory growth, damage, malformed messages, and the death of a trapped
+// instance.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

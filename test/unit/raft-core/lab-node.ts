@@ -1,6 +1,6 @@
-// One replica as a careful host runs it, with a disk and a state machine in memory: what is durable and
-// what is not are kept apart, so that a restart loses exactly what a crash would lose. The state machine
-// keeps the text of every entry it applied.
+// One replica as a careful host runs it, with a disk and a state machine in memory: what is durable
+// and what is not are kept apart, so that a restart loses exactly what a crash would lose. The
+// state machine keeps the text of every entry it applied.
 import assert from "node:assert/strict";
 import {
   type ConfState,

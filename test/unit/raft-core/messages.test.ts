@@ -1,6 +1,6 @@
-// Messages as a peer, a stranger or a broken link may send them: malformed ones are refused, others'
-// ignored, contradictions with what was acknowledged reported as damage. None may trap the instance,
-// which would stop every group of the process.
+// Messages as a peer, a stranger or a broken link may send them: malformed ones are refused,
+// others' ignored, contradictions with what was acknowledged reported as damage. None may trap the
+// instance, which would stop every group of the process.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,5 +1,5 @@
-// Scripts against a small cluster, and the trace they leave: every Ready, message and answer in words.
-// A fixture is a list of blocks "commands, ----, expected trace"; comments start with #.
+// Scripts against a small cluster, and the trace they leave: every Ready, message and answer in
+// words. A fixture is a list of blocks "commands, ----, expected trace"; comments start with #.
 import assert from "node:assert/strict";
 import type {
   MessageHead,

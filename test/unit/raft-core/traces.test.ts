@@ -1,5 +1,5 @@
-// Scripted traces of the consensus core: test/fixtures/raft/*.txt hold the commands and what must come
-// out. RAFT_TRACES=write rewrites the expectations; read the difference before keeping it.
+// Scripted traces of the consensus core: test/fixtures/raft/*.txt hold the commands and what must
+// come out. RAFT_TRACES=write rewrites the expectations; read the difference before keeping it.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// RaftCore over the WebAssembly core: each method writes its arguments, makes one call, reads its result.
-// Decides nothing; what is decided about Raft is decided inside (src/group.rs).
+// RaftCore over the WebAssembly core: each method writes its arguments, makes one call, reads its
+// result. Decides nothing; what is decided about Raft is decided inside (src/group.rs).
 import { assert } from "../../base/assert.ts";
 import type {
   AppliedMembers,

@@ -1,6 +1,6 @@
-// Arguments and results of the WebAssembly core: the counterpart of src/codec.rs. Little endian, lists
-// with a 32-bit count, byte strings with a 32-bit length, ids and indexes as 64-bit floats that hold
-// integers below 2^53. Both sides are of one build, so nothing is versioned.
+// Arguments and results of the WebAssembly core: the counterpart of src/codec.rs. Little endian,
+// lists with a 32-bit count, byte strings with a 32-bit length, ids and indexes as 64-bit floats
+// that hold integers below 2^53. Both sides are of one build, so nothing is versioned.
 import { assert } from "../../base/assert.ts";
 import type { ConfState, RaftEntry } from "../core.ts";
 

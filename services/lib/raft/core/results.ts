@@ -1,5 +1,5 @@
-// Reads the core's results into the interface's records: the counterpart of src/report.rs. Fields are
-// read in the order in which they are written there.
+// Reads the core's results into the interface's records: the counterpart of src/report.rs. Fields
+// are read in the order in which they are written there.
 
 import { unreachable } from "../../base/assert.ts";
 import type {

@@ -1,6 +1,7 @@
-// Compiles and runs the core's WebAssembly: calls with one batch of arguments and one batch of results,
-// errors by code, and the rule that a trapped instance is dead. The module has no imports, so nothing
-// outside can be called from inside. Memory may grow in any call: views are made anew after each.
+// Compiles and runs the core's WebAssembly: calls with one batch of arguments and one batch of
+// results, errors by code, and the rule that a trapped instance is dead. The module has no imports,
+// so nothing outside can be called from inside. Memory may grow in any call: views are made anew
+// after each.
 import { createHash } from "node:crypto";
 import { AssertionFailure, assert } from "../../base/assert.ts";
 import { type ErrorCode, StoreError } from "../../base/errors.ts";
@@ -45,7 +46,9 @@ export function compileRaftCore(wasm?: Uint8Array): RaftCoreModule {
   return new (runtime().Module)(bytes);
 }
 
-/** Functions of src/lib.rs that take (group, number, length of the arguments) and return a status. */
+/**
+ * Functions of src/lib.rs that take (group, number, length of the arguments) and return a status.
+ */
 export type Operation =
   | "open_group"
   | "close_group"
@@ -147,7 +150,8 @@ export class CoreInstance {
     try {
       return operation(...numbers);
     } catch (error) {
-      // Traps arrive as RuntimeError, exhausted stacks as RangeError: state inside is torn either way.
+      // Traps arrive as RuntimeError, exhausted stacks as RangeError: state inside is torn either
+      // way.
       this.#death = this.#lastWords(error);
       const failure = new AssertionFailure(`the consensus core failed: ${this.#death}`);
       failure.cause = error;

@@ -1,5 +1,5 @@
-// AbortUpload: takes an upload away and frees its parts. Works on sealed buckets too: that is how their
-// uploads become garbage.
+// AbortUpload: takes an upload away and frees its parts. Works on sealed buckets too: that is how
+// their uploads become garbage.
 import {
   type AbortUpload,
   Outcome,

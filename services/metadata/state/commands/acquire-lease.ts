@@ -1,5 +1,5 @@
-// AcquireLease: granted when the lease is free, ran out by the leaders' clocks, or is the holder's own
-// (then it is renewed under its token). A new holder gets a larger token than any before.
+// AcquireLease: granted when the lease is free, ran out by the leaders' clocks, or is the holder's
+// own (then it is renewed under its token). A new holder gets a larger token than any before.
 import { create } from "@bufbuild/protobuf";
 import {
   type LeaseRecord,

@@ -1,5 +1,5 @@
-// Every command and the pure function that applies it. A function sees the state through the view, gets
-// time and randomness from the context, and never throws for what a client can cause.
+// Every command and the pure function that applies it. A function sees the state through the view,
+// gets time and randomness from the context, and never throws for what a client can cause.
 import { unreachable } from "../../../lib/base/assert.ts";
 import type { Command, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";

@@ -1,6 +1,6 @@
-// CompleteUpload: turns parts into a version in one step. The parts' manifests stay as they are, a part
-// list names them; parts that are not in it are freed. The answer is remembered, so that the same
-// Complete again, even much later, is answered alike.
+// CompleteUpload: turns parts into a version in one step. The parts' manifests stay as they are, a
+// part list names them; parts that are not in it are freed. The answer is remembered, so that the
+// same Complete again, even much later, is answered alike.
 import { create } from "@bufbuild/protobuf";
 import { present } from "../../../lib/base/assert.ts";
 import { equalBytes } from "../../../lib/base/bytes.ts";

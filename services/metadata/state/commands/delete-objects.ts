@@ -1,5 +1,5 @@
-// DeleteObjects: deletes current versions (or lays delete markers over them, by versioning) and named
-// versions. Each target has its own result; deleting what is not there is fine.
+// DeleteObjects: deletes current versions (or lays delete markers over them, by versioning) and
+// named versions. Each target has its own result; deleting what is not there is fine.
 import { create } from "@bufbuild/protobuf";
 import {
   type DeleteObjects,
@@ -65,7 +65,8 @@ async function deleteTarget(
     });
   }
   if (target.versionId.byteLength > 0) return deleteVersion(view, context, { place, target });
-  // A bucket that says "off" while the key has versions lost its setting: nothing is destroyed then.
+  // A bucket that says "off" while the key has versions lost its setting: nothing is destroyed
+  // then.
   const isPlain = versioning === Versioning.OFF && (head === undefined || head.nullVersion);
   if (!isPlain) return layMarker(view, context, { place, target, versioning });
   if (head !== undefined) {

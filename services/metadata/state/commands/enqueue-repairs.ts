@@ -1,5 +1,5 @@
-// EnqueueRepairs: puts chunks that were found damaged on the repair queue. Chunks that this group does not
-// own (any more) are ignored.
+// EnqueueRepairs: puts chunks that were found damaged on the repair queue. Chunks that this group
+// does not own (any more) are ignored.
 import { create } from "@bufbuild/protobuf";
 import { equalBytes } from "../../../lib/base/bytes.ts";
 import type { EnqueueRepairs, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";

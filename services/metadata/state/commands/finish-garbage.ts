@@ -1,5 +1,5 @@
-// FinishGarbage: takes garbage whose shards are deleted off the queue; shards on disks that could not be
-// reached stay. Records that are gone already are skipped.
+// FinishGarbage: takes garbage whose shards are deleted off the queue; shards on disks that could
+// not be reached stay. Records that are gone already are skipped.
 
 import type { FinishGarbage, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { GarbageIndexSchema } from "../../../lib/gen/dolium/record/v1/group_pb.ts";

@@ -1,4 +1,5 @@
-// PutPart: adds a part to an upload, or replaces the earlier one of that number, whose body is freed.
+// PutPart: adds a part to an upload, or replaces the earlier one of that number, whose body is
+// freed.
 import { create } from "@bufbuild/protobuf";
 import { present } from "../../../lib/base/assert.ts";
 import {

@@ -1,6 +1,7 @@
-// RegisterNode: a storage node says who it is and which disks it has. Nodes are known by name, disks by
-// the uuid they were formatted with; both keep their id for ever. A disk that the node does not name any
-// more is OUT; when it comes back it is taken back under its own id, because its shards never change.
+// RegisterNode: a storage node says who it is and which disks it has. Nodes are known by name,
+// disks by the uuid they were formatted with; both keep their id for ever. A disk that the node
+// does not name any more is OUT; when it comes back it is taken back under its own id, because its
+// shards never change.
 import { create } from "@bufbuild/protobuf";
 import { equalBytes } from "../../../lib/base/bytes.ts";
 import {

@@ -1,5 +1,5 @@
-// ReleaseLease: gives a lease back. The record stays, so that tokens go on growing. Releasing what is not
-// held (any more) changes nothing.
+// ReleaseLease: gives a lease back. The record stays, so that tokens go on growing. Releasing what
+// is not held (any more) changes nothing.
 import { LeaseRecordSchema } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   Outcome,

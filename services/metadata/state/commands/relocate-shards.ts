@@ -1,5 +1,5 @@
-// RelocateShards: moves shards of one chunk by compare-and-swap. The old places become garbage, limited to
-// copies older than this relocation, because a later one may come back to them.
+// RelocateShards: moves shards of one chunk by compare-and-swap. The old places become garbage,
+// limited to copies older than this relocation, because a later one may come back to them.
 import { create } from "@bufbuild/protobuf";
 import { equalBytes } from "../../../lib/base/bytes.ts";
 import {

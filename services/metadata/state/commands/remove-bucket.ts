@@ -1,5 +1,5 @@
-// RemoveBucket: frees the name of a bucket whose groups have sealed it. The id says which bucket is meant,
-// so that a late repetition never removes a new bucket of the same name.
+// RemoveBucket: frees the name of a bucket whose groups have sealed it. The id says which bucket is
+// meant, so that a late repetition never removes a new bucket of the same name.
 import { BucketRecordSchema } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   Outcome,

@@ -1,5 +1,5 @@
-// SealBucket: refuses all further writes to a bucket that holds no version. A seal is for ever, as bucket
-// ids are never used again.
+// SealBucket: refuses all further writes to a bucket that holds no version. A seal is for ever, as
+// bucket ids are never used again.
 import { create } from "@bufbuild/protobuf";
 import {
   Outcome,

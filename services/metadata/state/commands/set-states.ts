@@ -1,5 +1,5 @@
-// SetStates: changes states of nodes and disks. Unknown ones, and nodes that are not in the expected state
-// any more, are passed over; the epoch grows only when something changed.
+// SetStates: changes states of nodes and disks. Unknown ones, and nodes that are not in the
+// expected state any more, are passed over; the epoch grows only when something changed.
 import { NodeState } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   Outcome,

@@ -2,7 +2,9 @@
 import { StoreError } from "../../../lib/base/errors.ts";
 import { type KeyRange, type Table, tableRange } from "../keys.ts";
 
-/** Keys of `table` after `cursor` (empty: all). Throws StoreError "invalid" for another table's key. */
+/**
+ * Keys of `table` after `cursor` (empty: all). Throws StoreError "invalid" for another table's key.
+ */
 export function rangeAfter(table: Table, cursor: Uint8Array): KeyRange {
   const whole = tableRange(table);
   if (cursor.byteLength === 0) return whole;

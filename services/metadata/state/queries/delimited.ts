@@ -1,8 +1,11 @@
-// Common prefixes: keys that share what stands before the first delimiter after the listing's prefix are
-// listed as one. Works on bytes, with a delimiter of any length.
+// Common prefixes: keys that share what stands before the first delimiter after the listing's
+// prefix are listed as one. Works on bytes, with a delimiter of any length.
 import { asBuffer } from "../../../lib/base/bytes.ts";
 
-/** The common prefix of `key`, delimiter included; undefined when it has none. A view or equal bytes. */
+/**
+ * The common prefix of `key`, delimiter included; undefined when it has none. A view or equal
+ * bytes.
+ */
 export function commonPrefix(
   key: Uint8Array,
   { prefix, delimiter }: { readonly prefix: Uint8Array; readonly delimiter: Uint8Array },

@@ -1,5 +1,6 @@
-// ListObjects: current objects in byte order of their keys. Common prefixes are jumped over, never walked
-// through, so a page costs what it shows and not what lies below it. Delete markers are passed over.
+// ListObjects: current objects in byte order of their keys. Common prefixes are jumped over, never
+// walked through, so a page costs what it shows and not what lies below it. Delete markers are
+// passed over.
 import { create } from "@bufbuild/protobuf";
 import { compareBytes, copyBytes } from "../../../lib/base/bytes.ts";
 import {

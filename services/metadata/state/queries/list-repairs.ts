@@ -1,4 +1,5 @@
-// ListRepairs: the repair queue in order of bucket, manifest and chunk. The cursor is the last key shown.
+// ListRepairs: the repair queue in order of bucket, manifest and chunk. The cursor is the last key
+// shown.
 import { create } from "@bufbuild/protobuf";
 import {
   type ListRepairsAnswer,

@@ -1,6 +1,6 @@
-// ListUploads: uploads in progress in order of key, then of upload id. For the cleaner of stale uploads it
-// also walks all buckets of the group, sealed ones too; the key marker is then the bucket id (4 bytes,
-// big-endian) and the key.
+// ListUploads: uploads in progress in order of key, then of upload id. For the cleaner of stale
+// uploads it also walks all buckets of the group, sealed ones too; the key marker is then the
+// bucket id (4 bytes, big-endian) and the key.
 import { create } from "@bufbuild/protobuf";
 import { compareBytes, copyBytes } from "../../../lib/base/bytes.ts";
 import { StoreError } from "../../../lib/base/errors.ts";

@@ -1,6 +1,6 @@
-// OwnedManifests: which shards does this group still need, which wait as garbage, which may go? Only what
-// is in no manifest, in no garbage record, and began before the fence is DISOWNED: nothing older than the
-// fence can be committed any more. Everything in doubt is PENDING.
+// OwnedManifests: which shards does this group still need, which wait as garbage, which may go?
+// Only what is in no manifest, in no garbage record, and began before the fence is DISOWNED:
+// nothing older than the fence can be committed any more. Everything in doubt is PENDING.
 import { create } from "@bufbuild/protobuf";
 import { equalBytes } from "../../../lib/base/bytes.ts";
 import {

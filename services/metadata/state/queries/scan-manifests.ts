@@ -1,5 +1,5 @@
-// ScanManifests: walks all manifests of the group. A page ends after a bound of records looked at, so it
-// may be empty and still have a cursor to go on from.
+// ScanManifests: walks all manifests of the group. A page ends after a bound of records looked at,
+// so it may be empty and still have a cursor to go on from.
 import { create } from "@bufbuild/protobuf";
 import {
   type ScanManifestsAnswer,
