@@ -1,5 +1,6 @@
 // Raft's traffic for the replica that is open at the moment. The service is registered once, before
 // the process listens; what comes in goes to the open replica, or is refused while there is none.
+import { deferred } from "../lib/base/bounded.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { RaftService } from "../lib/gen/dolium/raft/v1/raft_pb.ts";
 import type { Clock } from "../lib/ports/clock.ts";
@@ -18,12 +19,16 @@ export interface RaftRoutesDeps {
   readonly metrics: Metrics;
 }
 
-type Handlers = ServiceHandlers<typeof RaftService>;
+interface OpenReplica {
+  readonly handlers: ServiceHandlers<typeof RaftService>;
+  /** Rejects when the replica closes. */
+  readonly closed: Promise<never>;
+}
 
 export class RaftRoutes {
   readonly #deps: RaftRoutesDeps;
   readonly #peers: readonly Peer[];
-  #open: Handlers | undefined;
+  #open: OpenReplica | undefined;
 
   constructor(deps: RaftRoutesDeps, peers: readonly Peer[]) {
     this.#deps = deps;
@@ -32,8 +37,10 @@ export class RaftRoutes {
 
   register(rpc: RpcServer): void {
     rpc.add(RaftService, {
-      exchange: (requests, context) => this.#handlers().exchange(requests, context),
-      installSnapshot: (requests, context) => this.#handlers().installSnapshot(requests, context),
+      exchange: (requests, context) =>
+        this.#whileOpen((handlers) => handlers.exchange(requests, context)),
+      installSnapshot: (requests, context) =>
+        this.#whileOpen((handlers) => handlers.installSnapshot(requests, context)),
     });
   }
 
@@ -49,20 +56,29 @@ export class RaftRoutes {
       clusterId,
       addressOf: (id) => this.#peers.find(({ name }) => isIdOf(id, name))?.address,
     });
-    const handlers = traffic.handlers();
-    this.#open = handlers;
+    const { promise: closed, reject } = deferred<never>();
+    // Nobody may be listening when it closes.
+    closed.catch(() => undefined);
+    const open = { handlers: traffic.handlers(), closed };
+    this.#open = open;
     return {
       sender: traffic,
       attach: (receiver) => traffic.attach(receiver),
       close: async () => {
-        if (this.#open === handlers) this.#open = undefined;
+        if (this.#open === open) this.#open = undefined;
+        reject(new StoreError("unavailable", "the replica was closed"));
         await traffic.close();
       },
     };
   }
 
-  #handlers(): Handlers {
+  /**
+   * A stream ends with the replica it came to: its sender then connects anew, to the next one. Left open
+   * it would feed a host that is gone.
+   */
+  async #whileOpen<T>(call: (handlers: OpenReplica["handlers"]) => Promise<T>): Promise<T> {
     if (this.#open === undefined) throw new StoreError("unavailable", "no replica is open here");
-    return this.#open;
+    const { handlers, closed } = this.#open;
+    return Promise.race([call(handlers), closed]);
   }
 }
