@@ -73,8 +73,8 @@ export class RaftRoutes {
   }
 
   /**
-   * A stream ends with the replica it came to: its sender then connects anew, to the next one. Left open
-   * it would feed a host that is gone.
+   * A stream ends with the replica it came to: its sender then connects anew, to the next one. Left
+   * open it would feed a host that is gone.
    */
   async #whileOpen<T>(call: (handlers: OpenReplica["handlers"]) => Promise<T>): Promise<T> {
     if (this.#open === undefined) throw new StoreError("unavailable", "no replica is open here");

@@ -46,6 +46,8 @@ export class MetadataServer {
   readonly #digests: DigestWatch;
   readonly #audit: Audit;
   readonly #status: StatusSource;
+  /** Groups this replica leads. */
+  readonly #leads = new Set<number>();
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -139,7 +141,11 @@ export class MetadataServer {
   }
 
   #leaderChanged(groupId: number, isLeader: boolean): void {
-    this.#deps.log.info("leadership", { groupId, isLeader });
+    if (this.#leads.has(groupId) !== isLeader) {
+      this.#deps.log.info(isLeader ? "leads a group" : "leads a group no more", { groupId });
+    }
+    if (isLeader) this.#leads.add(groupId);
+    else this.#leads.delete(groupId);
     if (groupId === ROOT_GROUP) this.#cluster.leaderChanged(isLeader);
   }
 

@@ -1,5 +1,5 @@
-// The pure decisions of a replica: states of storage nodes by silence, digests by majority, recovery,
-// conditions of configuration, ids and the identity file.
+// The pure decisions of a replica: states of storage nodes by silence, digests by majority,
+// recovery, conditions of configuration, ids and the identity file.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// A replica that is wrong without a bad checksum: its digest differs from the others', or its values are
-// not what its digest says. Either way it rebuilds itself and the others never notice.
+// A replica that is wrong without a bad checksum: its digest differs from the others', or its values
+// are not what its digest says. Either way it rebuilds itself and the others never notice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";

@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Outcome, type Reply, Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import {
+  Outcome,
+  type Reply,
+  Versioning,
+} from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { type CommandKind, idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 import { Model, type ModelVersion, placesOf } from "./model.ts";
@@ -167,7 +171,13 @@ class Run {
     const manifest = this.#manifest(name, more);
     const partNumber = 1 + (more % 3);
     const part = { partNumber, size: manifest.size, manifestId: manifest.manifestId };
-    const value = { ...this.#place, key: key(name), uploadId, part, manifest: structuredClone(manifest) };
+    const value = {
+      ...this.#place,
+      key: key(name),
+      uploadId,
+      part,
+      manifest: structuredClone(manifest),
+    };
     if (upload === undefined) {
       return this.#expect({ case: "putPart", value }, Outcome.NO_SUCH_UPLOAD);
     }

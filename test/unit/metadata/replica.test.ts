@@ -261,3 +261,39 @@ test("replicas of another cluster are refused", async (t) => {
   const request = { clusterId: "another", members, groupIds: [1] };
   await assert.rejects(channel.unary(bootstrap, request, call), { code: "conflict" });
 });
+
+test("a listing under churn skips and repeats no key that stays", async (t) => {
+  const cluster = await TestCluster.start(t, { names: ["only"] });
+  await cluster.serving();
+  const stable = Array.from({ length: 40 }, (_, at) => `k${String(at * 5).padStart(3, "0")}`);
+  for (const name of stable) await putInline(cluster, name);
+  let isDone = false;
+  const churn = async (): Promise<void> => {
+    for (let at = 0; !isDone; at += 1) {
+      const name = `k${String((at * 37) % 200).padStart(3, "0")}x`;
+      await putInline(cluster, name);
+      const targets = [{ key: key(name) }];
+      const value = { bucketId: 1, targets, versioning: Versioning.OFF };
+      if (at % 2 === 0) await cluster.client.execute(INDEX, { case: "deleteObjects", value });
+    }
+  };
+  const writer = churn();
+  for (let round = 0; round < 10; round += 1) {
+    const seen: string[] = [];
+    let startAfter: Uint8Array = new Uint8Array(0);
+    for (let truncated = true; truncated; ) {
+      const value = { bucketId: 1, limit: 7, startAfter };
+      const page = await cluster.client.query(INDEX, { case: "listObjects", value });
+      seen.push(...page.entries.map((entry) => Buffer.from(entry.key).toString()));
+      truncated = page.truncated;
+      startAfter = page.nextStartAfter;
+    }
+    assert.deepEqual(seen, [...new Set(seen)].sort());
+    assert.deepEqual(
+      seen.filter((name) => !name.endsWith("x")),
+      stable,
+    );
+  }
+  isDone = true;
+  await writer;
+});

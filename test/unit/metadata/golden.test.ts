@@ -1,0 +1,364 @@
+// Golden bytes of every stored format: what this release writes, and that it reads what stands in
+// test/fixtures/records. When a record gains a field, add a fixture; never change one released.
+// With DOLIUM_WRITE_FIXTURES set, fixtures that do not exist yet are written.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import {
+  BucketRecordSchema,
+  ClusterMapSchema,
+  LeaseRecordSchema,
+} from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
+import {
+  LoggedCommandSchema,
+  ReplySchema,
+} from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import {
+  BucketSealSchema,
+  CompletedAgeSchema,
+  GarbageIndexSchema,
+  GroupMetaSchema,
+  NullPointerSchema,
+  ReplicaMarkSchema,
+  ReplyAgeSchema,
+  StoredReplySchema,
+} from "../../../services/lib/gen/dolium/record/v1/group_pb.ts";
+import {
+  CompletedUploadSchema,
+  GarbageSchema,
+  ManifestSchema,
+  PartListSchema,
+  PartSchema,
+  RepairEntrySchema,
+  UploadSchema,
+  VersionSchema,
+} from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { decodeChecked, encodeChecked } from "../../../services/metadata/state/checked-value.ts";
+import { Digest } from "../../../services/metadata/state/digest.ts";
+import * as keys from "../../../services/metadata/state/keys.ts";
+
+const FOLDER = join(import.meta.dirname, "../../fixtures/records");
+const WRITES = process.env.DOLIUM_WRITE_FIXTURES !== undefined;
+
+const ID = "AAECAwQFBgcICQoLDA0ODw==";
+const OTHER_ID = "8PHy8/T19vf4+fr7/P3+/w==";
+const KEY = "Zm9sZGVyL2tleQA=";
+const CHECKSUM = {
+  algorithm: "CHECKSUM_ALGORITHM_CRC64NVME",
+  type: "CHECKSUM_TYPE_FULL_OBJECT",
+  value: "AQIDBAUGBwg=",
+};
+const CHUNK = {
+  chunkId: OTHER_ID,
+  size: 33554432,
+  diskIds: [1, 0, 300],
+  placementGroup: 77,
+  relaxed: true,
+  relocatedMs: "1700000000001",
+};
+const HEADERS = {
+  contentType: "text/plain",
+  cacheControl: "no-store",
+  userMetadata: [{ name: "a", value: "ä" }],
+};
+const PART = {
+  partNumber: 10000,
+  size: "5368709120",
+  md5: ID,
+  checksums: [CHECKSUM],
+  manifestId: ID,
+};
+const DISK = {
+  diskId: 3,
+  diskUuid: ID,
+  weight: "4000000000000",
+  state: "DISK_STATE_READ_ONLY",
+  stateSinceMs: "1700000000000",
+};
+const NODE = {
+  nodeId: 2,
+  name: "s-1",
+  address: "s-1:9100",
+  campus: "main",
+  rack: "r1",
+  host: "h1",
+  state: "NODE_STATE_DRAINING",
+  stateSinceMs: "1700000000000",
+  disks: [DISK],
+};
+const POLICY = {
+  name: "standard",
+  dataShards: 4,
+  parityShards: 2,
+  failureDomain: "node",
+  cellBytes: 131072,
+};
+const VERSION = {
+  versionId: ID,
+  nullVersion: true,
+  modifiedMs: "1700000000000",
+  size: "12345678901",
+  etag: "0123456789abcdef0123456789abcdef-3",
+  headers: HEADERS,
+  checksums: [CHECKSUM],
+  storageClass: "STANDARD",
+  owner: "ann_org",
+  partListId: ID,
+  tags: [{ name: "t", value: "v" }],
+};
+
+/** Every record with every field set once. */
+const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
+  ["version", VersionSchema, VERSION],
+  ["version-inline", VersionSchema, { versionId: ID, size: "3", inline: "YWJj" }],
+  ["version-marker", VersionSchema, { versionId: ID, deleteMarker: true, modifiedMs: "1" }],
+  [
+    "manifest",
+    ManifestSchema,
+    {
+      manifestId: ID,
+      policy: "standard",
+      dataShards: 4,
+      parityShards: 2,
+      cellBytes: 131072,
+      size: "33554432",
+      mapEpoch: "9",
+      chunks: [CHUNK],
+      key: KEY,
+    },
+  ],
+  ["part", PartSchema, { ...PART, modifiedMs: "1700000000000" }],
+  ["part-list", PartListSchema, { parts: [PART] }],
+  [
+    "upload",
+    UploadSchema,
+    {
+      uploadId: ID,
+      bucketId: 7,
+      key: KEY,
+      createdMs: "1",
+      headers: HEADERS,
+      storageClass: "STANDARD",
+      owner: "ann_org",
+      checksumAlgorithm: "CHECKSUM_ALGORITHM_SHA256",
+      checksumType: "CHECKSUM_TYPE_COMPOSITE",
+      touchedMs: "2",
+      tags: [{ name: "t", value: "v" }],
+    },
+  ],
+  [
+    "completed-upload",
+    CompletedUploadSchema,
+    {
+      uploadId: ID,
+      key: KEY,
+      etag: "e-1",
+      versionId: OTHER_ID,
+      completedMs: "3",
+      checksums: [CHECKSUM],
+      size: "4",
+      partsDigest: "qrvM",
+    },
+  ],
+  [
+    "garbage",
+    GarbageSchema,
+    {
+      sequence: "111411200000000000",
+      freedMs: "1700000000000",
+      bucketId: 7,
+      key: KEY,
+      manifestId: ID,
+      shards: [{ chunkId: OTHER_ID, shardIndex: 5, diskId: 3 }],
+      begunBeforeMs: "1700000000002",
+    },
+  ],
+  [
+    "repair-entry",
+    RepairEntrySchema,
+    {
+      bucketId: 7,
+      key: KEY,
+      manifestId: ID,
+      chunkId: OTHER_ID,
+      sinceMs: "5",
+      owed: 2,
+      relaxed: true,
+    },
+  ],
+  [
+    "cluster-map",
+    ClusterMapSchema,
+    {
+      epoch: "12",
+      clusterId: "c",
+      nodes: [NODE],
+      policies: [POLICY],
+      defaultPolicy: "standard",
+      placementGroupCount: 256,
+      indexGroups: [2, 3],
+      nextNodeId: 3,
+      nextDiskId: 4,
+    },
+  ],
+  [
+    "bucket",
+    BucketRecordSchema,
+    {
+      bucketId: 7,
+      name: "books",
+      owner: "ann_org",
+      createdMs: "6",
+      region: "here",
+      policy: "standard",
+      ranges: [{ start: "", end: "bQ==", groupId: 2, epoch: "1" }],
+      revision: "8",
+    },
+  ],
+  ["lease", LeaseRecordSchema, { name: "scrub", holder: "keeper-0", expiresMs: "9", token: "10" }],
+  [
+    "group-meta",
+    GroupMetaSchema,
+    {
+      lastSequence: "111411200000000001",
+      fenceMs: "1",
+      versions: "2",
+      noncurrentVersions: "3",
+      bodyBytes: "4",
+      uploads: "5",
+      garbageEntries: "6",
+      repairEntries: "7",
+      shardsOwed: "8",
+      replies: "9",
+      lastBucketId: 10,
+    },
+  ],
+  ["stored-reply", StoredReplySchema, { index: "11", reply: "CAE=" }],
+  ["reply-age", ReplyAgeSchema, { commandId: ID, appliedMs: "12" }],
+  ["bucket-seal", BucketSealSchema, { sealedMs: "13" }],
+  ["null-pointer", NullPointerSchema, { sequence: "14" }],
+  ["garbage-index", GarbageIndexSchema, { sequences: ["15", "16"] }],
+  ["completed-age", CompletedAgeSchema, { bucketId: 7, uploadId: ID, completedMs: "17" }],
+  [
+    "replica-mark",
+    ReplicaMarkSchema,
+    {
+      index: "18",
+      term: "19",
+      confState: "AQ==",
+      digest: ID,
+      markedIndex: "20",
+      markedDigest: OTHER_ID,
+    },
+  ],
+  [
+    "logged-put",
+    LoggedCommandSchema,
+    {
+      commandId: ID,
+      nowMs: "1700000000000",
+      random: "AQIDBAUGBwg=",
+      command: {
+        putObject: {
+          bucketId: 7,
+          key: KEY,
+          version: VERSION,
+          condition: { ifAbsent: true, ifMatch: ["e"] },
+          versioning: "VERSIONING_ENABLED",
+        },
+      },
+    },
+  ],
+  [
+    "reply",
+    ReplySchema,
+    { outcome: "OUTCOME_PRECONDITION_FAILED", message: "m", putObject: { existingEtag: "e" } },
+  ],
+];
+
+const id = Buffer.from(ID, "base64");
+const name = Buffer.from("a\0b", "latin1");
+
+const KEYS: Readonly<Record<string, Uint8Array>> = {
+  mark: keys.MARK_KEY,
+  meta: keys.META_KEY,
+  cluster: keys.CLUSTER_KEY,
+  head: keys.headKey(7, name),
+  version: keys.versionKey(7, name, 0x0102030405060708n),
+  nullPointer: keys.nullPointerKey(7, name),
+  body: keys.bodyKey(7, id),
+  manifest: keys.manifestKey(7, id),
+  partList: keys.partListKey(7, id),
+  upload: keys.uploadKey(7, name, id),
+  part: keys.partKey(7, id, 10_000),
+  completed: keys.completedKey(7, id),
+  completedAge: keys.completedAgeKey(0x0102030405060708n),
+  garbage: keys.garbageKey(0x0102030405060708n),
+  garbageIndex: keys.garbageIndexKey(7, id),
+  repair: keys.repairKey(7, id, Buffer.from(OTHER_ID, "base64")),
+  seal: keys.sealKey(7),
+  reply: keys.replyKey(id),
+  replyAge: keys.replyAgeKey(513),
+  bucketName: keys.bucketNameKey("books"),
+  ownedBucket: keys.ownedBucketKey("ann_org", "books"),
+  lease: keys.leaseKey("scrub"),
+};
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** The fixture of that name; written first where that was asked for and there is none. */
+function fixture(file: string, made: JsonValue): JsonValue {
+  const path = join(FOLDER, file);
+  if (WRITES && !existsSync(path)) {
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(path, `${JSON.stringify(made, undefined, 2)}\n`);
+  }
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+for (const [file, schema, record] of RECORDS) {
+  test(`${file}: written as ever, and read back`, () => {
+    const message = fromJson(schema, record);
+    const bytes = toBinary(schema, message);
+    const golden = fixture(`${file}.json`, { record, hex: hex(bytes) });
+    assert.ok(typeof golden === "object" && golden !== null && !Array.isArray(golden));
+    assert.equal(hex(bytes), golden.hex);
+    const stored = fromBinary(schema, Buffer.from(String(golden.hex), "hex"));
+    assert.deepEqual(
+      toJson(schema, stored),
+      toJson(schema, fromJson(schema, golden.record ?? null)),
+    );
+    assert.equal(hex(toBinary(schema, stored)), golden.hex);
+  });
+}
+
+test("keys are written as ever", () => {
+  const made = Object.fromEntries(Object.entries(KEYS).map(([key, bytes]) => [key, hex(bytes)]));
+  assert.deepEqual(made, fixture("keys.json", made));
+});
+
+test("every table has a key among them, and no two share a letter", () => {
+  const letters = new Set(Object.values(KEYS).map((bytes) => bytes[0]));
+  assert.equal(letters.size, Object.keys(keys.TABLE).length);
+  for (const letter of Object.values(keys.TABLE)) assert.ok(letters.has(letter));
+});
+
+test("stored values and digests are written as ever", () => {
+  const key = keys.headKey(7, name);
+  const stored = encodeChecked(key, Buffer.from("payload"));
+  const digest = new Digest();
+  digest.add(key, stored);
+  digest.add(keys.META_KEY, encodeChecked(keys.META_KEY, new Uint8Array(0)));
+  const made = { stored: hex(stored), digest: hex(digest.bytes()) };
+  assert.deepEqual(made, fixture("stored-value.json", made));
+  assert.equal(Buffer.from(decodeChecked(key, stored)).toString(), "payload");
+});
