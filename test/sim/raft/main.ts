@@ -1,6 +1,6 @@
-// Runs the Raft simulation over seeds: `node test/sim/raft/main.ts --seeds A..B [--planted BUG]
-// [--verbose]`. Stops at the first failing seed and prints the command that repeats it; the exit
-// code is then 1.
+// Runs the Raft simulation over seeds:
+// `node test/sim/raft/main.ts --seeds A..B [--planted BUG] [--brief] [--verbose]`.
+// Stops at the first failing seed and prints the command that repeats it; the exit code is then 1.
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { LogLine } from "../observers.ts";
@@ -19,6 +19,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1..100" },
     planted: { type: "string" },
+    brief: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
@@ -37,6 +38,7 @@ for (let seed = from ?? 1; seed <= (to ?? from ?? 1); seed += 1) {
   try {
     const report = await simulate({
       seed,
+      brief: values.brief,
       ...(planted === undefined ? {} : { planted }),
       ...(values.verbose ? { lines } : {}),
     });
@@ -51,9 +53,10 @@ for (let seed = from ?? 1; seed <= (to ?? from ?? 1); seed += 1) {
     if (error instanceof Error && error.cause !== undefined) {
       process.stderr.write(`cause: ${error.cause instanceof Error ? error.cause.stack : ""}\n`);
     }
+    const brief = values.brief ? " --brief" : "";
     const bug = planted === undefined ? "" : ` --planted ${planted}`;
     process.stderr.write(
-      `repeat: node test/sim/raft/main.ts --seeds ${seed}..${seed}${bug} --verbose\n`,
+      `repeat: node test/sim/raft/main.ts --seeds ${seed}..${seed}${brief}${bug} --verbose\n`,
     );
     process.exitCode = 1;
     break;

@@ -16,6 +16,8 @@ import type { PlantedBug } from "./planted.ts";
 export interface RunOptions {
   readonly seed: number;
   readonly planted?: PlantedBug;
+  /** Half the time under faults; a run of its own, not the first half of the long one. */
+  readonly brief?: boolean;
   /** Kept when given: what the nodes logged. */
   readonly lines?: LogLine[];
 }
@@ -34,7 +36,8 @@ export interface RunReport {
 const HEAL_MS = 30_000;
 
 /** Throws Violation when a check fails or the service does not come back. */
-export async function simulate({ seed, planted, lines }: RunOptions): Promise<RunReport> {
+export async function simulate(options: RunOptions): Promise<RunReport> {
+  const { seed, planted, lines, brief = false } = options;
   const random = createSimRandom(seed);
   const clock = new SimClock();
   const checker = new Checker();
@@ -68,7 +71,7 @@ export async function simulate({ seed, planted, lines }: RunOptions): Promise<Ru
   const nemesis = new Nemesis(world);
   await clock.run(random.between(400, 1000), stop);
   void nemesis.run();
-  await clock.run(clock.monotonicMs() + random.between(1200, 4200), stop);
+  await clock.run(clock.monotonicMs() + random.between(1200, 4200) / (brief ? 2 : 1), stop);
   for (const client of clients) client.stopped = true;
   await heal(world, nemesis, stop);
   if (violation === undefined) finalCheck(world);

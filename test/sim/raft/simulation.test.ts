@@ -28,9 +28,9 @@ test(`${SEEDS} seeds of faults lose, reorder and invent nothing, and heal`, asyn
 
 async function runSeed(seed: number): Promise<RunReport> {
   try {
-    return await simulate({ seed });
+    return await simulate({ seed, brief: true });
   } catch (error) {
-    const repeat = `node test/sim/raft/main.ts --seeds ${seed}..${seed} --verbose`;
+    const repeat = `node test/sim/raft/main.ts --seeds ${seed}..${seed} --brief --verbose`;
     throw new Error(`seed ${seed} failed; repeat: ${repeat}`, { cause: error });
   }
 }
