@@ -343,14 +343,16 @@ function summaryOf(
   mayFail: MayFail,
   durability: DurabilityView,
 ): string {
-  const count = (number: number, what: string): string =>
-    `any ${number} ${what}${number === 1 ? "" : "s"}`;
-  const margins = [
-    count(mayFail.storageNodes, "storage node"),
-    count(mayFail.metadataReplicas, "metadata replica"),
-  ];
-  const margin = `${margins.join(" and ")} may fail`;
+  const { storageNodes, disks, metadataReplicas } = mayFail;
+  const stores = storageNodes > 0 ? anyOf(storageNodes, "storage node") : anyOf(disks, "disk");
+  const margin = `${stores} and ${anyOf(metadataReplicas, "metadata replica")} may fail`;
   const repairing = `repairing ${durability.chunksWaitingForRepair} chunks`;
   if (problems.length === 0) return `healthy: ${margin}; ${repairing}`;
-  return `degraded: ${problems[0]}${problems.length > 1 ? ` and ${problems.length - 1} more` : ""}; ${margin}; ${repairing}`;
+  const more = problems.length > 1 ? ` and ${problems.length - 1} more` : "";
+  return `degraded: ${problems[0]}${more}; ${margin}; ${repairing}`;
+}
+
+function anyOf(count: number, what: string): string {
+  if (count === 0) return `no ${what}`;
+  return `any ${count} ${what}${count === 1 ? "" : "s"}`;
 }
