@@ -53,6 +53,8 @@ export class Lifecycle {
   #state = "starting";
   #isHanded = false;
   #recoveries = 0;
+  /** Said once, however often it is decided. */
+  #lastRecovery = "";
   #leaderlessSinceMs: number | undefined;
 
   constructor(deps: LifecycleDeps) {
@@ -223,7 +225,11 @@ export class Lifecycle {
       canReplay: groupId !== undefined && replica?.canReplay(groupId) === true,
       othersServe: othersServe(answers, this.identity.groupIds, config.peers.length),
     });
-    log.info("metadata replica recovers", { groupId, how: recovery.kind, why: error.message });
+    const how = `${groupId} ${recovery.kind} ${error.message}`;
+    if (how !== this.#lastRecovery) {
+      log.info("metadata replica recovers", { groupId, how: recovery.kind, why: error.message });
+    }
+    this.#lastRecovery = how;
     switch (recovery.kind) {
       case "keep":
         this.#state = `failed: ${error.message}`;

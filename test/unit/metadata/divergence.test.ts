@@ -1,6 +1,5 @@
-// A replica that is wrong without a bad checksum: its digest differs from the others', or its values
-// are not what its digest says. Either way it rebuilds itself and the others never notice.
-import assert from "node:assert/strict";
+// A replica that is wrong without a bad checksum: its digest differs from that of the others, or its
+// values are not what its digest says. Either way it rebuilds itself and the others never notice.
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { MetadataService } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
