@@ -1,5 +1,6 @@
-// A replica that is wrong without a bad checksum: its digest differs from that of the others, or its
-// values are not what its digest says. Either way it rebuilds itself and the others never notice.
+// A replica that is wrong without a bad checksum: its digest differs from that of the others, or
+// its values are not what its digest says. It rebuilds itself, and the others never notice.
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { MetadataService } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
