@@ -221,8 +221,8 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
         },
       },
     });
-    life.onStop(name, () => replica.close());
     life.onStop(`${name} calls`, () => server.close(1000));
+    life.onStop(name, () => replica.close());
     outer.push(server);
   }
   keepPlan(embedded, names, outer);

@@ -10,8 +10,9 @@ export async function start(frame: Frame): Promise<Running> {
     config: frame.config,
     fatal: (error) => endProcess(frame, error),
   });
-  frame.life.onStop("metadata", () => metadata.close());
+  // Closed in reverse: the replica hands leadership over while the others can still reach it.
   frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
+  frame.life.onStop("metadata", () => metadata.close());
   return { facts: { rpc: metadata.address }, waitingFor: () => undefined };
 }
 
