@@ -13,6 +13,7 @@ export interface Status {
       readonly diskId: number;
       readonly state: string;
       readonly scrubPasses: number;
+      readonly shardCount: number;
     }[];
   }[];
   readonly groups: readonly {

@@ -38,7 +38,7 @@ test("random runs keep the promises of Raft", () => {
   if (only !== undefined) return;
   // A run that does nothing would pass too.
   for (const [name, sum] of Object.entries(sums))
-    assert.ok(sum > count / 2, `${name} is exercised`);
+    assert.ok(sum > count / 8, `${name} is exercised`);
 });
 
 test("the same seed gives the same trace, another seed another", () => {
