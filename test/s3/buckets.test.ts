@@ -1,4 +1,6 @@
 // Bucket actions: create, list, head, location, versioning, delete, and what is not implemented.
+// Actions: ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation,
+// GetBucketVersioning.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Caller, pathOf, textAt, textsOf } from "./caller.ts";

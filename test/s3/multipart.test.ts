@@ -1,4 +1,6 @@
 // Multipart uploads: create, upload, copy, list, complete, abort, and everything they refuse.
+// Actions: CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload,
+// AbortMultipartUpload, ListParts, ListMultipartUploads.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
