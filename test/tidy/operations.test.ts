@@ -1,4 +1,5 @@
-// Every row of the operation table is tested by name, has its own file, and is named as AWS names it.
+// Every row of the operation table is tested by name, has its own file, and is named as AWS names
+// it.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
