@@ -2,12 +2,12 @@
 // JSON lines, kills and restarts its processes. Everything it started is gone after `stop`.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
+import { FreePorts } from "../../services/cli/dev/free-ports.ts";
 import { eventually } from "./eventually.ts";
 
 export interface RunningProcess {
@@ -38,15 +38,6 @@ const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
 export class LocalCluster {
   readonly dataDir: string;
   readonly #ownsData: boolean;
@@ -66,7 +57,7 @@ export class LocalCluster {
 
   static async start(options: ClusterOptions = {}): Promise<LocalCluster> {
     const cluster = new LocalCluster(options);
-    cluster.#s3Port = await freePort();
+    cluster.#s3Port = await new FreePorts().take();
     await cluster.#launch();
     return cluster;
   }

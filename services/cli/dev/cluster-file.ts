@@ -3,9 +3,9 @@
 // added.
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { UsageError } from "../command-line.ts";
+import { FreePorts } from "./free-ports.ts";
 
 export type Role = "metadata" | "storage" | "gateway" | "keeper";
 
@@ -65,12 +65,13 @@ export async function preparePlan(dataDir: string, shape: ClusterShape): Promise
     ["keeper", 1],
   ];
   const processes: PlannedProcess[] = [];
+  const ports = new FreePorts();
   for (const [role, count] of wanted) {
     for (let number = 1; number <= count; number += 1) {
       const name = role === "keeper" ? role : `${role}-${number}`;
       const known = kept?.processes.find((candidate) => candidate.name === name);
       const s3Port = role === "gateway" && number === 1 ? shape.s3Port : undefined;
-      processes.push(known ?? (await planProcess(dataDir, name, role)));
+      processes.push(known ?? (await planProcess(ports, join(dataDir, name), { name, role })));
       const last = processes.length - 1;
       const planned = processes[last];
       if (s3Port !== undefined && planned !== undefined) processes[last] = { ...planned, s3Port };
@@ -110,29 +111,20 @@ function checkShape(kept: ClusterPlan | undefined, shape: ClusterShape): void {
   }
 }
 
-async function planProcess(dataDir: string, name: string, role: Role): Promise<PlannedProcess> {
+async function planProcess(
+  ports: FreePorts,
+  dir: string,
+  { name, role }: { readonly name: string; readonly role: Role },
+): Promise<PlannedProcess> {
   const serves = role === "metadata" || role === "storage";
   return {
     name,
     role,
-    dir: join(dataDir, name),
-    rpcPort: serves ? await freePort() : 0,
-    opsPort: await freePort(),
-    s3Port: role === "gateway" ? await freePort() : 0,
+    dir,
+    rpcPort: serves ? await ports.take() : 0,
+    opsPort: await ports.take(),
+    s3Port: role === "gateway" ? await ports.take() : 0,
   };
-}
-
-/** A port of loopback that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(0, "127.0.0.1", () => resolve());
-  await promise;
-  const address = server.address();
-  await new Promise<void>((done) => server.close(() => done()));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Atomically. */
