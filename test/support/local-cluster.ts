@@ -58,7 +58,12 @@ export class LocalCluster {
   static async start(options: ClusterOptions = {}): Promise<LocalCluster> {
     const cluster = new LocalCluster(options);
     cluster.#s3Port = await new FreePorts().take();
-    await cluster.#launch();
+    try {
+      await cluster.#launch();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
     return cluster;
   }
 
