@@ -33,8 +33,8 @@ export interface Clients {
   close(): void;
 }
 
-const POOL_BYTES = 128 * 1024 * 1024;
-const POOL_KEPT_BYTES = 48 * CELL_BYTES_MAX;
+const POOL_BYTES = 32 * 1024 * 1024;
+const POOL_KEPT_BYTES = 32 * CELL_BYTES_MAX;
 
 /** `addresses`: the metadata replicas. The view starts to follow the cluster map at once. */
 export function createClients(ports: ClientPorts, addresses: readonly string[]): Clients {
