@@ -101,8 +101,7 @@ function announce(
     processes: facts.processes,
   });
   output.say(`
-Dolium is ready: S3 at ${endpoints.join(" and ")}. Any two storage nodes and any minority of the
-metadata replicas may fail. Use it from another shell:
+Dolium is ready: S3 at ${endpoints.join(" and ")}. \`npx dolium status\` says what may fail. Use it from another shell:
 
   export AWS_ENDPOINT_URL=${endpoints[0]}
   export AWS_ACCESS_KEY_ID=${facts.accessKeyId}

@@ -30,7 +30,7 @@ interface Candidate {
 
 /** Disk ids, best first, at most `count`. A disk comes twice only when no other is left. */
 export function chooseReplacements(request: ReplacementRequest): number[] {
-  const all = candidatesOf(request, () => true);
+  const all = candidatesOf(request);
   const usable = all.filter((candidate) => request.usable(candidate.disk.diskId));
   const held = request.held.flatMap((diskId) => all.filter(({ disk }) => disk.diskId === diskId));
   const chosen: number[] = [];
@@ -57,19 +57,14 @@ function load(held: readonly Candidate[], candidate: Candidate): number {
   return sum;
 }
 
-function candidatesOf(
-  request: ReplacementRequest,
-  wanted: (diskId: number) => boolean,
-): Candidate[] {
+function candidatesOf(request: ReplacementRequest): Candidate[] {
   return request.map.nodes.flatMap((node) =>
-    node.disks
-      .filter((disk) => wanted(disk.diskId))
-      .map((disk) => ({
-        disk,
-        node,
-        domain: failureDomainOf({ node, disk }, request.policy.failureDomain),
-        rank: rankOf(request.seed, disk),
-      })),
+    node.disks.map((disk) => ({
+      disk,
+      node,
+      domain: failureDomainOf({ node, disk }, request.policy.failureDomain),
+      rank: rankOf(request.seed, disk),
+    })),
   );
 }
 
