@@ -33,7 +33,8 @@ export interface Clients {
   close(): void;
 }
 
-const POOL_BYTES = 32 * 1024 * 1024;
+/** Bodies that are on their way in wait for room in this; about a hundred streams fill at once. */
+const POOL_BYTES = 112 * 1024 * 1024;
 const POOL_KEPT_BYTES = 32 * CELL_BYTES_MAX;
 
 /** `addresses`: the metadata replicas. The view starts to follow the cluster map at once. */

@@ -3,6 +3,7 @@
 // nobody sees the body, and a crash leaves only orphans for the sweeper.
 import { create } from "@bufbuild/protobuf";
 import { assert, present } from "../base/assert.ts";
+import { Semaphore } from "../base/bounded.ts";
 import { StoreError } from "../base/errors.ts";
 import { CELL_BYTES_MAX, OBJECT_BYTES_MAX } from "../base/limits.ts";
 import { cellLength, chunkSizes, shardBytes, stripeCount } from "../erasure/geometry.ts";
@@ -21,12 +22,13 @@ import { rebuildShards, schemeOf } from "./chunk-rebuild.ts";
 import { ChunkWriter, type ChunkWriteTimes } from "./chunk-writer.ts";
 import type { ClusterView, Placement } from "./cluster-view.ts";
 import type { ShardClient } from "./shard-client.ts";
-import type { StripeBuffer, StripePool } from "./stripe-pool.ts";
+import { type StripeBuffer, StripePool } from "./stripe-pool.ts";
 
 export interface BodyWriterDeps {
   readonly view: ClusterView;
   readonly shards: ShardClient;
   readonly erasure: ErasureCompute;
+  /** Memory for stripes that clients are filling; slow clients hold it long. */
   readonly pool: StripePool;
   readonly clock: Clock;
   readonly random: Random;
@@ -48,7 +50,13 @@ const CHUNK_ID_BYTES = 16;
 const MANIFEST_TIME_BYTES = 6;
 const MANIFEST_RANDOM_BYTES = 10;
 
-const TIMES: ChunkWriteTimes = { stallMs: 2000, graceMs: 500, giveUpMs: 8000 };
+const TIMES: ChunkWriteTimes = { stallMs: 2000, graceMs: 500, giveUpMs: 20_000 };
+
+/**
+ * Stripes being coded and sent, data and parity together. More would not make them faster, only
+ * make each take longer, so that a healthy disk under load would look like a stalled one.
+ */
+const SENDING_BYTES_MAX = 24 * 1024 * 1024;
 
 /** One body on its way: what stays the same for all its chunks. */
 interface Writing {
@@ -70,6 +78,11 @@ const FILL_ROUNDS_MAX = 3;
 export class BodyWriter {
   readonly #deps: BodyWriterDeps;
   readonly #times: ChunkWriteTimes;
+  readonly #sending = new Semaphore(SENDING_BYTES_MAX);
+  readonly #parityPool = new StripePool({
+    capacityBytes: SENDING_BYTES_MAX,
+    keptBytes: SENDING_BYTES_MAX / 2,
+  });
 
   constructor(deps: BodyWriterDeps, times: ChunkWriteTimes = TIMES) {
     this.#deps = deps;
@@ -171,63 +184,65 @@ export class BodyWriter {
     return { done: this.#finishChunk(writing, { chunkId, size, placement, writer }) };
   }
 
-  /** Fills, codes and sends one stripe while the one before is still being sent. */
+  /** Fills one stripe while the one before is still being coded and sent. */
   async #streamStripes(
     writing: Writing,
     source: ByteSource,
     chunk: { readonly size: number; readonly writer: ChunkWriter },
   ): Promise<void> {
     const scheme = schemeOf(writing.manifest);
-    const width = scheme.k + scheme.m;
     const stripes = stripeCount(chunk.size, scheme);
     let sending: Promise<void> = Promise.resolve();
     let left = chunk.size;
     for (let stripe = 0; stripe < stripes; stripe += 1) {
       const length = cellLength(chunk.size, scheme, stripe);
-      const buffer = await this.#deps.pool.acquire(length * width, writing.signal);
+      const data = await this.#deps.pool.acquire(length * scheme.k, writing.signal);
       try {
-        const dataBytes = Math.min(left, length * scheme.k);
-        await source.fill(buffer.bytes.subarray(0, dataBytes));
+        const dataBytes = Math.min(left, data.bytes.byteLength);
+        await source.fill(data.bytes.subarray(0, dataBytes));
         left -= dataBytes;
-        buffer.bytes.fill(0, dataBytes, length * scheme.k);
+        data.bytes.fill(0, dataBytes);
+        await sending;
       } catch (error) {
-        buffer.release(true);
+        data.release(true);
         await sending.catch(() => undefined);
         throw error;
       }
-      const cells = Array.from({ length: width }, (_, index) =>
-        buffer.bytes.subarray(index * length, (index + 1) * length),
-      );
-      if (scheme.m > 0) {
-        this.#deps.erasure.encode(cells.slice(0, scheme.k), cells.slice(scheme.k));
-      }
-      await this.#orRelease(sending, buffer);
-      sending = this.#send(chunk.writer, cells, buffer);
+      sending = this.#sendStripe(writing, chunk.writer, { data, length });
       sending.catch(() => undefined);
     }
     await sending;
     assert(left === 0, "BodyWriter: chunk not filled");
   }
 
-  async #orRelease(sending: Promise<void>, buffer: StripeBuffer): Promise<void> {
+  /** Codes and sends a filled stripe, once few enough others are on their way; releases it. */
+  async #sendStripe(
+    writing: Writing,
+    writer: ChunkWriter,
+    stripe: { readonly data: StripeBuffer; readonly length: number },
+  ): Promise<void> {
+    const { data, length } = stripe;
+    const { k, m } = schemeOf(writing.manifest);
+    let parity: StripeBuffer | undefined;
+    let reusable = true;
+    const sentBytes = Math.min(length * (k + m), SENDING_BYTES_MAX);
     try {
-      await sending;
+      await this.#sending.acquire(sentBytes, writing.signal);
     } catch (error) {
-      buffer.release(true);
+      data.release(true);
       throw error;
     }
-  }
-
-  async #send(
-    writer: ChunkWriter,
-    cells: readonly Uint8Array[],
-    buffer: StripeBuffer,
-  ): Promise<void> {
-    let reusable = false;
     try {
-      reusable = await writer.writeStripe(cells);
+      if (m > 0) parity = await this.#parityPool.acquire(length * m, writing.signal);
+      const dataCells = cellsOf(data.bytes, length);
+      const parityCells = parity === undefined ? [] : cellsOf(parity.bytes, length);
+      if (m > 0) this.#deps.erasure.encode(dataCells, parityCells);
+      reusable = false;
+      reusable = await writer.writeStripe([...dataCells, ...parityCells]);
     } finally {
-      buffer.release(reusable);
+      this.#sending.release(sentBytes);
+      data.release(reusable);
+      parity?.release(reusable);
     }
   }
 
@@ -324,6 +339,12 @@ export class BodyWriter {
       key: request.key,
     });
   }
+}
+
+function cellsOf(bytes: Uint8Array, length: number): Uint8Array[] {
+  return Array.from({ length: bytes.byteLength / length }, (_, index) =>
+    bytes.subarray(index * length, (index + 1) * length),
+  );
 }
 
 function notEnough(record: Chunk, why: readonly StoreError[]): StoreError {

@@ -59,7 +59,12 @@ export interface ShardListing {
   readonly next: ShardId | undefined;
 }
 
-const STREAM_DEADLINE_MS = 120_000;
+/**
+ * A writer's stream lives as long as its client takes to send a chunk. Who writes watches for
+ * stalls, and the transport for peers that are gone.
+ */
+const WRITE_DEADLINE_MS = 24 * 60 * 60 * 1000;
+const READ_DEADLINE_MS = 120_000;
 const CALL_DEADLINE_MS = 10_000;
 /** Reading and checking a whole shard may take a while on a slow disk. */
 const VERIFY_DEADLINE_MS = 60_000;
@@ -120,7 +125,7 @@ export class ShardClient {
   openWrite(request: ShardWriteRequest): ShardWrite {
     const channel = this.#transport.channel(request.target.address);
     const stream = channel.clientStream(ShardService.method.writeShard, {
-      deadlineMs: STREAM_DEADLINE_MS,
+      deadlineMs: WRITE_DEADLINE_MS,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     });
     return new StreamedShard(stream, request);
@@ -142,7 +147,7 @@ export class ShardClient {
         cellCount: range.cellCount,
       },
       {
-        deadlineMs: STREAM_DEADLINE_MS,
+        deadlineMs: READ_DEADLINE_MS,
         ...(range.signal === undefined ? {} : { signal: range.signal }),
       },
     );

@@ -30,8 +30,6 @@ export interface StripeReaderRequest {
   readonly signal?: AbortSignal;
 }
 
-const REOPENS_MAX = 3;
-
 /** The stream of one shard's cells, consumed in order; cells that nobody wants are skipped. */
 class Lane {
   readonly shardIndex: number;
@@ -43,7 +41,6 @@ class Lane {
   #cells: AsyncIterator<Uint8Array> | undefined;
   #position = 0;
   #openedAt = 0;
-  #reopens = 0;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -77,8 +74,7 @@ class Lane {
         // A stream that moved and then ran out of time (a slow reader downstream) is opened again.
         const again = isStoreError(error, "timeout") && this.#position > this.#openedAt;
         this.#cells = undefined;
-        this.#reopens += 1;
-        if (!again || this.#reopens > REOPENS_MAX) this.failure = error;
+        if (!again) this.failure = error;
       }
     }
   }

@@ -12,6 +12,7 @@ import {
 import { StoreError } from "../base/errors.ts";
 import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Log } from "../ports/log.ts";
+import { encodeCellMessage } from "./cell-codec.ts";
 
 const ERROR_TEXT_MAX = 2000;
 
@@ -20,7 +21,7 @@ export function encodeMessage<D extends DescMessage>(
   schema: D,
   message: MessageInitShape<D>,
 ): Uint8Array {
-  const bytes = toBinary(schema, create(schema, message));
+  const bytes = encodeCellMessage(schema, message) ?? toBinary(schema, create(schema, message));
   if (bytes.byteLength > RPC_MESSAGE_BYTES_MAX) {
     const reason = `${schema.typeName} of ${bytes.byteLength} bytes is too large to send`;
     throw new StoreError("invalid", reason);

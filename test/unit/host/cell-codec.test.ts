@@ -1,0 +1,41 @@
+// Cells are encoded by hand on the data path; the general encoder says what the bytes must be.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  ReadShardRequestSchema,
+  ReadShardResponseSchema,
+  WriteShardRequestSchema,
+} from "../../../services/lib/gen/dolium/storage/v1/storage_pb.ts";
+import { encodeCellMessage } from "../../../services/lib/host/cell-codec.ts";
+
+const LENGTHS = [1, 2, 113, 114, 120, 121, 122, 127, 128, 16_370, 16_384, 262_144, 2_097_152];
+
+test("cells are encoded as the general encoder does, at every length of the length fields", () => {
+  for (const length of LENGTHS) {
+    const cell = { data: new Uint8Array(length).fill(length), checksum: 0xfedc_ba98 };
+    const request = { kind: { case: "cell" as const, value: cell } };
+    assert.deepEqual(
+      Buffer.from(encodeCellMessage(WriteShardRequestSchema, request) ?? []),
+      Buffer.from(toBinary(WriteShardRequestSchema, create(WriteShardRequestSchema, request))),
+      `request with ${length} bytes`,
+    );
+    assert.deepEqual(
+      Buffer.from(encodeCellMessage(ReadShardResponseSchema, { cell }) ?? []),
+      Buffer.from(toBinary(ReadShardResponseSchema, create(ReadShardResponseSchema, { cell }))),
+      `response with ${length} bytes`,
+    );
+  }
+});
+
+test("everything else is left to the general encoder", () => {
+  const empty = { data: new Uint8Array(0), checksum: 7 };
+  const wrong = { data: new Uint8Array(1), checksum: 1.5 };
+  const header = { kind: { case: "header" as const, value: { shardBytes: 1 } } };
+  assert.equal(encodeCellMessage(ReadShardResponseSchema, { cell: empty }), undefined);
+  assert.equal(encodeCellMessage(ReadShardResponseSchema, { cell: wrong }), undefined);
+  assert.equal(encodeCellMessage(ReadShardResponseSchema, {}), undefined);
+  assert.equal(encodeCellMessage(WriteShardRequestSchema, header), undefined);
+  assert.equal(encodeCellMessage(WriteShardRequestSchema, {}), undefined);
+  assert.equal(encodeCellMessage(ReadShardRequestSchema, { firstCell: 1 }), undefined);
+});
