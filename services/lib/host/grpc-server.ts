@@ -21,13 +21,9 @@ import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { CallContext, RpcServer } from "../ports/transport.ts";
+import { widenConnections } from "./flow-windows.ts";
 import { clusterToken, END_MARK, REQUEST_ID_KEY, SECRET_KEY, toStatus } from "./grpc-status.ts";
-import {
-  FLOW_WINDOW_BYTES,
-  KEEPALIVE_MS,
-  KEEPALIVE_TIMEOUT_MS,
-  type TlsOptions,
-} from "./grpc-transport.ts";
+import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, type TlsOptions } from "./grpc-transport.ts";
 import { callerGaveUp } from "./rpc-codec.ts";
 import { acceptRequestId, type BoundMethod, bindService } from "./rpc-dispatch.ts";
 
@@ -62,8 +58,8 @@ export function createGrpcServer(options: GrpcServerOptions): RpcServer {
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
     // With channelz off grpc-js 1.14 keeps no list of connections, and forceShutdown closes none.
     "grpc.enable_channelz": 1,
-    "grpc-node.flow_control_window": FLOW_WINDOW_BYTES,
   });
+  widenConnections();
   // Failures reach our own log as errors; grpc-js would repeat them on the console.
   setLogVerbosity(logVerbosity.NONE);
   const { clusterSecret, random, log } = options;

@@ -7,14 +7,11 @@ import { assert, present } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Channel, Transport } from "../ports/transport.ts";
+import { STREAM_WINDOW_BYTES, widenConnections } from "./flow-windows.ts";
 import { startGrpcCall } from "./grpc-call.ts";
 import { clusterToken } from "./grpc-status.ts";
 import { createChannel } from "./rpc-channel.ts";
 
-/**
- * HTTP/2 receive window per stream: enough for one message to arrive while another is worked on.
- */
-export const FLOW_WINDOW_BYTES = 1024 * 1024;
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;
 
@@ -54,7 +51,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.enable_channelz": 0,
   "grpc.service_config_disable_resolution": 1,
   "grpc.use_local_subchannel_pool": 1,
-  "grpc-node.flow_control_window": FLOW_WINDOW_BYTES,
+  "grpc-node.flow_control_window": STREAM_WINDOW_BYTES,
 };
 
 export function createGrpcTransport(options: GrpcTransportOptions = {}): Transport {
@@ -74,6 +71,7 @@ export function createGrpcTransport(options: GrpcTransportOptions = {}): Transpo
     tls?.serverName === undefined
       ? CHANNEL_OPTIONS
       : { ...CHANNEL_OPTIONS, "grpc.ssl_target_name_override": tls.serverName };
+  widenConnections();
   const channels = new Map<string, Channel>();
   const links: GrpcJsChannel[] = [];
   let closed = false;

@@ -59,6 +59,30 @@ function flowTests(check: Check): void {
     },
   };
 
+  check("calls whose readers are stuck do not hold up others", flowing, async ({ channel }) => {
+    gate = deferred();
+    const stuck = Array.from({ length: 4 }, () => channel.clientStream(gather, SOON));
+    const writes = stuck.map(async (up) => {
+      for (let index = 0; index < 3; index += 1) {
+        await up.write({ payload: new Uint8Array(MIB).fill(index) });
+      }
+    });
+    const stopped = channel.serverStream(spread, { count: 64 }, SOON)[Symbol.asyncIterator]();
+    await stopped.next();
+    const free = channel.bidi(talk, SOON);
+    const answers = free.responses[Symbol.asyncIterator]();
+    for (let index = 0; index < 8; index += 1) {
+      await free.write({ payload: new Uint8Array(MIB).fill(index) });
+      const answer = await answers.next();
+      assert.equal(answer.done, false);
+      assert.equal(answer.value?.payload[0], index);
+    }
+    for (const up of stuck) up.cancel();
+    await Promise.allSettled(writes);
+    await stopped.return?.();
+    free.cancel();
+  });
+
   check("64 MiB flow down, and a slow reader stalls the writer", flowing, async ({ channel }) => {
     let index = 0;
     for await (const { payload } of channel.serverStream(spread, { count: 64 }, SOON)) {
