@@ -3,7 +3,7 @@
 // secret.
 import { type Static, Type } from "typebox";
 import { Default, Parse } from "typebox/value";
-import { HEADER_BYTES_MAX, INLINE_BYTES_MAX } from "../lib/base/limits.ts";
+import { HEADER_BYTES_MAX, INLINE_BYTES_MAX, USER_METADATA_BYTES_MAX } from "../lib/base/limits.ts";
 
 const KIB = 1024;
 
@@ -44,6 +44,40 @@ export const S3_SETTINGS = Type.Object(
       default: 16 * KIB,
       description: "Bodies up to this size are kept in the version record.",
     }),
+    storageClasses: Type.Record(Type.String({ pattern: "^[A-Z0-9_]{1,64}$" }), Type.String(), {
+      default: {},
+      description:
+        "Storage class to placement policy; other classes that are read at once keep the bucket's.",
+    }),
+    metadataBytesMax: Type.Integer({
+      minimum: 0,
+      default: USER_METADATA_BYTES_MAX,
+      description: "Largest user metadata of an object, names and values; 0: no limit.",
+    }),
+    tagRestrictions: Type.Boolean({
+      default: true,
+      description: "Refuse tags over the number, lengths and characters that S3 allows.",
+    }),
+    completeKeepAliveMs: Type.Integer({
+      minimum: 50,
+      default: 10_000,
+      description:
+        "A CompleteMultipartUpload that takes longer answers 200 and white space this often.",
+    }),
+    completionsMax: Type.Integer({
+      minimum: 1,
+      default: 20,
+      description: "Multipart uploads that one gateway completes at a time; others wait.",
+    }),
+    lenient: Type.Object(
+      {
+        partsWithoutEtag: Type.Boolean({
+          default: false,
+          description: "CompleteMultipartUpload accepts parts that are named without ETag.",
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     headerBytesMax: Type.Integer({
       minimum: 8 * KIB,
       maximum: HEADER_BYTES_MAX,

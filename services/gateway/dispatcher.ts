@@ -19,6 +19,8 @@ export interface Incoming {
   readonly request: S3Request;
   readonly route: Route;
   readonly body: RequestBody;
+  readonly remoteAddress: string;
+  readonly hostId: string;
   readonly signal: AbortSignal;
   readonly log: Log;
   /** Told as soon as it is known who asks. */
@@ -36,7 +38,7 @@ export class Dispatcher {
 
   /** The answer of the action. Throws S3Error, StoreError, or whatever went wrong. */
   async dispatch(incoming: Incoming): Promise<Answer> {
-    const { request, route, body, signal, log } = incoming;
+    const { request, route, body, signal, log, remoteAddress, hostId } = incoming;
     const authenticated = await this.#authentication.authenticate(request);
     incoming.onIdentity(authenticated);
     const { identity } = authenticated;
@@ -50,6 +52,8 @@ export class Dispatcher {
       request,
       authenticated,
       identity,
+      remoteAddress,
+      hostId,
       signal,
       log,
       document,
@@ -96,7 +100,7 @@ export class Dispatcher {
   ): Promise<Answer> {
     const question: BucketQuestion = {
       name: bucketName(context),
-      permission: operation.permission,
+      permission: permissionOf(operation, context),
       key: context.request.address.key,
       ownerHeader: "x-amz-expected-bucket-owner",
       fresh: operation.scope === "bucket" && operation.fresh === true,
@@ -107,4 +111,12 @@ export class Dispatcher {
       mayRepeat: () => operation.body !== "object" || !context.body.isStarted,
     });
   }
+}
+
+function permissionOf(
+  operation: BucketOperation | ObjectOperation,
+  { request }: ServiceContext,
+): `s3:${string}` {
+  const { permission, versionPermission = permission } = operation;
+  return request.target.query.has("versionId") ? versionPermission : permission;
 }

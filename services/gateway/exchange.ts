@@ -123,6 +123,8 @@ export class Exchange {
         request,
         route: this.#route,
         body: this.#body,
+        remoteAddress: this.#raw.message.socket.remoteAddress ?? "",
+        hostId: this.#ids.hostId,
         signal: this.#gone.signal,
         log: this.#log,
         onIdentity: ({ identity }) => {
@@ -153,7 +155,7 @@ export class Exchange {
     if (error.status === 304) return emptyAnswer(304);
     const resource = this.#request?.target.rawPath ?? "";
     const text = s3ErrorDocument(error, { resource, ...this.#ids });
-    return { status: error.status, headers: [], body: { kind: "xml", text } };
+    return { status: error.status, headers: error.headers, body: { kind: "xml", text } };
   }
 
   /** Writes the answer, or an error where its body fails before the first byte; the status sent. */

@@ -40,6 +40,8 @@ interface OperationRow {
   readonly match: OperationMatch;
   /** The IAM action that allows it. */
   readonly permission: `s3:${string}`;
+  /** The one that allows it where the request names a version. */
+  readonly versionPermission?: `s3:${string}`;
   readonly body: BodyKind;
   /** Most bytes of body the action takes. */
   readonly bodyBytesMax: number;
@@ -87,6 +89,9 @@ export interface ServiceContext {
   readonly identity: UserIdentity;
   /** What was signed, about the body above all. */
   readonly authenticated: Authenticated;
+  readonly remoteAddress: string;
+  /** Names this gateway in answers and events. */
+  readonly hostId: string;
   /** Fires when the client is gone or the gateway stops. */
   readonly signal: AbortSignal;
   readonly log: Log;

@@ -17,6 +17,7 @@ import {
   type QueryResponse,
 } from "../gen/dolium/metadata/v1/metadata_pb.ts";
 import type { CommandSchema, Reply } from "../gen/dolium/record/v1/command_pb.ts";
+import type { OriginSchema } from "../gen/dolium/record/v1/group_pb.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -36,6 +37,15 @@ export type QueryKind = Extract<NonNullable<QueryInit["kind"]>, { case: string; 
 export type QueryCase = QueryKind["case"];
 /** The answer to a query of that case. */
 export type QueryAnswer<C extends QueryCase> = Extract<QueryResponse["kind"], { case: C }>["value"];
+
+/** Who caused a command; events and audits tell it. */
+export type OriginInit = MessageInitShape<typeof OriginSchema>;
+
+export interface ExecuteOptions extends MetadataCallOptions {
+  /** 16 bytes, to repeat a command; a new id without. */
+  readonly commandId?: Uint8Array;
+  readonly origin?: OriginInit;
+}
 
 export interface MetadataClientDeps {
   readonly transport: Transport;
@@ -91,13 +101,11 @@ export class MetadataClient {
    * machine decided is in the reply's outcome. Throws StoreError, "timeout" when the outcome is
    * unknown.
    */
-  async execute(
-    groupId: number,
-    kind: CommandKind,
-    options: MetadataCallOptions & { readonly commandId?: Uint8Array } = {},
-  ): Promise<Reply> {
+  async execute(groupId: number, kind: CommandKind, options: ExecuteOptions = {}): Promise<Reply> {
     const commandId = options.commandId ?? this.#deps.random.bytes(COMMAND_ID_BYTES);
-    const request = { groupId, commandId, command: { kind } };
+    const { origin } = options;
+    const command = origin === undefined ? { kind } : { kind, origin };
+    const request = { groupId, commandId, command };
     const response = await this.#withLeader(groupId, options, (channel, call) =>
       channel.unary(MetadataService.method.execute, request, call),
     );

@@ -3,6 +3,7 @@
 // clients match on; they follow the Amazon S3 API reference, "Error responses", List of error
 // codes.
 import { ERROR_ROWS, type S3ErrorCode } from "./error-table.ts";
+import type { HeaderField } from "./headers.ts";
 import { XmlWriter } from "./xml-writer.ts";
 
 export type { S3ErrorCode };
@@ -31,6 +32,8 @@ export type S3ErrorDetail = readonly [name: string, text: string];
 export interface S3ErrorOptions {
   /** Elements written after Message, in this order (ArgumentName, StringToSign, Condition, ...). */
   readonly details?: readonly S3ErrorDetail[];
+  /** Headers of the answer that carries it. */
+  readonly headers?: readonly HeaderField[];
   readonly cause?: unknown;
 }
 
@@ -40,6 +43,7 @@ export class S3Error extends Error {
   readonly code: S3ErrorCode;
   readonly status: number;
   readonly details: readonly S3ErrorDetail[];
+  readonly headers: readonly HeaderField[];
 
   /** Without `message` the table's default is used. */
   constructor(code: S3ErrorCode, message?: string, options: S3ErrorOptions = {}) {
@@ -50,6 +54,7 @@ export class S3Error extends Error {
     this.code = code;
     this.status = s3ErrorStatus(code);
     this.details = options.details ?? [];
+    this.headers = options.headers ?? [];
   }
 }
 
