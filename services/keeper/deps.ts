@@ -13,12 +13,3 @@ export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "er
   readonly metrics: Metrics;
   readonly config: KeeperConfig;
 }
-
-/** Raft groups that hold index ranges, as the cluster map has them. */
-export async function indexGroups(deps: KeeperDeps): Promise<readonly number[]> {
-  const { map } = await deps.metadata.query(1, {
-    case: "getClusterMap",
-    value: { knownEpoch: 0n },
-  });
-  return map?.indexGroups ?? [];
-}

@@ -4,7 +4,7 @@
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError } from "../lib/base/errors.ts";
 import type { Counter, Gauge } from "../lib/ports/metrics.ts";
-import { indexGroups, type KeeperDeps } from "./deps.ts";
+import type { KeeperDeps } from "./deps.ts";
 import { collectGarbage } from "./garbage/collect-garbage.ts";
 import { OrphanSweeper } from "./garbage/sweep-orphans.ts";
 import { withLease } from "./leases.ts";
@@ -92,15 +92,15 @@ export class Keeper {
   }
 
   async #garbageRound(signal: AbortSignal): Promise<void> {
-    for (const groupId of await indexGroups(this.#deps)) {
+    for (const groupId of this.#deps.view.indexGroups()) {
       const deleted = await collectGarbage(this.#deps, groupId, signal);
       this.#metrics.garbage.increment({}, deleted);
     }
   }
 
   async #repairRound(signal: AbortSignal): Promise<void> {
-    const groups = await indexGroups(this.#deps);
     await this.#deps.view.refresh();
+    const groups = this.#deps.view.indexGroups();
     await this.#badShards.collect(groups, signal);
     for (const groupId of groups) {
       await this.#search.round(groupId, signal);
@@ -114,7 +114,7 @@ export class Keeper {
   }
 
   async #uploads(signal: AbortSignal): Promise<void> {
-    for (const groupId of await indexGroups(this.#deps)) {
+    for (const groupId of this.#deps.view.indexGroups()) {
       const aborted = await abortStaleUploads(this.#deps, groupId, signal);
       this.#metrics.uploads.increment({}, aborted);
     }

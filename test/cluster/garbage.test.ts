@@ -84,9 +84,11 @@ test("an upload that nobody touches is aborted and its parts go", async () => {
   await s3.send(new UploadPartCommand({ ...target, UploadId, PartNumber: 1, Body }));
   const { Uploads } = await s3.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
   assert.equal(Uploads?.length, 1);
+  await eventually("no upload is listed", 60_000, async () => {
+    const left = await s3.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
+    return (left.Uploads ?? []).length === 0 ? true : undefined;
+  });
   await untilShards("the part's shards are gone", (count) => count === 6);
-  const left = await s3.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
-  assert.deepEqual(left.Uploads ?? [], []);
 });
 
 test("an upload cut off half way leaves orphans, and the sweeper finds them", async () => {

@@ -45,7 +45,7 @@ export function createClients(ports: ClientPorts, addresses: readonly string[]):
   const shards = new ShardClient(transport);
   const erasure = createErasureCompute();
   const pool = new StripePool({ capacityBytes: POOL_BYTES, keptBytes: POOL_KEPT_BYTES });
-  const damages = new DamageReporter(metadata, clock, log);
+  const damages = new DamageReporter({ metadata, view, clock, log });
   const onDamage = (damage: ChunkDamage): void => damages.report(damage);
   view.start();
   return {

@@ -6,7 +6,7 @@
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress, ShardListing } from "../../lib/clients/shard-client.ts";
 import { OwnedManifestsAnswer_Verdict as Verdict } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import { indexGroups, type KeeperDeps } from "../deps.ts";
+import type { KeeperDeps } from "../deps.ts";
 
 const PAGE_SHARDS = 500;
 /** Bound on remembered suspects; more are found again in a later pass. */
@@ -26,7 +26,9 @@ export class OrphanSweeper {
   /** One pass over all disks that answer; returns the number of shards deleted. */
   async sweep(signal: AbortSignal): Promise<number> {
     const { clock, config, view } = this.#deps;
-    const groups = await indexGroups(this.#deps);
+    // Every group must be asked, so the list must be today's.
+    await view.refresh();
+    const groups = view.indexGroups();
     if (groups.length === 0) return 0;
     const wantedFence = BigInt(Math.max(0, clock.wallMs() - config.orphanGraceMs));
     const fence = await this.#moveFences(groups, wantedFence);

@@ -49,6 +49,7 @@ interface Known {
   readonly tables: Map<string, PlacementTable>;
   readonly checkers: Map<string, ReturnType<typeof ackChecker>>;
   readonly defaultPolicy: string;
+  readonly indexGroups: readonly number[];
 }
 
 export class ClusterView {
@@ -97,6 +98,11 @@ export class ClusterView {
 
   defaultPolicy(): string {
     return this.#need().defaultPolicy;
+  }
+
+  /** Raft groups that hold index ranges. */
+  indexGroups(): readonly number[] {
+    return this.#need().indexGroups;
   }
 
   policy(name: string): Policy {
@@ -248,6 +254,7 @@ export class ClusterView {
       tables: new Map(),
       checkers: new Map(),
       defaultPolicy: record.defaultPolicy,
+      indexGroups: [...record.indexGroups],
     };
   }
 }

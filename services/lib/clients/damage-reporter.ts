@@ -4,7 +4,7 @@ import { toHex } from "../base/bytes.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ChunkDamage } from "./body-reader.ts";
-import { ROOT_GROUP } from "./groups.ts";
+import type { ClusterView } from "./cluster-view.ts";
 import type { MetadataClient } from "./metadata-client.ts";
 
 const GATHER_MS = 250;
@@ -13,16 +13,23 @@ const FORGET_MS = 10_000;
 
 export class DamageReporter {
   readonly #metadata: MetadataClient;
+  readonly #view: ClusterView;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #waiting = new Map<string, ChunkDamage>();
   readonly #reported = new Map<string, number>();
   #timer: Timer | undefined;
 
-  constructor(metadata: MetadataClient, clock: Clock, log: Log) {
-    this.#metadata = metadata;
-    this.#clock = clock;
-    this.#log = log;
+  constructor(ports: {
+    readonly metadata: MetadataClient;
+    readonly view: ClusterView;
+    readonly clock: Clock;
+    readonly log: Log;
+  }) {
+    this.#metadata = ports.metadata;
+    this.#view = ports.view;
+    this.#clock = ports.clock;
+    this.#log = ports.log;
   }
 
   report(damage: ChunkDamage): void {
@@ -51,8 +58,6 @@ export class DamageReporter {
 
   /** Every index group is told; those that do not own the chunk ignore it. */
   async #send(damages: readonly ChunkDamage[]): Promise<void> {
-    const kind = { case: "getClusterMap", value: { knownEpoch: 0n } } as const;
-    const { map } = await this.#metadata.query(ROOT_GROUP, kind);
     const entries = damages.map(({ bucketId, key, manifestId, chunkId }) => ({
       bucketId,
       key,
@@ -61,7 +66,7 @@ export class DamageReporter {
       sinceMs: BigInt(this.#clock.wallMs()),
       owed: 1,
     }));
-    for (const groupId of map?.indexGroups ?? []) {
+    for (const groupId of this.#view.indexGroups()) {
       await this.#metadata.execute(groupId, { case: "enqueueRepairs", value: { entries } });
     }
     for (const damage of damages) {
