@@ -6,8 +6,8 @@ import { parseChecksumValue } from "./checksum-headers.ts";
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from "./checksums.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import { unquoteEtag } from "./etag.ts";
-import { trimSpace } from "./headers.ts";
 import { parseDecimal } from "./integers.ts";
+import { optionalBoolean, requiredText, trimLines } from "./xml-fields.ts";
 import {
   checkShape,
   childNamed,
@@ -59,7 +59,7 @@ export function parseTags(element: XmlElement): readonly Tag[] {
   checkShape(element, element.name, ["Tag"]);
   return element.children.map((tag) => {
     checkShape(tag, "Tag", ["Key", "Value"]);
-    return { key: required(childText(tag, "Key")), value: required(childText(tag, "Value")) };
+    return { key: requiredText(tag, "Key"), value: requiredText(tag, "Value") };
   });
 }
 
@@ -87,12 +87,12 @@ export function parseDelete(body: Uint8Array): DeleteRequest {
   checkShape(root, "Delete", ["Object", "Quiet"]);
   const objects = childrenNamed(root, "Object");
   if (objects.length < 1 || objects.length > DELETE_KEYS_MAX) throw malformedXml();
-  return { entries: objects.map(parseDeleteEntry), quiet: parseBoolean(childText(root, "Quiet")) };
+  return { entries: objects.map(parseDeleteEntry), quiet: optionalBoolean(root, "Quiet") ?? false };
 }
 
 function parseDeleteEntry(element: XmlElement): DeleteEntry {
   checkShape(element, "Object", ["Key", "VersionId", "ETag", "LastModifiedTime", "Size"]);
-  const key = required(childText(element, "Key"));
+  const key = requiredText(element, "Key");
   const versionId = childText(element, "VersionId");
   const etag = childText(element, "ETag");
   const size = childText(element, "Size");
@@ -149,7 +149,7 @@ const PART_ELEMENTS = [
 
 function parsePart(element: XmlElement, options: CompleteOptions): CompletedPart {
   checkShape(element, "Part", PART_ELEMENTS);
-  const numberText = trimLines(required(childText(element, "PartNumber")));
+  const numberText = trimLines(requiredText(element, "PartNumber"));
   const partNumber = parsePartNumber(numberText);
   const etagText = childText(element, "ETag");
   const etag = etagText === undefined ? undefined : unquoteEtag(trimLines(etagText));
@@ -175,20 +175,4 @@ export function parsePartNumber(text: string): number {
     "partNumber",
     text,
   );
-}
-
-function required(text: string | undefined): string {
-  if (text === undefined) throw malformedXml();
-  return text;
-}
-
-function parseBoolean(text: string | undefined): boolean {
-  const value = text === undefined ? "false" : trimLines(text).toLowerCase();
-  if (value !== "true" && value !== "false") throw malformedXml();
-  return value === "true";
-}
-
-/** Without white space around, line ends included: for values that are not keys. */
-function trimLines(text: string): string {
-  return trimSpace(text.replaceAll(/[\r\n]/g, " "));
 }

@@ -1,0 +1,47 @@
+// What the index groups must know of a bucket, worked out from its record: the one definition of
+// what ConfigureBucket carries, for whoever changes a bucket and for whoever finds groups behind.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type BucketRecord, Versioning } from "../../gen/dolium/record/v1/cluster_pb.ts";
+import type { BucketStateSchema } from "../../gen/dolium/record/v1/group_pb.ts";
+import { ObjectLock_Mode } from "../../gen/dolium/record/v1/object_pb.ts";
+import { type DefaultRetention, parseObjectLock } from "./object-lock.ts";
+
+export type BucketStateInit = Exclude<
+  MessageInitShape<typeof BucketStateSchema>,
+  { readonly $typeName: string }
+>;
+
+/**
+ * The state of `bucket` as of its revision. Throws MalformedXML when a stored document is broken.
+ */
+export function bucketStateOf(bucket: BucketRecord): BucketStateInit {
+  const { revision, versioning, objectLock } = bucket;
+  const lock = documentOf(bucket, "object-lock");
+  return {
+    revision,
+    versioning: versioning === Versioning.UNSPECIFIED ? Versioning.OFF : versioning,
+    objectLock,
+    ...(lock === undefined ? {} : retentionFields(parseObjectLock(lock).defaultRetention)),
+    events: documentOf(bucket, "notification") !== undefined,
+  };
+}
+
+/** True when groups that know nothing of `bucket` behave as its record wants. */
+export function isPlainBucket(bucket: BucketRecord): boolean {
+  const { versioning, objectLock, events } = bucketStateOf(bucket);
+  return versioning === Versioning.OFF && objectLock !== true && events !== true;
+}
+
+function documentOf(bucket: BucketRecord, name: string): Uint8Array | undefined {
+  return bucket.settings.find((setting) => setting.name === name)?.document;
+}
+
+function retentionFields(retention: DefaultRetention | undefined): Partial<BucketStateInit> {
+  if (retention === undefined) return {};
+  const isCompliance = retention.mode === "COMPLIANCE";
+  return {
+    defaultMode: isCompliance ? ObjectLock_Mode.COMPLIANCE : ObjectLock_Mode.GOVERNANCE,
+    defaultDays: retention.days ?? 0,
+    defaultYears: retention.years ?? 0,
+  };
+}
