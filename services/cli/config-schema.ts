@@ -3,7 +3,12 @@
 // ..._FILE).
 import Type from "typebox";
 import { S3_SETTINGS } from "../gateway/config.ts";
-import { KeeperConfigSchema } from "../keeper/config.ts";
+import {
+  AccessLogsConfigSchema,
+  KeeperConfigSchema,
+  LifecycleConfigSchema,
+  NotifyConfigSchema,
+} from "../keeper/config.ts";
 import { CELL_BYTES_MAX, DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../lib/base/limits.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -123,6 +128,9 @@ export const ConfigSchema = Type.Object(
     ),
     s3: Type.Object(S3_SETTINGS.properties, { ...strict, default: {} }),
     keeper: Type.Object(KeeperConfigSchema.properties, { ...strict, default: {} }),
+    lifecycle: Type.Object(LifecycleConfigSchema.properties, { ...strict, default: {} }),
+    notify: Type.Object(NotifyConfigSchema.properties, { ...strict, default: {} }),
+    accessLogs: Type.Object(AccessLogsConfigSchema.properties, { ...strict, default: {} }),
   },
   strict,
 );

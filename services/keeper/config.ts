@@ -39,6 +39,28 @@ export const KeeperConfigSchema = Type.Object(
       minimum: 1000,
       description: "Multipart uploads untouched for so long are aborted.",
     }),
+    staleUploadWidth: Type.Integer({
+      default: 1,
+      minimum: 1,
+      maximum: 64,
+      description: "Stale uploads aborted at once.",
+    }),
+    staleUploadRetries: Type.Integer({
+      default: 3,
+      minimum: 0,
+      maximum: 100,
+      description: "How often an abort that failed is tried again in the same round.",
+    }),
+    staleUploadRetryMs: Type.Integer({
+      default: 10_000,
+      minimum: 1,
+      description: "Pause before an abort that failed is tried again.",
+    }),
+    reconcileIntervalMs: Type.Integer({
+      default: 10_000,
+      minimum: 50,
+      description: "Pause between two looks for buckets whose groups do not know their state.",
+    }),
     repairWidth: Type.Integer({
       default: 2,
       minimum: 1,
@@ -54,4 +76,114 @@ export const KeeperConfigSchema = Type.Object(
   { additionalProperties: false },
 );
 
+export const LifecycleConfigSchema = Type.Object(
+  {
+    daySeconds: Type.Integer({
+      default: 86_400,
+      minimum: 1,
+      description: "Seconds in a day of lifecycle rules; shorter for tests.",
+    }),
+    intervalMs: Type.Integer({
+      default: 3_600_000,
+      minimum: 50,
+      description: "Pause between two passes over the buckets that have rules.",
+    }),
+    entriesPerSecond: Type.Integer({
+      default: 5000,
+      minimum: 1,
+      description: "Versions looked at in a second, at most.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+/** Where notifications may go, by the name that bucket settings use. */
+const NotifyTargetSchema = Type.Object(
+  {
+    url: Type.String({
+      pattern: "^https?://[^\\s]+$",
+      maxLength: 2048,
+      description: "Events are posted here.",
+    }),
+    authToken: Type.String({
+      default: "",
+      description: "Sent as the Authorization header; a bare token becomes a Bearer token.",
+    }),
+    timeoutMs: Type.Integer({
+      default: 10_000,
+      minimum: 1,
+      maximum: 600_000,
+      description: "A target that has not answered by then has failed.",
+    }),
+    headers: Type.Record(Type.String(), Type.String(), {
+      default: {},
+      description: "Further headers, by name.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export const NotifyConfigSchema = Type.Object(
+  {
+    targets: Type.Record(Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$" }), NotifyTargetSchema, {
+      default: {},
+      additionalProperties: false,
+      description: "Webhooks for bucket notifications, by name.",
+    }),
+    pollMs: Type.Integer({
+      default: 500,
+      minimum: 10,
+      description: "Pause between two looks for new events and log lines.",
+    }),
+    batchMax: Type.Integer({
+      default: 1,
+      minimum: 1,
+      maximum: 100,
+      description: "Records in one post, at most.",
+    }),
+    backoffMs: Type.Integer({
+      default: 500,
+      minimum: 1,
+      description: "Pause after a first failed post; doubled after each further one.",
+    }),
+    backoffMsMax: Type.Integer({
+      default: 60_000,
+      minimum: 1,
+      description: "Longest pause between two posts to a target that fails.",
+    }),
+    giveUpAfterMs: Type.Integer({
+      default: 86_400_000,
+      minimum: 1,
+      description: "An event that could not be delivered for so long is dropped and counted.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export const AccessLogsConfigSchema = Type.Object(
+  {
+    intervalMs: Type.Integer({
+      default: 300_000,
+      minimum: 50,
+      description: "Lines of one such interval become one log object.",
+    }),
+    objectBytes: Type.Integer({
+      default: 4_194_304,
+      minimum: 1,
+      maximum: 67_108_864,
+      description: "A log object is ended at this size.",
+    }),
+    giveUpAfterMs: Type.Integer({
+      default: 86_400_000,
+      minimum: 1,
+      description: "Lines that could not be written for so long are dropped and counted.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
 export type KeeperConfig = Type.Static<typeof KeeperConfigSchema>;
+export type LifecycleConfig = Type.Static<typeof LifecycleConfigSchema>;
+export type NotifyConfig = Type.Static<typeof NotifyConfigSchema>;
+export type NotifyTarget = Type.Static<typeof NotifyTargetSchema>;
+export type AccessLogsConfig = Type.Static<typeof AccessLogsConfigSchema>;
