@@ -38,6 +38,40 @@ export const S3_SETTINGS = Type.Object(
       default: [],
       description: "Path prefixes under which the API is mounted besides `/`.",
     }),
+    websiteDomains: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+      default: [],
+      description:
+        "Names under which buckets are served as web sites, `bucket.name`; none: no web sites.",
+    }),
+    supportedPage: Type.Boolean({
+      default: true,
+      description: "Serve the list of supported actions to everyone at `/_supported`.",
+    }),
+    locations: Type.Record(Type.String(), Type.String({ minLength: 1, maxLength: 63 }), {
+      default: {},
+      description: "Placement policies by location constraint of CreateBucket.",
+    }),
+    objectOwnership: Type.Union(
+      [
+        Type.Literal("BucketOwnerEnforced"),
+        Type.Literal("BucketOwnerPreferred"),
+        Type.Literal("ObjectWriter"),
+      ],
+      {
+        default: "BucketOwnerEnforced",
+        description:
+          "Ownership of new buckets that name none; BucketOwnerEnforced switches ACLs off.",
+      },
+    ),
+    blockPublicAccess: Type.Boolean({
+      default: true,
+      description: "New buckets block all public access until their owner says otherwise.",
+    }),
+    emptyTagSet: Type.Union([Type.Literal("aws"), Type.Literal("alluxio")], {
+      default: "aws",
+      description:
+        "What reading no tags of a bucket answers: NoSuchTagSet (aws), or no tags (alluxio).",
+    }),
     inlineBytes: Type.Integer({
       minimum: 0,
       maximum: INLINE_BYTES_MAX,

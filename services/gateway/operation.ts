@@ -8,6 +8,7 @@ import type { ChecksumFactory } from "../lib/s3/checksums.ts";
 import type { S3ErrorCode } from "../lib/s3/errors.ts";
 import type { Answer } from "./answer.ts";
 import type { S3Settings } from "./config.ts";
+import type { BucketSettings } from "./data/bucket-settings.ts";
 import type { RequestBody } from "./data/request-body.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { Authenticated, UserIdentity } from "./plugins/authentication.ts";
@@ -80,6 +81,7 @@ export interface Gateway {
   readonly settings: S3Settings;
   readonly checksums: ChecksumFactory;
   readonly authorizer: Authorizer;
+  readonly bucketSettings: BucketSettings;
 }
 
 export interface ServiceContext {

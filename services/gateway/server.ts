@@ -10,6 +10,7 @@ import { parseServiceName } from "../lib/s3/addressing.ts";
 import { loadChecksums } from "../lib/s3/checksums.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
+import { BucketSettings } from "./data/bucket-settings.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
@@ -46,6 +47,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     settings,
     checksums: await loadChecksums(),
     authorizer: options.authorizer ?? new OwnerAuthorizer(),
+    bucketSettings: new BucketSettings(),
   };
   const authentication = new Authentication(dependencies.credentials, settings);
   const deps: ExchangeDeps = {

@@ -1,10 +1,10 @@
-// GetBucketVersioning. Buckets do not keep versions yet, and AWS answers an empty document for a
-// bucket on which versioning was never enabled.
-import { openDocument } from "../../lib/s3/document-parts.ts";
+// GetBucketVersioning. A bucket on which versioning was never set answers an empty document.
+import { type BucketRecord, Versioning } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { isPlainBucket } from "../../lib/s3/settings/bucket-state.ts";
+import { type VersioningStatus, versioningDocument } from "../../lib/s3/settings/versioning.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
-import { type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
-
-const DOCUMENT = "VersioningConfiguration";
+import { configureGroups } from "../data/bucket-settings.ts";
+import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 
 export const getBucketVersioning: BucketOperation = {
   name: "GetBucketVersioning",
@@ -20,6 +20,14 @@ export const getBucketVersioning: BucketOperation = {
   run,
 };
 
-async function run(): Promise<Answer> {
-  return xmlAnswer(openDocument(DOCUMENT).close(DOCUMENT).finish());
+async function run(context: BucketContext): Promise<Answer> {
+  const { bucket } = context;
+  // Whoever reads "Enabled" relies on it: a gateway that died half-way is made good first.
+  if (!isPlainBucket(bucket)) await configureGroups(context, bucket);
+  return xmlAnswer(versioningDocument(statusOf(bucket)));
+}
+
+function statusOf({ versioning }: BucketRecord): VersioningStatus | undefined {
+  if (versioning === Versioning.ENABLED) return "Enabled";
+  return versioning === Versioning.SUSPENDED ? "Suspended" : undefined;
 }
