@@ -14,7 +14,15 @@ function layerOf(path: string): string {
 }
 
 const PURE = ["lib/base", "lib/gen", "lib/ports"];
-const LIBRARY = [...PURE, "lib/raft", "lib/erasure", "lib/placement", "lib/s3", "lib/clients"];
+const LIBRARY = [
+  ...PURE,
+  "lib/raft",
+  "lib/erasure",
+  "lib/placement",
+  "lib/s3",
+  "lib/seal",
+  "lib/clients",
+];
 
 /** What each layer may import besides itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -25,7 +33,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "lib/erasure": PURE,
   "lib/placement": PURE,
   "lib/s3": PURE,
-  "lib/clients": [...PURE, "lib/erasure", "lib/placement"],
+  "lib/seal": PURE,
+  "lib/clients": [...PURE, "lib/erasure", "lib/placement", "lib/seal"],
   "lib/host": [...PURE, "lib/erasure"],
   gateway: LIBRARY,
   metadata: LIBRARY,
