@@ -3,10 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
-import {
-  LoggedCommandSchema,
-  Versioning,
-} from "../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { LoggedCommandSchema } from "../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { createKvFactory } from "../../services/lib/host/level-kv.ts";
 import { createDisk } from "../../services/lib/host/node-disk.ts";
 import { GroupState } from "../../services/metadata/state/group-state.ts";
@@ -43,7 +40,7 @@ function put(at: number): Uint8Array {
     owner: "ann_org",
     body: { case: "manifestId" as const, value: manifestId },
   };
-  const value = { bucketId: 1, key, versioning: Versioning.OFF, version, manifest };
+  const value = { bucketId: 1, key, version, manifest };
   const commandId = Buffer.alloc(16);
   commandId.writeUInt32BE(at, 0);
   const command = { kind: { case: "putObject" as const, value } };

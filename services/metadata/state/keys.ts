@@ -14,6 +14,8 @@ export const TABLE = {
   bucket: 0x42,
   /** Root: the cluster map. */
   cluster: 0x43,
+  /** Root: named keys for encryption. */
+  kmsKey: 0x4b,
   /** Root: leases by name. */
   lease: 0x4c,
   /** Root: names of buckets by owner. */
@@ -28,6 +30,8 @@ export const TABLE = {
   garbage: 0x67,
   /** Sequences of the garbage records of a manifest. */
   garbageIndex: 0x68,
+  /** What the group knows of a bucket. */
+  bucketState: 0x6b,
   /** Part lists of completed multipart objects. */
   partList: 0x6c,
   manifest: 0x6d,
@@ -45,6 +49,8 @@ export const TABLE = {
   upload: 0x75,
   /** Versions that are not current, newest first within a key. */
   version: 0x76,
+  /** What is to be carried out after a commit, by sequence. */
+  outbox: 0x78,
   /** Clocks and counters of the group. */
   meta: 0x7a,
 } as const;
@@ -262,6 +268,14 @@ export function sealKey(bucketId: number): Uint8Array {
   return build(TABLE.seal, [u32(bucketId)]);
 }
 
+export function bucketStateKey(bucketId: number): Uint8Array {
+  return build(TABLE.bucketState, [u32(bucketId)]);
+}
+
+export function outboxKey(sequence: bigint): Uint8Array {
+  return build(TABLE.outbox, [u64(sequence)]);
+}
+
 export function replyKey(commandId: Uint8Array): Uint8Array {
   return build(TABLE.reply, [id(commandId)]);
 }
@@ -284,6 +298,10 @@ export function ownedBucketPrefix(owner: string): Uint8Array {
 
 export function ownedBucketKey(owner: string, name: string): Uint8Array {
   return build(TABLE.ownedBucket, [escapeBytes(text(owner)), TERMINATOR, text(name)]);
+}
+
+export function kmsKeyKey(name: string): Uint8Array {
+  return build(TABLE.kmsKey, [text(name)]);
 }
 
 export function leaseKey(name: string): Uint8Array {

@@ -9,15 +9,14 @@ import {
   PARITY_SHARDS_MAX,
   PART_NUMBER_MAX,
 } from "../../lib/base/limits.ts";
-import {
-  type Command,
-  type CompleteUpload,
-  type DeleteObjects,
-  type PutObject,
-  type PutPart,
-  type RegisterNode,
-  type RelocateShards,
-  Versioning,
+import type {
+  Command,
+  CompleteUpload,
+  DeleteObjects,
+  PutObject,
+  PutPart,
+  RegisterNode,
+  RelocateShards,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Chunk, Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { ID_BYTES } from "./keys.ts";
@@ -50,6 +49,11 @@ export function commandFault({ kind }: Command): string | undefined {
       return kind.value.done.length > GARBAGE_AT_ONCE_MAX ? "too many records" : undefined;
     case "sealBucket":
       return kind.value.bucketId === 0 ? "no bucket id" : undefined;
+    case "configureBucket": {
+      const { bucketId, state } = kind.value;
+      if (bucketId === 0) return "no bucket id";
+      return state === undefined || state.revision === 0n ? "no bucket state" : undefined;
+    }
     case "enqueueRepairs":
       if (kind.value.entries.length > REPAIRS_AT_ONCE_MAX) return "too many entries";
       return firstFault(
@@ -112,13 +116,9 @@ function nameFault(name: string, what: string): string | undefined {
   return name.length > 0 && name.length <= NAME_LENGTH_MAX ? undefined : `bad ${what}`;
 }
 
-function versioningFault(versioning: Versioning): string | undefined {
-  return versioning === Versioning.UNSPECIFIED ? "no versioning state" : undefined;
-}
-
 function putObjectFault(command: PutObject): string | undefined {
   const { version, manifest, bucketId, key } = command;
-  const fault = placeFault(command) ?? versioningFault(command.versioning);
+  const fault = placeFault(command);
   if (fault !== undefined) return fault;
   if (version === undefined) return "no version";
   if (version.deleteMarker) return "a delete marker is laid by DeleteObjects";
@@ -164,10 +164,10 @@ function chunkFault(chunk: Chunk, dataShards: number, parityShards: number): str
 }
 
 function deleteObjectsFault(command: DeleteObjects): string | undefined {
-  const { bucketId, targets, versioning } = command;
+  const { bucketId, targets } = command;
   if (bucketId === 0) return "no bucket id";
   if (targets.length > DELETE_KEYS_MAX) return `over ${DELETE_KEYS_MAX} keys`;
-  return versioningFault(versioning) ?? firstFault(targets, ({ key }) => keyFault(key));
+  return firstFault(targets, ({ key }) => keyFault(key));
 }
 
 function putPartFault(command: PutPart): string | undefined {
@@ -182,10 +182,7 @@ function putPartFault(command: PutPart): string | undefined {
 
 function completeUploadFault(command: CompleteUpload): string | undefined {
   const { parts, version } = command;
-  const fault =
-    placeFault(command) ??
-    idFault(command.uploadId, "upload id") ??
-    versioningFault(command.versioning);
+  const fault = placeFault(command) ?? idFault(command.uploadId, "upload id");
   if (fault !== undefined) return fault;
   if (version === undefined) return "no version";
   if (parts.length === 0 || parts.length > PART_NUMBER_MAX) return "no or too many parts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { MetadataService } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import { Outcome, Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { ReplicaMarkSchema } from "../../../services/lib/gen/dolium/record/v1/group_pb.ts";
 import { VersionSchema } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { decodeChecked, encodeChecked } from "../../../services/metadata/state/checked-value.ts";
@@ -17,7 +17,7 @@ const INDEX = 2;
 async function put(cluster: TestCluster, name: string): Promise<void> {
   const body = { case: "inline" as const, value: Buffer.from(name) };
   const version = { size: BigInt(name.length), etag: name, body };
-  const value = { bucketId: 1, key: key(name), versioning: Versioning.OFF, version };
+  const value = { bucketId: 1, key: key(name), version };
   const reply = await cluster.client.execute(INDEX, { case: "putObject", value });
   assert.equal(reply.outcome, Outcome.OK);
 }

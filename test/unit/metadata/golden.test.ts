@@ -273,7 +273,7 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
           key: KEY,
           version: VERSION,
           condition: { ifAbsent: true, ifMatch: ["e"] },
-          versioning: "VERSIONING_ENABLED",
+          event: "ObjectCreated:Put",
         },
       },
     },

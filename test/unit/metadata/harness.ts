@@ -10,12 +10,15 @@ import {
   QueryRequestSchema,
   type QueryResponse,
 } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
+import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   type CommandSchema,
   LoggedCommandSchema,
+  Outcome,
   type Reply,
   ReplySchema,
 } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import type { BucketStateSchema } from "../../../services/lib/gen/dolium/record/v1/group_pb.ts";
 import {
   type Chunk,
   ChunkSchema,
@@ -119,6 +122,8 @@ export class Machine {
   state: GroupState;
   nowMs = 1_700_000_000_000;
   #commands = 0;
+  #revision = 0n;
+  readonly #versioning = new Map<number, Versioning>();
 
   constructor(state: GroupState) {
     this.state = state;
@@ -155,6 +160,21 @@ export class Machine {
     }));
     const replies = await this.state.apply(entries);
     return replies.map((reply) => fromBinary(ReplySchema, reply));
+  }
+
+  /** Tells the group what a bucket is like now; the first bucket unless another is named. */
+  async configure(state: MessageInitShape<typeof BucketStateSchema>, bucketId = 1): Promise<void> {
+    this.#revision += 1n;
+    const value = { bucketId, state: { ...state, revision: this.#revision } };
+    const [reply] = await this.applyData([this.entry({ case: "configureBucket", value })]);
+    if (reply?.outcome !== Outcome.OK) throw new Error(`configure: ${reply?.message}`);
+  }
+
+  /** Sets the versioning of a bucket, if it is not that already. */
+  async setVersioning(versioning: Versioning, bucketId = 1): Promise<void> {
+    if ((this.#versioning.get(bucketId) ?? Versioning.OFF) === versioning) return;
+    this.#versioning.set(bucketId, versioning);
+    await this.configure({ versioning }, bucketId);
   }
 
   /** Applies one command, a millisecond after the one before. */

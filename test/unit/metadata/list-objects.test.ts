@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { listObjects } from "../../../services/metadata/state/queries/list-objects.ts";
 import type { Cursor, Entry, FrozenState } from "../../../services/metadata/state/records.ts";
 import { key, Machine } from "./harness.ts";
@@ -11,15 +11,17 @@ import { key, Machine } from "./harness.ts";
 async function put(machine: Machine, names: readonly Uint8Array[], etag = "x"): Promise<void> {
   const version = { size: 0n, etag, body: { case: "inline" as const, value: new Uint8Array(0) } };
   const datas = names.map((name) => {
-    const value = { bucketId: 1, key: name, versioning: Versioning.ENABLED, version };
+    const value = { bucketId: 1, key: name, version };
     return machine.entry({ case: "putObject", value });
   });
+  await machine.setVersioning(Versioning.ENABLED);
   if (datas.length > 0) await machine.applyData(datas);
 }
 
 async function hide(machine: Machine, names: readonly Uint8Array[]): Promise<void> {
   const targets = names.map((name) => ({ key: name }));
-  const value = { bucketId: 1, targets, versioning: Versioning.ENABLED };
+  const value = { bucketId: 1, targets };
+  await machine.setVersioning(Versioning.ENABLED);
   if (targets.length > 0) await machine.execute({ case: "deleteObjects", value });
 }
 
@@ -114,7 +116,7 @@ test("entries carry the version without body, headers and tags; limit 0 shows no
   const headers = { contentType: "text/plain" };
   const tags = [{ name: "a", value: "b" }];
   const version = { size: 4n, etag: "e", owner: "ann", body, headers, tags };
-  const value = { bucketId: 1, key: key("k"), versioning: Versioning.OFF, version };
+  const value = { bucketId: 1, key: key("k"), version };
   await machine.execute({ case: "putObject", value });
   const ask = (limit: number) => {
     const query = { bucketId: 1, limit };

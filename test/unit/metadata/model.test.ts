@@ -3,11 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  Outcome,
-  type Reply,
-  Versioning,
-} from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
+import { Outcome, type Reply } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { type CommandKind, idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 import { Model, type ModelVersion, placesOf } from "./model.ts";
@@ -27,6 +24,8 @@ class Run {
   readonly model = new Model();
   #pending: Pending[] = [];
   #numbers = 0;
+  #revision = 0n;
+  #versioning: Versioning = Versioning.OFF;
   #bucketId: number;
 
   constructor(machine: Machine, bucketId: number) {
@@ -40,13 +39,12 @@ class Run {
 
   async step([what, a, b, c]: Dice): Promise<void> {
     const name = KEYS[a % KEYS.length] ?? "a";
-    const versioning = STATES[b % STATES.length] ?? Versioning.OFF;
-    switch (what % 9) {
+    switch (what % 11) {
       case 0:
       case 1:
-        return this.#put(name, versioning, c);
+        return this.#put(name, c);
       case 2:
-        return this.#delete(name, versioning);
+        return this.#delete(name);
       case 3:
         return this.#deleteVersion(name, c);
       case 4:
@@ -57,8 +55,10 @@ class Run {
         return c % 4 === 0 ? this.#abort(b) : this.#complete(b, c);
       case 7:
         return this.#relocate(a, b, c);
-      default:
+      case 8:
         return this.#finish(c);
+      default:
+        return this.#configure(b);
     }
   }
 
@@ -89,13 +89,21 @@ class Run {
     return manifestOf({ key: key(name), id, places: [[1, 2, owed]], relaxed: dice % 7 === 0 });
   }
 
-  #put(name: string, versioning: Versioning, dice: number): Promise<void> {
+  #configure(dice: number): Promise<void> {
+    this.#revision += 1n;
+    const versioning = STATES[dice % STATES.length] ?? Versioning.OFF;
+    this.#versioning = versioning;
+    const state = { revision: this.#revision, versioning };
+    return this.#expect({ case: "configureBucket", value: { ...this.#place, state } }, Outcome.OK);
+  }
+
+  #put(name: string, dice: number): Promise<void> {
     const manifest = this.#manifest(name, dice);
     const isInline = dice % 3 === 0;
     const etag = `e${dice % 4}`;
     const version: ModelVersion = {
       id: "",
-      isNull: versioning !== Versioning.ENABLED,
+      isNull: this.#versioning !== Versioning.ENABLED,
       isMarker: false,
       etag,
       size: isInline ? 4 : 1000,
@@ -110,7 +118,6 @@ class Run {
     const value = {
       ...this.#place,
       key: key(name),
-      versioning,
       version: { size: BigInt(version.size), etag, body },
       ...(isInline ? {} : { manifest: structuredClone(manifest) }),
       condition: { ...rest, ifMatch: ifMatch === undefined ? [] : [ifMatch] },
@@ -121,9 +128,9 @@ class Run {
     });
   }
 
-  #delete(name: string, versioning: Versioning): Promise<void> {
-    const marker = this.model.delete(name, versioning);
-    const value = { ...this.#place, targets: [{ key: key(name) }], versioning };
+  #delete(name: string): Promise<void> {
+    const marker = this.model.delete(name, this.#versioning);
+    const value = { ...this.#place, targets: [{ key: key(name) }] };
     return this.#expect({ case: "deleteObjects", value }, Outcome.OK, ({ kind }) => {
       assert.ok(kind.case === "deleteObjects");
       const [result] = kind.value.results;
@@ -140,7 +147,7 @@ class Run {
     const id = isByNull ? key("null") : Buffer.from(version?.id ?? "00".repeat(16), "hex");
     if (version !== undefined) this.model.deleteVersion(name, version);
     const targets = [{ key: key(name), versionId: id }];
-    const value = { ...this.#place, targets, versioning: Versioning.ENABLED };
+    const value = { ...this.#place, targets };
     await this.#expect({ case: "deleteObjects", value }, Outcome.OK, ({ kind }) => {
       assert.ok(kind.case === "deleteObjects");
       assert.equal(kind.value.results[0]?.existed, version !== undefined);
@@ -201,7 +208,7 @@ class Run {
     const size = manifests.length * 1000;
     const version: ModelVersion = {
       id: "",
-      isNull: false,
+      isNull: this.#versioning !== Versioning.ENABLED,
       isMarker: false,
       etag: "multi",
       size,
@@ -218,7 +225,6 @@ class Run {
         manifestId: part,
       })),
       version: { size: BigInt(size), etag: "multi" },
-      versioning: Versioning.ENABLED,
     };
     return this.#expect({ case: "completeUpload", value }, Outcome.OK, ({ kind }) => {
       assert.ok(kind.case === "completeUpload");

@@ -1,6 +1,7 @@
 // A plain model of an index group: versions per key as a list, uploads as maps, and for every shard
 // ever committed where it must be: named by a manifest, or waiting as garbage, exactly once.
-import { Outcome, Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
+import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 
 export interface ModelVersion {

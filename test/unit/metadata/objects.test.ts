@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   type ConditionSchema,
   type DeleteObjects_TargetSchema,
   Outcome,
   type Reply,
-  Versioning,
 } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { key, Machine, manifestId, manifestOf } from "./harness.ts";
 
@@ -29,7 +29,8 @@ interface PutSpec {
   readonly id?: Uint8Array;
 }
 
-function put(machine: Machine, spec: PutSpec = {}): Promise<Reply> {
+async function put(machine: Machine, spec: PutSpec = {}): Promise<Reply> {
+  await machine.setVersioning(spec.versioning ?? Versioning.OFF, spec.bucketId);
   numbers += 1;
   const name = key(spec.key ?? "k");
   const id = spec.id ?? manifestId(machine.nowMs, numbers);
@@ -50,7 +51,6 @@ function put(machine: Machine, spec: PutSpec = {}): Promise<Reply> {
     value: {
       bucketId: spec.bucketId ?? 1,
       key: name,
-      versioning: spec.versioning ?? Versioning.OFF,
       version,
       manifest,
       ...(condition === undefined ? {} : { condition }),
@@ -61,7 +61,7 @@ function put(machine: Machine, spec: PutSpec = {}): Promise<Reply> {
 function putInline(machine: Machine, text: string): Promise<Reply> {
   const body = { case: "inline" as const, value: Buffer.from(text) };
   const version = { size: BigInt(text.length), etag: text, body };
-  const value = { bucketId: 1, key: key("k"), versioning: Versioning.OFF, version };
+  const value = { bucketId: 1, key: key("k"), version };
   return machine.execute({ case: "putObject", value });
 }
 
@@ -70,7 +70,8 @@ async function remove(
   targets: Target[],
   versioning: Versioning = Versioning.OFF,
 ) {
-  const value = { bucketId: 1, targets, versioning };
+  await machine.setVersioning(versioning);
+  const value = { bucketId: 1, targets };
   const reply = await machine.execute({ case: "deleteObjects", value });
   assert.equal(reply.outcome, Outcome.OK, reply.message);
   assert.ok(reply.kind.case === "deleteObjects");
@@ -364,7 +365,7 @@ test("a sealed bucket takes no writes; a bucket with versions is not sealed", as
   assert.equal((await seal()).outcome, Outcome.OK);
   assert.equal((await seal()).outcome, Outcome.OK);
   assert.equal((await put(machine)).outcome, Outcome.SEALED);
-  const value = { bucketId: 1, targets: [{ key: key("k") }], versioning: Versioning.OFF };
+  const value = { bucketId: 1, targets: [{ key: key("k") }] };
   const deleted = await machine.execute({ case: "deleteObjects", value });
   assert.equal(deleted.outcome, Outcome.SEALED);
   await assert.rejects(current(machine), { code: "sealed" });

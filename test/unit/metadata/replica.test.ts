@@ -5,7 +5,7 @@ import { open, readdir, rename, stat } from "node:fs/promises";
 import { test } from "node:test";
 import { MembershipService } from "../../../services/lib/gen/dolium/metadata/v1/membership_pb.ts";
 import { MetadataService } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import { Outcome, Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { addressOf, TestCluster, until } from "./cluster.ts";
 import { key } from "./harness.ts";
 
@@ -14,7 +14,7 @@ const INDEX = 2;
 async function putInline(cluster: TestCluster, name: string): Promise<Outcome> {
   const body = { case: "inline" as const, value: Buffer.from(name) };
   const version = { size: BigInt(name.length), etag: name, body };
-  const value = { bucketId: 1, key: key(name), versioning: Versioning.OFF, version };
+  const value = { bucketId: 1, key: key(name), version };
   return (await cluster.client.execute(INDEX, { case: "putObject", value })).outcome;
 }
 
@@ -273,7 +273,7 @@ test("a listing under churn skips and repeats no key that stays", async (t) => {
       const name = `k${String((at * 37) % 200).padStart(3, "0")}x`;
       await putInline(cluster, name);
       const targets = [{ key: key(name) }];
-      const value = { bucketId: 1, targets, versioning: Versioning.OFF };
+      const value = { bucketId: 1, targets };
       if (at % 2 === 0) await cluster.client.execute(INDEX, { case: "deleteObjects", value });
     }
   };

@@ -8,7 +8,6 @@ import {
   Outcome,
   type RelocateShardsSchema,
   type Reply,
-  Versioning,
 } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
@@ -21,7 +20,7 @@ async function put(
   const id = manifestId(machine.nowMs, places.flat().length);
   const manifest = manifestOf({ key: key("k"), id, places, relaxed });
   const version = { size: manifest.size, body: { case: "manifestId" as const, value: id } };
-  const value = { bucketId: 1, key: key("k"), versioning: Versioning.OFF, version, manifest };
+  const value = { bucketId: 1, key: key("k"), version, manifest };
   assert.equal((await machine.execute({ case: "putObject", value })).outcome, Outcome.OK);
   return manifest;
 }
@@ -261,7 +260,7 @@ test("all manifests are walked in pages, or those with a shard on certain disks"
     const name = key(`k${at}`);
     const manifest = manifestOf({ key: name, id, places: [[1, 2, at === 4 ? 0 : 10 + at]] });
     const version = { size: manifest.size, body: { case: "manifestId" as const, value: id } };
-    const value = { bucketId: 1, key: name, versioning: Versioning.OFF, version, manifest };
+    const value = { bucketId: 1, key: name, version, manifest };
     await machine.execute({ case: "putObject", value });
   }
   const walk = async (diskIds: number[]): Promise<string[]> => {

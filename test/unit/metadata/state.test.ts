@@ -5,7 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Outcome, Versioning } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { decodeChecked, encodeChecked } from "../../../services/metadata/state/checked-value.ts";
 import { Digest } from "../../../services/metadata/state/digest.ts";
 import { GroupState } from "../../../services/metadata/state/group-state.ts";
@@ -16,7 +16,7 @@ import { type CommandKind, idOf, key, Machine, stateDeps, temporaryFolder } from
 function inline(name: string, text = name) {
   const body = { case: "inline" as const, value: Buffer.from(text) };
   const version = { size: BigInt(text.length), etag: text, body };
-  const value = { bucketId: 1, key: key(name), versioning: Versioning.ENABLED, version };
+  const value = { bucketId: 1, key: key(name), version };
   return { case: "putObject" as const, value };
 }
 

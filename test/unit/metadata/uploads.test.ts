@@ -8,7 +8,6 @@ import {
   type CompleteUploadSchema,
   Outcome,
   type Reply,
-  Versioning,
 } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 
@@ -60,7 +59,6 @@ function complete(
     uploadId: UPLOAD,
     parts: references,
     version: { size: BigInt(1000 * parts.length), etag: "multi-2" },
-    versioning: Versioning.OFF,
     partsDigest: Buffer.from(parts.map(([number]) => number)),
     ...more,
   };
@@ -182,7 +180,7 @@ test("deleting an object of parts frees all of them", async (t) => {
     [1, one.id],
     [2, two.id],
   ]);
-  const value = { bucketId: 1, targets: [{ key: key("k") }], versioning: Versioning.OFF };
+  const value = { bucketId: 1, targets: [{ key: key("k") }] };
   await machine.execute({ case: "deleteObjects", value });
   const after = await stats(machine);
   assert.deepEqual([after.garbageEntries, after.versions, after.bytes], [2n, 0n, 0n]);
@@ -316,7 +314,7 @@ test("an upload of ten thousand parts is completed and deleted in one command ea
     value: { bucketId: 1, key: key("k"), withBody: true },
   });
   assert.deepEqual([answer.partList?.parts.length, answer.manifests.length], [10_000, 100]);
-  const value = { bucketId: 1, targets: [{ key: key("k") }], versioning: Versioning.OFF };
+  const value = { bucketId: 1, targets: [{ key: key("k") }] };
   await machine.execute({ case: "deleteObjects", value });
   assert.equal((await stats(machine)).garbageEntries, 10_000n);
   await machine.audit();

@@ -10,6 +10,7 @@ import { abortUpload } from "./abort-upload.ts";
 import { acquireLease } from "./acquire-lease.ts";
 import { advanceFence } from "./advance-fence.ts";
 import { completeUpload } from "./complete-upload.ts";
+import { configureBucket } from "./configure-bucket.ts";
 import { createBucket } from "./create-bucket.ts";
 import { createUpload } from "./create-upload.ts";
 import { deleteObjects } from "./delete-objects.ts";
@@ -54,6 +55,8 @@ export function applyCommand(
       return sealBucket(view, kind.value, context);
     case "enqueueRepairs":
       return enqueueRepairs(view, kind.value, context);
+    case "configureBucket":
+      return configureBucket(view, kind.value);
     case "initCluster":
       return initCluster(view, kind.value);
     case "registerNode":
@@ -70,6 +73,14 @@ export function applyCommand(
       return releaseLease(view, kind.value);
     case "digestMark":
       return refused(Outcome.UNSPECIFIED, "a digest mark is applied with the whole state");
+    case "changeVersion":
+    case "renameObject":
+    case "appendObject":
+    case "appendAccessLog":
+    case "finishOutbox":
+    case "changeBucket":
+    case "putKmsKey":
+      return refused(Outcome.UNSPECIFIED, `${kind.case} is not known here yet`);
     case undefined:
       return refused(Outcome.UNSPECIFIED, "a command of no known kind");
     default:

@@ -17,6 +17,7 @@ import {
   PartListSchema,
   type Version,
 } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
+import { readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import { type CommandContext, sequenceMs } from "../context.ts";
 import { completedAgeKey, completedKey, partListKey, TABLE, tableRange } from "../keys.ts";
@@ -57,7 +58,7 @@ export async function completeUpload(
     ...present(command.version, "version"),
     body: { case: "partListId", value: uploadId },
   };
-  const version = stamped(named, command.versioning, context);
+  const version = stamped(named, readBucketState(view, bucketId).versioning, context);
   pushVersion(view, context, { place, version });
   await forgetOldest(view, context);
   remember(view, command, version);

@@ -1,6 +1,7 @@
 // DeleteObjects: deletes current versions (or lays delete markers over them, by versioning) and
 // named versions. Each target has its own result; deleting what is not there is fine.
 import { create } from "@bufbuild/protobuf";
+import { Versioning } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   type DeleteObjects,
   type DeleteObjects_Target,
@@ -9,9 +10,9 @@ import {
   DeleteObjectsReplySchema,
   Outcome,
   type Reply,
-  Versioning,
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { VersionSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
+import { readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import type { CommandContext } from "../context.ts";
 import { accepted } from "../outcome.ts";
@@ -32,7 +33,8 @@ export async function deleteObjects(
   command: DeleteObjects,
   context: CommandContext,
 ): Promise<Reply> {
-  const { bucketId, versioning } = command;
+  const { bucketId } = command;
+  const { versioning } = readBucketState(view, bucketId);
   const no = refusedBySeal(view, bucketId);
   if (no !== undefined) return no;
   const results: DeleteObjectsReply_Result[] = [];

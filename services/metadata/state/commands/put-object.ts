@@ -1,13 +1,14 @@
 // PutObject: writes a version of a key, its body inline or in a manifest that comes with it.
 import { create } from "@bufbuild/protobuf";
 import { present } from "../../../lib/base/assert.ts";
+import { Versioning } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   type PutObject,
   PutObjectReplySchema,
   type Reply,
-  Versioning,
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Version } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
+import { readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import { type CommandContext, sequenceMs } from "../context.ts";
 import { storeManifest } from "../manifests.ts";
@@ -28,8 +29,9 @@ export function putObject(view: StateWriter, command: PutObject, context: Comman
     const { existingEtag } = failed;
     return refused(failed.outcome, failed.message, { case: "putObject", value: { existingEtag } });
   }
+  const { versioning } = readBucketState(view, bucketId);
   if (manifest !== undefined) storeManifest(view, context, { bucketId, manifest });
-  const version = stamped(present(command.version, "version"), command.versioning, context);
+  const version = stamped(present(command.version, "version"), versioning, context);
   pushVersion(view, context, { place, version });
   const { versionId, modifiedMs } = version;
   const value = create(PutObjectReplySchema, { versionId, modifiedMs });

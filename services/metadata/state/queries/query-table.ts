@@ -66,6 +66,10 @@ async function answer(state: FrozenState, kind: QueryRequest["kind"]): Promise<A
       return { case: kind.case, value: await listBuckets(state, kind.value) };
     case "listLeases":
       return { case: kind.case, value: await listLeases(state) };
+    case "listVersions":
+    case "listOutbox":
+    case "listKmsKeys":
+      throw new StoreError("invalid", `${kind.case} is not known here yet`);
     case undefined:
       throw new StoreError("invalid", "a query of no known kind");
     default:

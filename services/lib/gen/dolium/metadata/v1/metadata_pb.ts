@@ -8,10 +8,12 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { BucketRecord, ClusterMap, LeaseRecord } from "../../record/v1/cluster_pb.ts";
+import type { BucketRecord, ClusterMap, KmsKeyRecord, LeaseRecord } from "../../record/v1/cluster_pb.ts";
 import { file_dolium_record_v1_cluster } from "../../record/v1/cluster_pb.ts";
 import type { Command, Reply } from "../../record/v1/command_pb.ts";
 import { file_dolium_record_v1_command } from "../../record/v1/command_pb.ts";
+import type { OutboxEntry } from "../../record/v1/group_pb.ts";
+import { file_dolium_record_v1_group } from "../../record/v1/group_pb.ts";
 import type { CompletedUpload, Garbage, Manifest, Part, PartList, RepairEntry, ShardOwner, Upload, Version } from "../../record/v1/object_pb.ts";
 import { file_dolium_record_v1_object } from "../../record/v1/object_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/metadata/v1/metadata.proto.
  */
 export const file_dolium_metadata_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("CiFkb2xpdW0vbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEmRvbGl1bS5tZXRhZGF0YS52MSJiCg5FeGVjdXRlUmVxdWVzdBIQCghncm91cF9pZBgBIAEoDRISCgpjb21tYW5kX2lkGAIgASgMEioKB2NvbW1hbmQYAyABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLkNvbW1hbmQiOQoPRXhlY3V0ZVJlc3BvbnNlEiYKBXJlcGx5GAEgASgLMhcuZG9saXVtLnJlY29yZC52MS5SZXBseSLFBwoMUXVlcnlSZXF1ZXN0EhAKCGdyb3VwX2lkGAEgASgNEjgKCmdldF9vYmplY3QYAiABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0T2JqZWN0UXVlcnlIABI8CgxsaXN0X29iamVjdHMYAyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE9iamVjdHNRdWVyeUgAEjgKCmdldF91cGxvYWQYBCABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0VXBsb2FkUXVlcnlIABI4CgpsaXN0X3BhcnRzGAUgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RQYXJ0c1F1ZXJ5SAASPAoMbGlzdF91cGxvYWRzGAYgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RVcGxvYWRzUXVlcnlIABI8CgxsaXN0X2dhcmJhZ2UYByABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEdhcmJhZ2VRdWVyeUgAEjwKDGxpc3RfcmVwYWlycxgIIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UmVwYWlyc1F1ZXJ5SAASQgoPb3duZWRfbWFuaWZlc3RzGAkgASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLk93bmVkTWFuaWZlc3RzUXVlcnlIABJACg5zY2FuX21hbmlmZXN0cxgKIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzUXVlcnlIABI6Cgtncm91cF9zdGF0cxgLIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5Hcm91cFN0YXRzUXVlcnlIABI8CgxnZXRfbWFuaWZlc3QYDCABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuR2V0TWFuaWZlc3RRdWVyeUgAEkEKD2dldF9jbHVzdGVyX21hcBggIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRDbHVzdGVyTWFwUXVlcnlIABI4CgpnZXRfYnVja2V0GCEgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkdldEJ1Y2tldFF1ZXJ5SAASPAoMbGlzdF9idWNrZXRzGCIgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RCdWNrZXRzUXVlcnlIABI6CgtsaXN0X2xlYXNlcxgjIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0TGVhc2VzUXVlcnlIAEIGCgRraW5kIsMHCg1RdWVyeVJlc3BvbnNlEjkKCmdldF9vYmplY3QYAiABKAsyIy5kb2xpdW0ubWV0YWRhdGEudjEuR2V0T2JqZWN0QW5zd2VySAASPQoMbGlzdF9vYmplY3RzGAMgASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RPYmplY3RzQW5zd2VySAASOQoKZ2V0X3VwbG9hZBgEIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRVcGxvYWRBbnN3ZXJIABI5CgpsaXN0X3BhcnRzGAUgASgLMiMuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RQYXJ0c0Fuc3dlckgAEj0KDGxpc3RfdXBsb2FkcxgGIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0VXBsb2Fkc0Fuc3dlckgAEj0KDGxpc3RfZ2FyYmFnZRgHIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0R2FyYmFnZUFuc3dlckgAEj0KDGxpc3RfcmVwYWlycxgIIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UmVwYWlyc0Fuc3dlckgAEkMKD293bmVkX21hbmlmZXN0cxgJIAEoCzIoLmRvbGl1bS5tZXRhZGF0YS52MS5Pd25lZE1hbmlmZXN0c0Fuc3dlckgAEkEKDnNjYW5fbWFuaWZlc3RzGAogASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLlNjYW5NYW5pZmVzdHNBbnN3ZXJIABI7Cgtncm91cF9zdGF0cxgLIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5Hcm91cFN0YXRzQW5zd2VySAASPQoMZ2V0X21hbmlmZXN0GAwgASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkdldE1hbmlmZXN0QW5zd2VySAASQgoPZ2V0X2NsdXN0ZXJfbWFwGCAgASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLkdldENsdXN0ZXJNYXBBbnN3ZXJIABI5CgpnZXRfYnVja2V0GCEgASgLMiMuZG9saXVtLm1ldGFkYXRhLnYxLkdldEJ1Y2tldEFuc3dlckgAEj0KDGxpc3RfYnVja2V0cxgiIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0QnVja2V0c0Fuc3dlckgAEjsKC2xpc3RfbGVhc2VzGCMgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RMZWFzZXNBbnN3ZXJIAEIGCgRraW5kIv0BCg5HZXRPYmplY3RRdWVyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhIKCnZlcnNpb25faWQYAyABKAwSEQoJd2l0aF9ib2R5GAQgASgIEhcKCmZpcnN0X2J5dGUYBSABKARIAIgBARIWCglsYXN0X2J5dGUYBiABKARIAYgBARIaCg1zdWZmaXhfbGVuZ3RoGAcgASgESAKIAQESGAoLcGFydF9udW1iZXIYCCABKA1IA4gBAUINCgtfZmlyc3RfYnl0ZUIMCgpfbGFzdF9ieXRlQhAKDl9zdWZmaXhfbGVuZ3RoQg4KDF9wYXJ0X251bWJlciKsAQoPR2V0T2JqZWN0QW5zd2VyEi8KB3ZlcnNpb24YASABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb25IAIgBARItCglwYXJ0X2xpc3QYAiABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLlBhcnRMaXN0Ei0KCW1hbmlmZXN0cxgDIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuTWFuaWZlc3RCCgoIX3ZlcnNpb24iSAoQR2V0TWFuaWZlc3RRdWVyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhQKDG1hbmlmZXN0X2lkcxgDIAMoDCJCChFHZXRNYW5pZmVzdEFuc3dlchItCgltYW5pZmVzdHMYASADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0ImwKEExpc3RPYmplY3RzUXVlcnkSEQoJYnVja2V0X2lkGAEgASgNEg4KBnByZWZpeBgCIAEoDBIRCglkZWxpbWl0ZXIYAyABKAwSEwoLc3RhcnRfYWZ0ZXIYBCABKAwSDQoFbGltaXQYBSABKA0i2QEKEUxpc3RPYmplY3RzQW5zd2VyEjwKB2VudHJpZXMYASADKAsyKy5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE9iamVjdHNBbnN3ZXIuRW50cnkSFwoPY29tbW9uX3ByZWZpeGVzGAIgAygMEhEKCXRydW5jYXRlZBgDIAEoCBIYChBuZXh0X3N0YXJ0X2FmdGVyGAQgASgMGkAKBUVudHJ5EgsKA2tleRgBIAEoDBIqCgd2ZXJzaW9uGAIgASgLMhkuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uImwKDkdldFVwbG9hZFF1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEhQKDHBhcnRfbnVtYmVycxgEIAMoDRIRCglhbGxfcGFydHMYBSABKAgiuwEKD0dldFVwbG9hZEFuc3dlchItCgZ1cGxvYWQYASABKAsyGC5kb2xpdW0ucmVjb3JkLnYxLlVwbG9hZEgAiAEBEiUKBXBhcnRzGAIgAygLMhYuZG9saXVtLnJlY29yZC52MS5QYXJ0EjkKCWNvbXBsZXRlZBgDIAEoCzIhLmRvbGl1bS5yZWNvcmQudjEuQ29tcGxldGVkVXBsb2FkSAGIAQFCCQoHX3VwbG9hZEIMCgpfY29tcGxldGVkIm0KDkxpc3RQYXJ0c1F1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEhkKEWFmdGVyX3BhcnRfbnVtYmVyGAQgASgNEg0KBWxpbWl0GAUgASgNIoUBCg9MaXN0UGFydHNBbnN3ZXISLQoGdXBsb2FkGAEgASgLMhguZG9saXVtLnJlY29yZC52MS5VcGxvYWRIAIgBARIlCgVwYXJ0cxgCIAMoCzIWLmRvbGl1bS5yZWNvcmQudjEuUGFydBIRCgl0cnVuY2F0ZWQYAyABKAhCCQoHX3VwbG9hZCK9AQoQTGlzdFVwbG9hZHNRdWVyeRIRCglidWNrZXRfaWQYASABKA0SDgoGcHJlZml4GAIgASgMEhEKCWRlbGltaXRlchgDIAEoDBISCgprZXlfbWFya2VyGAQgASgMEhgKEHVwbG9hZF9pZF9tYXJrZXIYBSABKAwSDQoFbGltaXQYBiABKA0SHwoSdW50b3VjaGVkX3NpbmNlX21zGAcgASgESACIAQFCFQoTX3VudG91Y2hlZF9zaW5jZV9tcyKiAQoRTGlzdFVwbG9hZHNBbnN3ZXISKQoHdXBsb2FkcxgBIAMoCzIYLmRvbGl1bS5yZWNvcmQudjEuVXBsb2FkEhcKD2NvbW1vbl9wcmVmaXhlcxgCIAMoDBIRCgl0cnVuY2F0ZWQYAyABKAgSFwoPbmV4dF9rZXlfbWFya2VyGAQgASgMEh0KFW5leHRfdXBsb2FkX2lkX21hcmtlchgFIAEoDCJSChBMaXN0R2FyYmFnZVF1ZXJ5EhcKD2ZyZWVkX2JlZm9yZV9tcxgBIAEoBBIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoBBINCgVsaW1pdBgDIAEoDSI/ChFMaXN0R2FyYmFnZUFuc3dlchIqCgdlbnRyaWVzGAEgAygLMhkuZG9saXVtLnJlY29yZC52MS5HYXJiYWdlIjEKEExpc3RSZXBhaXJzUXVlcnkSDgoGY3Vyc29yGAEgASgMEg0KBWxpbWl0GAIgASgNIlgKEUxpc3RSZXBhaXJzQW5zd2VyEi4KB2VudHJpZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJlcGFpckVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgMItQBChNPd25lZE1hbmlmZXN0c1F1ZXJ5Ej0KBnNoYXJkcxgBIAMoCzItLmRvbGl1bS5tZXRhZGF0YS52MS5Pd25lZE1hbmlmZXN0c1F1ZXJ5LlNoYXJkGn4KBVNoYXJkEisKBW93bmVyGAEgASgLMhwuZG9saXVtLnJlY29yZC52MS5TaGFyZE93bmVyEhAKCGNodW5rX2lkGAIgASgMEhMKC3NoYXJkX2luZGV4GAMgASgNEg8KB2Rpc2tfaWQYBCABKA0SEAoIYmVndW5fbXMYBSABKAQiwwEKFE93bmVkTWFuaWZlc3RzQW5zd2VyEkIKCHZlcmRpY3RzGAEgAygOMjAuZG9saXVtLm1ldGFkYXRhLnYxLk93bmVkTWFuaWZlc3RzQW5zd2VyLlZlcmRpY3QSEAoIZmVuY2VfbXMYAiABKAQiVQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASCQoFT1dORUQQARILCgdHQVJCQUdFEAISDAoIRElTT1dORUQQAxILCgdQRU5ESU5HEAQiRQoSU2Nhbk1hbmlmZXN0c1F1ZXJ5Eg4KBmN1cnNvchgBIAEoDBINCgVsaW1pdBgCIAEoDRIQCghkaXNrX2lkcxgDIAMoDSK0AQoTU2Nhbk1hbmlmZXN0c0Fuc3dlchI+CgdlbnRyaWVzGAEgAygLMi0uZG9saXVtLm1ldGFkYXRhLnYxLlNjYW5NYW5pZmVzdHNBbnN3ZXIuRW50cnkSEwoLbmV4dF9jdXJzb3IYAiABKAwaSAoFRW50cnkSEQoJYnVja2V0X2lkGAEgASgNEiwKCG1hbmlmZXN0GAIgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdCIRCg9Hcm91cFN0YXRzUXVlcnkinAEKEEdyb3VwU3RhdHNBbnN3ZXISEAoIdmVyc2lvbnMYASABKAQSDQoFYnl0ZXMYAiABKAQSDwoHdXBsb2FkcxgDIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYBCABKAQSFgoOcmVwYWlyX2VudHJpZXMYBSABKAQSEwoLc2hhcmRzX293ZWQYBiABKAQSEAoIZmVuY2VfbXMYByABKAQiKQoSR2V0Q2x1c3Rlck1hcFF1ZXJ5EhMKC2tub3duX2Vwb2NoGAEgASgEIk0KE0dldENsdXN0ZXJNYXBBbnN3ZXISLgoDbWFwGAEgASgLMhwuZG9saXVtLnJlY29yZC52MS5DbHVzdGVyTWFwSACIAQFCBgoEX21hcCIeCg5HZXRCdWNrZXRRdWVyeRIMCgRuYW1lGAEgASgJIlEKD0dldEJ1Y2tldEFuc3dlchIzCgZidWNrZXQYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFJlY29yZEgAiAEBQgkKB19idWNrZXQiVAoQTGlzdEJ1Y2tldHNRdWVyeRINCgVvd25lchgBIAEoCRISCgphZnRlcl9uYW1lGAIgASgJEg4KBnByZWZpeBgDIAEoCRINCgVsaW1pdBgEIAEoDSJXChFMaXN0QnVja2V0c0Fuc3dlchIvCgdidWNrZXRzGAEgAygLMh4uZG9saXVtLnJlY29yZC52MS5CdWNrZXRSZWNvcmQSEQoJdHJ1bmNhdGVkGAIgASgIIhEKD0xpc3RMZWFzZXNRdWVyeSJBChBMaXN0TGVhc2VzQW5zd2VyEi0KBmxlYXNlcxgBIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZWNvcmQiFgoUUmVwbGljYVN0YXR1c1JlcXVlc3QiwwQKFVJlcGxpY2FTdGF0dXNSZXNwb25zZRIMCgRuYW1lGAEgASgJEhIKCnJlcGxpY2FfaWQYAiABKAQSPwoGZ3JvdXBzGAMgAygLMi8uZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZS5Hcm91cBINCgVzdGF0ZRgEIAEoCRpdCgRQZWVyEhIKCnJlcGxpY2FfaWQYASABKAQSDAoEbmFtZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhMKC21hdGNoX2luZGV4GAQgASgEEg0KBXN0YXRlGAUgASgJGtgCCgVHcm91cBIQCghncm91cF9pZBgBIAEoDRIMCgRyb2xlGAIgASgJEhEKCWxlYWRlcl9pZBgDIAEoBBIWCg5sZWFkZXJfYWRkcmVzcxgEIAEoCRIMCgR0ZXJtGAUgASgEEhQKDGNvbW1pdF9pbmRleBgGIAEoBBIVCg1hcHBsaWVkX2luZGV4GAcgASgEEhIKCmxhc3RfaW5kZXgYCCABKAQSPgoGdm90ZXJzGAkgAygLMi4uZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZS5QZWVyEkAKCGxlYXJuZXJzGAogAygLMi4uZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZS5QZWVyEhQKDGRpZ2VzdF9pbmRleBgLIAEoBBIOCgZkaWdlc3QYDCABKAwSDQoFc3RhdGUYDSABKAkymQIKD01ldGFkYXRhU2VydmljZRJSCgdFeGVjdXRlEiIuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXF1ZXN0GiMuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXNwb25zZRJMCgVRdWVyeRIgLmRvbGl1bS5tZXRhZGF0YS52MS5RdWVyeVJlcXVlc3QaIS5kb2xpdW0ubWV0YWRhdGEudjEuUXVlcnlSZXNwb25zZRJkCg1SZXBsaWNhU3RhdHVzEiguZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXF1ZXN0GikuZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_command, file_dolium_record_v1_object]);
+  fileDesc("CiFkb2xpdW0vbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEmRvbGl1bS5tZXRhZGF0YS52MSJiCg5FeGVjdXRlUmVxdWVzdBIQCghncm91cF9pZBgBIAEoDRISCgpjb21tYW5kX2lkGAIgASgMEioKB2NvbW1hbmQYAyABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLkNvbW1hbmQiOQoPRXhlY3V0ZVJlc3BvbnNlEiYKBXJlcGx5GAEgASgLMhcuZG9saXVtLnJlY29yZC52MS5SZXBseSKACQoMUXVlcnlSZXF1ZXN0EhAKCGdyb3VwX2lkGAEgASgNEjgKCmdldF9vYmplY3QYAiABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0T2JqZWN0UXVlcnlIABI8CgxsaXN0X29iamVjdHMYAyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE9iamVjdHNRdWVyeUgAEjgKCmdldF91cGxvYWQYBCABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0VXBsb2FkUXVlcnlIABI4CgpsaXN0X3BhcnRzGAUgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RQYXJ0c1F1ZXJ5SAASPAoMbGlzdF91cGxvYWRzGAYgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RVcGxvYWRzUXVlcnlIABI8CgxsaXN0X2dhcmJhZ2UYByABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEdhcmJhZ2VRdWVyeUgAEjwKDGxpc3RfcmVwYWlycxgIIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UmVwYWlyc1F1ZXJ5SAASQgoPb3duZWRfbWFuaWZlc3RzGAkgASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLk93bmVkTWFuaWZlc3RzUXVlcnlIABJACg5zY2FuX21hbmlmZXN0cxgKIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzUXVlcnlIABI6Cgtncm91cF9zdGF0cxgLIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5Hcm91cFN0YXRzUXVlcnlIABI8CgxnZXRfbWFuaWZlc3QYDCABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuR2V0TWFuaWZlc3RRdWVyeUgAEj4KDWxpc3RfdmVyc2lvbnMYDSABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFZlcnNpb25zUXVlcnlIABI6CgtsaXN0X291dGJveBgOIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T3V0Ym94UXVlcnlIABJBCg9nZXRfY2x1c3Rlcl9tYXAYICABKAsyJi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0Q2x1c3Rlck1hcFF1ZXJ5SAASOAoKZ2V0X2J1Y2tldBghIAEoCzIiLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRCdWNrZXRRdWVyeUgAEjwKDGxpc3RfYnVja2V0cxgiIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0QnVja2V0c1F1ZXJ5SAASOgoLbGlzdF9sZWFzZXMYIyABKAsyIy5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdExlYXNlc1F1ZXJ5SAASPQoNbGlzdF9rbXNfa2V5cxgkIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0S21zS2V5c1F1ZXJ5SABCBgoEa2luZCKBCQoNUXVlcnlSZXNwb25zZRI5CgpnZXRfb2JqZWN0GAIgASgLMiMuZG9saXVtLm1ldGFkYXRhLnYxLkdldE9iamVjdEFuc3dlckgAEj0KDGxpc3Rfb2JqZWN0cxgDIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T2JqZWN0c0Fuc3dlckgAEjkKCmdldF91cGxvYWQYBCABKAsyIy5kb2xpdW0ubWV0YWRhdGEudjEuR2V0VXBsb2FkQW5zd2VySAASOQoKbGlzdF9wYXJ0cxgFIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UGFydHNBbnN3ZXJIABI9CgxsaXN0X3VwbG9hZHMYBiABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFVwbG9hZHNBbnN3ZXJIABI9CgxsaXN0X2dhcmJhZ2UYByABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEdhcmJhZ2VBbnN3ZXJIABI9CgxsaXN0X3JlcGFpcnMYCCABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFJlcGFpcnNBbnN3ZXJIABJDCg9vd25lZF9tYW5pZmVzdHMYCSABKAsyKC5kb2xpdW0ubWV0YWRhdGEudjEuT3duZWRNYW5pZmVzdHNBbnN3ZXJIABJBCg5zY2FuX21hbmlmZXN0cxgKIAEoCzInLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzQW5zd2VySAASOwoLZ3JvdXBfc3RhdHMYCyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuR3JvdXBTdGF0c0Fuc3dlckgAEj0KDGdldF9tYW5pZmVzdBgMIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRNYW5pZmVzdEFuc3dlckgAEj8KDWxpc3RfdmVyc2lvbnMYDSABKAsyJi5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFZlcnNpb25zQW5zd2VySAASOwoLbGlzdF9vdXRib3gYDiABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE91dGJveEFuc3dlckgAEkIKD2dldF9jbHVzdGVyX21hcBggIAEoCzInLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRDbHVzdGVyTWFwQW5zd2VySAASOQoKZ2V0X2J1Y2tldBghIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRCdWNrZXRBbnN3ZXJIABI9CgxsaXN0X2J1Y2tldHMYIiABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEJ1Y2tldHNBbnN3ZXJIABI7CgtsaXN0X2xlYXNlcxgjIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0TGVhc2VzQW5zd2VySAASPgoNbGlzdF9rbXNfa2V5cxgkIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0S21zS2V5c0Fuc3dlckgAQgYKBGtpbmQi/QEKDkdldE9iamVjdFF1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEgoKdmVyc2lvbl9pZBgDIAEoDBIRCgl3aXRoX2JvZHkYBCABKAgSFwoKZmlyc3RfYnl0ZRgFIAEoBEgAiAEBEhYKCWxhc3RfYnl0ZRgGIAEoBEgBiAEBEhoKDXN1ZmZpeF9sZW5ndGgYByABKARIAogBARIYCgtwYXJ0X251bWJlchgIIAEoDUgDiAEBQg0KC19maXJzdF9ieXRlQgwKCl9sYXN0X2J5dGVCEAoOX3N1ZmZpeF9sZW5ndGhCDgoMX3BhcnRfbnVtYmVyIqwBCg9HZXRPYmplY3RBbnN3ZXISLwoHdmVyc2lvbhgBIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbkgAiAEBEi0KCXBhcnRfbGlzdBgCIAEoCzIaLmRvbGl1bS5yZWNvcmQudjEuUGFydExpc3QSLQoJbWFuaWZlc3RzGAMgAygLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdEIKCghfdmVyc2lvbiJIChBHZXRNYW5pZmVzdFF1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSFAoMbWFuaWZlc3RfaWRzGAMgAygMIkIKEUdldE1hbmlmZXN0QW5zd2VyEi0KCW1hbmlmZXN0cxgBIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuTWFuaWZlc3QibAoQTGlzdE9iamVjdHNRdWVyeRIRCglidWNrZXRfaWQYASABKA0SDgoGcHJlZml4GAIgASgMEhEKCWRlbGltaXRlchgDIAEoDBITCgtzdGFydF9hZnRlchgEIAEoDBINCgVsaW1pdBgFIAEoDSLZAQoRTGlzdE9iamVjdHNBbnN3ZXISPAoHZW50cmllcxgBIAMoCzIrLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T2JqZWN0c0Fuc3dlci5FbnRyeRIXCg9jb21tb25fcHJlZml4ZXMYAiADKAwSEQoJdHJ1bmNhdGVkGAMgASgIEhgKEG5leHRfc3RhcnRfYWZ0ZXIYBCABKAwaQAoFRW50cnkSCwoDa2V5GAEgASgMEioKB3ZlcnNpb24YAiABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24inQEKEUxpc3RWZXJzaW9uc1F1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRIOCgZwcmVmaXgYAiABKAwSEQoJZGVsaW1pdGVyGAMgASgMEhIKCmtleV9tYXJrZXIYBCABKAwSGQoRdmVyc2lvbl9pZF9tYXJrZXIYBSABKAwSDQoFbGltaXQYBiABKA0SFAoMd2l0aF9kZXRhaWxzGAcgASgIIqoCChJMaXN0VmVyc2lvbnNBbnN3ZXISPQoHZW50cmllcxgBIAMoCzIsLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0VmVyc2lvbnNBbnN3ZXIuRW50cnkSFwoPY29tbW9uX3ByZWZpeGVzGAIgAygMEhEKCXRydW5jYXRlZBgDIAEoCBIXCg9uZXh0X2tleV9tYXJrZXIYBCABKAwSHgoWbmV4dF92ZXJzaW9uX2lkX21hcmtlchgFIAEoDBpwCgVFbnRyeRILCgNrZXkYASABKAwSKgoHdmVyc2lvbhgCIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbhIRCglpc19sYXRlc3QYAyABKAgSGwoTbm9uY3VycmVudF9zaW5jZV9tcxgEIAEoBCI4Cg9MaXN0T3V0Ym94UXVlcnkSFgoOYWZ0ZXJfc2VxdWVuY2UYASABKAQSDQoFbGltaXQYAiABKA0iQgoQTGlzdE91dGJveEFuc3dlchIuCgdlbnRyaWVzGAEgAygLMh0uZG9saXVtLnJlY29yZC52MS5PdXRib3hFbnRyeSJsCg5HZXRVcGxvYWRRdWVyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIUCgxwYXJ0X251bWJlcnMYBCADKA0SEQoJYWxsX3BhcnRzGAUgASgIIrsBCg9HZXRVcGxvYWRBbnN3ZXISLQoGdXBsb2FkGAEgASgLMhguZG9saXVtLnJlY29yZC52MS5VcGxvYWRIAIgBARIlCgVwYXJ0cxgCIAMoCzIWLmRvbGl1bS5yZWNvcmQudjEuUGFydBI5Cgljb21wbGV0ZWQYAyABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbXBsZXRlZFVwbG9hZEgBiAEBQgkKB191cGxvYWRCDAoKX2NvbXBsZXRlZCJtCg5MaXN0UGFydHNRdWVyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIZChFhZnRlcl9wYXJ0X251bWJlchgEIAEoDRINCgVsaW1pdBgFIAEoDSKFAQoPTGlzdFBhcnRzQW5zd2VyEi0KBnVwbG9hZBgBIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuVXBsb2FkSACIAQESJQoFcGFydHMYAiADKAsyFi5kb2xpdW0ucmVjb3JkLnYxLlBhcnQSEQoJdHJ1bmNhdGVkGAMgASgIQgkKB191cGxvYWQivQEKEExpc3RVcGxvYWRzUXVlcnkSEQoJYnVja2V0X2lkGAEgASgNEg4KBnByZWZpeBgCIAEoDBIRCglkZWxpbWl0ZXIYAyABKAwSEgoKa2V5X21hcmtlchgEIAEoDBIYChB1cGxvYWRfaWRfbWFya2VyGAUgASgMEg0KBWxpbWl0GAYgASgNEh8KEnVudG91Y2hlZF9zaW5jZV9tcxgHIAEoBEgAiAEBQhUKE191bnRvdWNoZWRfc2luY2VfbXMiogEKEUxpc3RVcGxvYWRzQW5zd2VyEikKB3VwbG9hZHMYASADKAsyGC5kb2xpdW0ucmVjb3JkLnYxLlVwbG9hZBIXCg9jb21tb25fcHJlZml4ZXMYAiADKAwSEQoJdHJ1bmNhdGVkGAMgASgIEhcKD25leHRfa2V5X21hcmtlchgEIAEoDBIdChVuZXh0X3VwbG9hZF9pZF9tYXJrZXIYBSABKAwiUgoQTGlzdEdhcmJhZ2VRdWVyeRIXCg9mcmVlZF9iZWZvcmVfbXMYASABKAQSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAQSDQoFbGltaXQYAyABKA0iPwoRTGlzdEdhcmJhZ2VBbnN3ZXISKgoHZW50cmllcxgBIAMoCzIZLmRvbGl1bS5yZWNvcmQudjEuR2FyYmFnZSIxChBMaXN0UmVwYWlyc1F1ZXJ5Eg4KBmN1cnNvchgBIAEoDBINCgVsaW1pdBgCIAEoDSJYChFMaXN0UmVwYWlyc0Fuc3dlchIuCgdlbnRyaWVzGAEgAygLMh0uZG9saXVtLnJlY29yZC52MS5SZXBhaXJFbnRyeRITCgtuZXh0X2N1cnNvchgCIAEoDCLUAQoTT3duZWRNYW5pZmVzdHNRdWVyeRI9CgZzaGFyZHMYASADKAsyLS5kb2xpdW0ubWV0YWRhdGEudjEuT3duZWRNYW5pZmVzdHNRdWVyeS5TaGFyZBp+CgVTaGFyZBIrCgVvd25lchgBIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchIQCghjaHVua19pZBgCIAEoDBITCgtzaGFyZF9pbmRleBgDIAEoDRIPCgdkaXNrX2lkGAQgASgNEhAKCGJlZ3VuX21zGAUgASgEIsMBChRPd25lZE1hbmlmZXN0c0Fuc3dlchJCCgh2ZXJkaWN0cxgBIAMoDjIwLmRvbGl1bS5tZXRhZGF0YS52MS5Pd25lZE1hbmlmZXN0c0Fuc3dlci5WZXJkaWN0EhAKCGZlbmNlX21zGAIgASgEIlUKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEgkKBU9XTkVEEAESCwoHR0FSQkFHRRACEgwKCERJU09XTkVEEAMSCwoHUEVORElORxAEIkUKElNjYW5NYW5pZmVzdHNRdWVyeRIOCgZjdXJzb3IYASABKAwSDQoFbGltaXQYAiABKA0SEAoIZGlza19pZHMYAyADKA0itAEKE1NjYW5NYW5pZmVzdHNBbnN3ZXISPgoHZW50cmllcxgBIAMoCzItLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzQW5zd2VyLkVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgMGkgKBUVudHJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRIsCghtYW5pZmVzdBgCIAEoCzIaLmRvbGl1bS5yZWNvcmQudjEuTWFuaWZlc3QiEQoPR3JvdXBTdGF0c1F1ZXJ5IpwBChBHcm91cFN0YXRzQW5zd2VyEhAKCHZlcnNpb25zGAEgASgEEg0KBWJ5dGVzGAIgASgEEg8KB3VwbG9hZHMYAyABKAQSFwoPZ2FyYmFnZV9lbnRyaWVzGAQgASgEEhYKDnJlcGFpcl9lbnRyaWVzGAUgASgEEhMKC3NoYXJkc19vd2VkGAYgASgEEhAKCGZlbmNlX21zGAcgASgEIikKEkdldENsdXN0ZXJNYXBRdWVyeRITCgtrbm93bl9lcG9jaBgBIAEoBCJNChNHZXRDbHVzdGVyTWFwQW5zd2VyEi4KA21hcBgBIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuQ2x1c3Rlck1hcEgAiAEBQgYKBF9tYXAiHgoOR2V0QnVja2V0UXVlcnkSDAoEbmFtZRgBIAEoCSJRCg9HZXRCdWNrZXRBbnN3ZXISMwoGYnVja2V0GAEgASgLMh4uZG9saXVtLnJlY29yZC52MS5CdWNrZXRSZWNvcmRIAIgBAUIJCgdfYnVja2V0IlQKEExpc3RCdWNrZXRzUXVlcnkSDQoFb3duZXIYASABKAkSEgoKYWZ0ZXJfbmFtZRgCIAEoCRIOCgZwcmVmaXgYAyABKAkSDQoFbGltaXQYBCABKA0iVwoRTGlzdEJ1Y2tldHNBbnN3ZXISLwoHYnVja2V0cxgBIAMoCzIeLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0UmVjb3JkEhEKCXRydW5jYXRlZBgCIAEoCCIRCg9MaXN0TGVhc2VzUXVlcnkiQQoQTGlzdExlYXNlc0Fuc3dlchItCgZsZWFzZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkxlYXNlUmVjb3JkIhYKFFJlcGxpY2FTdGF0dXNSZXF1ZXN0IsMEChVSZXBsaWNhU3RhdHVzUmVzcG9uc2USDAoEbmFtZRgBIAEoCRISCgpyZXBsaWNhX2lkGAIgASgEEj8KBmdyb3VwcxgDIAMoCzIvLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuR3JvdXASDQoFc3RhdGUYBCABKAkaXQoEUGVlchISCgpyZXBsaWNhX2lkGAEgASgEEgwKBG5hbWUYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRITCgttYXRjaF9pbmRleBgEIAEoBBINCgVzdGF0ZRgFIAEoCRrYAgoFR3JvdXASEAoIZ3JvdXBfaWQYASABKA0SDAoEcm9sZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKAQSFgoObGVhZGVyX2FkZHJlc3MYBCABKAkSDAoEdGVybRgFIAEoBBIUCgxjb21taXRfaW5kZXgYBiABKAQSFQoNYXBwbGllZF9pbmRleBgHIAEoBBISCgpsYXN0X2luZGV4GAggASgEEj4KBnZvdGVycxgJIAMoCzIuLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuUGVlchJACghsZWFybmVycxgKIAMoCzIuLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuUGVlchIUCgxkaWdlc3RfaW5kZXgYCyABKAQSDgoGZGlnZXN0GAwgASgMEg0KBXN0YXRlGA0gASgJIiAKEExpc3RLbXNLZXlzUXVlcnkSDAoEbmFtZRgBIAEoCSJBChFMaXN0S21zS2V5c0Fuc3dlchIsCgRrZXlzGAEgAygLMh4uZG9saXVtLnJlY29yZC52MS5LbXNLZXlSZWNvcmQymQIKD01ldGFkYXRhU2VydmljZRJSCgdFeGVjdXRlEiIuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXF1ZXN0GiMuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXNwb25zZRJMCgVRdWVyeRIgLmRvbGl1bS5tZXRhZGF0YS52MS5RdWVyeVJlcXVlc3QaIS5kb2xpdW0ubWV0YWRhdGEudjEuUXVlcnlSZXNwb25zZRJkCg1SZXBsaWNhU3RhdHVzEiguZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXF1ZXN0GikuZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_command, file_dolium_record_v1_group, file_dolium_record_v1_object]);
 
 /**
  * @generated from message dolium.metadata.v1.ExecuteRequest
@@ -146,6 +148,18 @@ export type QueryRequest = Message<"dolium.metadata.v1.QueryRequest"> & {
     case: "getManifest";
   } | {
     /**
+     * @generated from field: dolium.metadata.v1.ListVersionsQuery list_versions = 13;
+     */
+    value: ListVersionsQuery;
+    case: "listVersions";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListOutboxQuery list_outbox = 14;
+     */
+    value: ListOutboxQuery;
+    case: "listOutbox";
+  } | {
+    /**
      * @generated from field: dolium.metadata.v1.GetClusterMapQuery get_cluster_map = 32;
      */
     value: GetClusterMapQuery;
@@ -168,6 +182,12 @@ export type QueryRequest = Message<"dolium.metadata.v1.QueryRequest"> & {
      */
     value: ListLeasesQuery;
     case: "listLeases";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListKmsKeysQuery list_kms_keys = 36;
+     */
+    value: ListKmsKeysQuery;
+    case: "listKmsKeys";
   } | { case: undefined; value?: undefined };
 };
 
@@ -253,6 +273,18 @@ export type QueryResponse = Message<"dolium.metadata.v1.QueryResponse"> & {
     case: "getManifest";
   } | {
     /**
+     * @generated from field: dolium.metadata.v1.ListVersionsAnswer list_versions = 13;
+     */
+    value: ListVersionsAnswer;
+    case: "listVersions";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListOutboxAnswer list_outbox = 14;
+     */
+    value: ListOutboxAnswer;
+    case: "listOutbox";
+  } | {
+    /**
      * @generated from field: dolium.metadata.v1.GetClusterMapAnswer get_cluster_map = 32;
      */
     value: GetClusterMapAnswer;
@@ -275,6 +307,12 @@ export type QueryResponse = Message<"dolium.metadata.v1.QueryResponse"> & {
      */
     value: ListLeasesAnswer;
     case: "listLeases";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListKmsKeysAnswer list_kms_keys = 36;
+     */
+    value: ListKmsKeysAnswer;
+    case: "listKmsKeys";
   } | { case: undefined; value?: undefined };
 };
 
@@ -527,6 +565,174 @@ export const ListObjectsAnswer_EntrySchema: GenMessage<ListObjectsAnswer_Entry> 
   messageDesc(file_dolium_metadata_v1_metadata, 9, 0);
 
 /**
+ * All versions and delete markers, keys ascending in byte order, newest first within a key.
+ *
+ * @generated from message dolium.metadata.v1.ListVersionsQuery
+ */
+export type ListVersionsQuery = Message<"dolium.metadata.v1.ListVersionsQuery"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: bytes prefix = 2;
+   */
+  prefix: Uint8Array;
+
+  /**
+   * @generated from field: bytes delimiter = 3;
+   */
+  delimiter: Uint8Array;
+
+  /**
+   * Go on after this key; with a version id, after that version of it ("null" is understood; a version that
+   * is gone: after the place where it was).
+   *
+   * @generated from field: bytes key_marker = 4;
+   */
+  keyMarker: Uint8Array;
+
+  /**
+   * @generated from field: bytes version_id_marker = 5;
+   */
+  versionIdMarker: Uint8Array;
+
+  /**
+   * @generated from field: uint32 limit = 6;
+   */
+  limit: number;
+
+  /**
+   * Also tags and locks (the keeper's lifecycle).
+   *
+   * @generated from field: bool with_details = 7;
+   */
+  withDetails: boolean;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListVersionsQuery.
+ * Use `create(ListVersionsQuerySchema)` to create a new message.
+ */
+export const ListVersionsQuerySchema: GenMessage<ListVersionsQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 10);
+
+/**
+ * @generated from message dolium.metadata.v1.ListVersionsAnswer
+ */
+export type ListVersionsAnswer = Message<"dolium.metadata.v1.ListVersionsAnswer"> & {
+  /**
+   * @generated from field: repeated dolium.metadata.v1.ListVersionsAnswer.Entry entries = 1;
+   */
+  entries: ListVersionsAnswer_Entry[];
+
+  /**
+   * @generated from field: repeated bytes common_prefixes = 2;
+   */
+  commonPrefixes: Uint8Array[];
+
+  /**
+   * @generated from field: bool truncated = 3;
+   */
+  truncated: boolean;
+
+  /**
+   * @generated from field: bytes next_key_marker = 4;
+   */
+  nextKeyMarker: Uint8Array;
+
+  /**
+   * Empty after a common prefix.
+   *
+   * @generated from field: bytes next_version_id_marker = 5;
+   */
+  nextVersionIdMarker: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListVersionsAnswer.
+ * Use `create(ListVersionsAnswerSchema)` to create a new message.
+ */
+export const ListVersionsAnswerSchema: GenMessage<ListVersionsAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 11);
+
+/**
+ * @generated from message dolium.metadata.v1.ListVersionsAnswer.Entry
+ */
+export type ListVersionsAnswer_Entry = Message<"dolium.metadata.v1.ListVersionsAnswer.Entry"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * Without headers and body.
+   *
+   * @generated from field: dolium.record.v1.Version version = 2;
+   */
+  version?: Version | undefined;
+
+  /**
+   * @generated from field: bool is_latest = 3;
+   */
+  isLatest: boolean;
+
+  /**
+   * When the next newer version of the key was written; 0 for the latest.
+   *
+   * @generated from field: uint64 noncurrent_since_ms = 4;
+   */
+  noncurrentSinceMs: bigint;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListVersionsAnswer.Entry.
+ * Use `create(ListVersionsAnswer_EntrySchema)` to create a new message.
+ */
+export const ListVersionsAnswer_EntrySchema: GenMessage<ListVersionsAnswer_Entry> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 11, 0);
+
+/**
+ * @generated from message dolium.metadata.v1.ListOutboxQuery
+ */
+export type ListOutboxQuery = Message<"dolium.metadata.v1.ListOutboxQuery"> & {
+  /**
+   * @generated from field: uint64 after_sequence = 1;
+   */
+  afterSequence: bigint;
+
+  /**
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListOutboxQuery.
+ * Use `create(ListOutboxQuerySchema)` to create a new message.
+ */
+export const ListOutboxQuerySchema: GenMessage<ListOutboxQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 12);
+
+/**
+ * @generated from message dolium.metadata.v1.ListOutboxAnswer
+ */
+export type ListOutboxAnswer = Message<"dolium.metadata.v1.ListOutboxAnswer"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.OutboxEntry entries = 1;
+   */
+  entries: OutboxEntry[];
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListOutboxAnswer.
+ * Use `create(ListOutboxAnswerSchema)` to create a new message.
+ */
+export const ListOutboxAnswerSchema: GenMessage<ListOutboxAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 13);
+
+/**
  * @generated from message dolium.metadata.v1.GetUploadQuery
  */
 export type GetUploadQuery = Message<"dolium.metadata.v1.GetUploadQuery"> & {
@@ -563,7 +769,7 @@ export type GetUploadQuery = Message<"dolium.metadata.v1.GetUploadQuery"> & {
  * Use `create(GetUploadQuerySchema)` to create a new message.
  */
 export const GetUploadQuerySchema: GenMessage<GetUploadQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 10);
+  messageDesc(file_dolium_metadata_v1_metadata, 14);
 
 /**
  * @generated from message dolium.metadata.v1.GetUploadAnswer
@@ -592,7 +798,7 @@ export type GetUploadAnswer = Message<"dolium.metadata.v1.GetUploadAnswer"> & {
  * Use `create(GetUploadAnswerSchema)` to create a new message.
  */
 export const GetUploadAnswerSchema: GenMessage<GetUploadAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 11);
+  messageDesc(file_dolium_metadata_v1_metadata, 15);
 
 /**
  * @generated from message dolium.metadata.v1.ListPartsQuery
@@ -629,7 +835,7 @@ export type ListPartsQuery = Message<"dolium.metadata.v1.ListPartsQuery"> & {
  * Use `create(ListPartsQuerySchema)` to create a new message.
  */
 export const ListPartsQuerySchema: GenMessage<ListPartsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 12);
+  messageDesc(file_dolium_metadata_v1_metadata, 16);
 
 /**
  * @generated from message dolium.metadata.v1.ListPartsAnswer
@@ -656,7 +862,7 @@ export type ListPartsAnswer = Message<"dolium.metadata.v1.ListPartsAnswer"> & {
  * Use `create(ListPartsAnswerSchema)` to create a new message.
  */
 export const ListPartsAnswerSchema: GenMessage<ListPartsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 13);
+  messageDesc(file_dolium_metadata_v1_metadata, 17);
 
 /**
  * @generated from message dolium.metadata.v1.ListUploadsQuery
@@ -706,7 +912,7 @@ export type ListUploadsQuery = Message<"dolium.metadata.v1.ListUploadsQuery"> & 
  * Use `create(ListUploadsQuerySchema)` to create a new message.
  */
 export const ListUploadsQuerySchema: GenMessage<ListUploadsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 14);
+  messageDesc(file_dolium_metadata_v1_metadata, 18);
 
 /**
  * @generated from message dolium.metadata.v1.ListUploadsAnswer
@@ -743,7 +949,7 @@ export type ListUploadsAnswer = Message<"dolium.metadata.v1.ListUploadsAnswer"> 
  * Use `create(ListUploadsAnswerSchema)` to create a new message.
  */
 export const ListUploadsAnswerSchema: GenMessage<ListUploadsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 15);
+  messageDesc(file_dolium_metadata_v1_metadata, 19);
 
 /**
  * @generated from message dolium.metadata.v1.ListGarbageQuery
@@ -772,7 +978,7 @@ export type ListGarbageQuery = Message<"dolium.metadata.v1.ListGarbageQuery"> & 
  * Use `create(ListGarbageQuerySchema)` to create a new message.
  */
 export const ListGarbageQuerySchema: GenMessage<ListGarbageQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 16);
+  messageDesc(file_dolium_metadata_v1_metadata, 20);
 
 /**
  * @generated from message dolium.metadata.v1.ListGarbageAnswer
@@ -789,7 +995,7 @@ export type ListGarbageAnswer = Message<"dolium.metadata.v1.ListGarbageAnswer"> 
  * Use `create(ListGarbageAnswerSchema)` to create a new message.
  */
 export const ListGarbageAnswerSchema: GenMessage<ListGarbageAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 17);
+  messageDesc(file_dolium_metadata_v1_metadata, 21);
 
 /**
  * @generated from message dolium.metadata.v1.ListRepairsQuery
@@ -811,7 +1017,7 @@ export type ListRepairsQuery = Message<"dolium.metadata.v1.ListRepairsQuery"> & 
  * Use `create(ListRepairsQuerySchema)` to create a new message.
  */
 export const ListRepairsQuerySchema: GenMessage<ListRepairsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 18);
+  messageDesc(file_dolium_metadata_v1_metadata, 22);
 
 /**
  * @generated from message dolium.metadata.v1.ListRepairsAnswer
@@ -835,7 +1041,7 @@ export type ListRepairsAnswer = Message<"dolium.metadata.v1.ListRepairsAnswer"> 
  * Use `create(ListRepairsAnswerSchema)` to create a new message.
  */
 export const ListRepairsAnswerSchema: GenMessage<ListRepairsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 19);
+  messageDesc(file_dolium_metadata_v1_metadata, 23);
 
 /**
  * Which of these shards does this group own? A shard is owned when its manifest exists here and names
@@ -855,7 +1061,7 @@ export type OwnedManifestsQuery = Message<"dolium.metadata.v1.OwnedManifestsQuer
  * Use `create(OwnedManifestsQuerySchema)` to create a new message.
  */
 export const OwnedManifestsQuerySchema: GenMessage<OwnedManifestsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 20);
+  messageDesc(file_dolium_metadata_v1_metadata, 24);
 
 /**
  * @generated from message dolium.metadata.v1.OwnedManifestsQuery.Shard
@@ -894,7 +1100,7 @@ export type OwnedManifestsQuery_Shard = Message<"dolium.metadata.v1.OwnedManifes
  * Use `create(OwnedManifestsQuery_ShardSchema)` to create a new message.
  */
 export const OwnedManifestsQuery_ShardSchema: GenMessage<OwnedManifestsQuery_Shard> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 20, 0);
+  messageDesc(file_dolium_metadata_v1_metadata, 24, 0);
 
 /**
  * @generated from message dolium.metadata.v1.OwnedManifestsAnswer
@@ -918,7 +1124,7 @@ export type OwnedManifestsAnswer = Message<"dolium.metadata.v1.OwnedManifestsAns
  * Use `create(OwnedManifestsAnswerSchema)` to create a new message.
  */
 export const OwnedManifestsAnswerSchema: GenMessage<OwnedManifestsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 21);
+  messageDesc(file_dolium_metadata_v1_metadata, 25);
 
 /**
  * @generated from enum dolium.metadata.v1.OwnedManifestsAnswer.Verdict
@@ -965,7 +1171,7 @@ export type OwnedManifestsAnswer_Verdict = (typeof OwnedManifestsAnswer_Verdict)
  * Describes the enum dolium.metadata.v1.OwnedManifestsAnswer.Verdict.
  */
 export const OwnedManifestsAnswer_VerdictSchema: GenEnum<OwnedManifestsAnswer_Verdict> = /*@__PURE__*/
-  enumDesc(file_dolium_metadata_v1_metadata, 21, 0);
+  enumDesc(file_dolium_metadata_v1_metadata, 25, 0);
 
 /**
  * Walks all manifests of the group, in key order.
@@ -996,7 +1202,7 @@ export type ScanManifestsQuery = Message<"dolium.metadata.v1.ScanManifestsQuery"
  * Use `create(ScanManifestsQuerySchema)` to create a new message.
  */
 export const ScanManifestsQuerySchema: GenMessage<ScanManifestsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 22);
+  messageDesc(file_dolium_metadata_v1_metadata, 26);
 
 /**
  * @generated from message dolium.metadata.v1.ScanManifestsAnswer
@@ -1018,7 +1224,7 @@ export type ScanManifestsAnswer = Message<"dolium.metadata.v1.ScanManifestsAnswe
  * Use `create(ScanManifestsAnswerSchema)` to create a new message.
  */
 export const ScanManifestsAnswerSchema: GenMessage<ScanManifestsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 23);
+  messageDesc(file_dolium_metadata_v1_metadata, 27);
 
 /**
  * @generated from message dolium.metadata.v1.ScanManifestsAnswer.Entry
@@ -1040,7 +1246,7 @@ export type ScanManifestsAnswer_Entry = Message<"dolium.metadata.v1.ScanManifest
  * Use `create(ScanManifestsAnswer_EntrySchema)` to create a new message.
  */
 export const ScanManifestsAnswer_EntrySchema: GenMessage<ScanManifestsAnswer_Entry> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 23, 0);
+  messageDesc(file_dolium_metadata_v1_metadata, 27, 0);
 
 /**
  * @generated from message dolium.metadata.v1.GroupStatsQuery
@@ -1053,7 +1259,7 @@ export type GroupStatsQuery = Message<"dolium.metadata.v1.GroupStatsQuery"> & {
  * Use `create(GroupStatsQuerySchema)` to create a new message.
  */
 export const GroupStatsQuerySchema: GenMessage<GroupStatsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 24);
+  messageDesc(file_dolium_metadata_v1_metadata, 28);
 
 /**
  * @generated from message dolium.metadata.v1.GroupStatsAnswer
@@ -1100,7 +1306,7 @@ export type GroupStatsAnswer = Message<"dolium.metadata.v1.GroupStatsAnswer"> & 
  * Use `create(GroupStatsAnswerSchema)` to create a new message.
  */
 export const GroupStatsAnswerSchema: GenMessage<GroupStatsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 25);
+  messageDesc(file_dolium_metadata_v1_metadata, 29);
 
 /**
  * @generated from message dolium.metadata.v1.GetClusterMapQuery
@@ -1119,7 +1325,7 @@ export type GetClusterMapQuery = Message<"dolium.metadata.v1.GetClusterMapQuery"
  * Use `create(GetClusterMapQuerySchema)` to create a new message.
  */
 export const GetClusterMapQuerySchema: GenMessage<GetClusterMapQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 26);
+  messageDesc(file_dolium_metadata_v1_metadata, 30);
 
 /**
  * @generated from message dolium.metadata.v1.GetClusterMapAnswer
@@ -1136,7 +1342,7 @@ export type GetClusterMapAnswer = Message<"dolium.metadata.v1.GetClusterMapAnswe
  * Use `create(GetClusterMapAnswerSchema)` to create a new message.
  */
 export const GetClusterMapAnswerSchema: GenMessage<GetClusterMapAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 27);
+  messageDesc(file_dolium_metadata_v1_metadata, 31);
 
 /**
  * @generated from message dolium.metadata.v1.GetBucketQuery
@@ -1153,7 +1359,7 @@ export type GetBucketQuery = Message<"dolium.metadata.v1.GetBucketQuery"> & {
  * Use `create(GetBucketQuerySchema)` to create a new message.
  */
 export const GetBucketQuerySchema: GenMessage<GetBucketQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 28);
+  messageDesc(file_dolium_metadata_v1_metadata, 32);
 
 /**
  * @generated from message dolium.metadata.v1.GetBucketAnswer
@@ -1170,7 +1376,7 @@ export type GetBucketAnswer = Message<"dolium.metadata.v1.GetBucketAnswer"> & {
  * Use `create(GetBucketAnswerSchema)` to create a new message.
  */
 export const GetBucketAnswerSchema: GenMessage<GetBucketAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 29);
+  messageDesc(file_dolium_metadata_v1_metadata, 33);
 
 /**
  * @generated from message dolium.metadata.v1.ListBucketsQuery
@@ -1204,7 +1410,7 @@ export type ListBucketsQuery = Message<"dolium.metadata.v1.ListBucketsQuery"> & 
  * Use `create(ListBucketsQuerySchema)` to create a new message.
  */
 export const ListBucketsQuerySchema: GenMessage<ListBucketsQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 30);
+  messageDesc(file_dolium_metadata_v1_metadata, 34);
 
 /**
  * @generated from message dolium.metadata.v1.ListBucketsAnswer
@@ -1226,7 +1432,7 @@ export type ListBucketsAnswer = Message<"dolium.metadata.v1.ListBucketsAnswer"> 
  * Use `create(ListBucketsAnswerSchema)` to create a new message.
  */
 export const ListBucketsAnswerSchema: GenMessage<ListBucketsAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 31);
+  messageDesc(file_dolium_metadata_v1_metadata, 35);
 
 /**
  * @generated from message dolium.metadata.v1.ListLeasesQuery
@@ -1239,7 +1445,7 @@ export type ListLeasesQuery = Message<"dolium.metadata.v1.ListLeasesQuery"> & {
  * Use `create(ListLeasesQuerySchema)` to create a new message.
  */
 export const ListLeasesQuerySchema: GenMessage<ListLeasesQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 32);
+  messageDesc(file_dolium_metadata_v1_metadata, 36);
 
 /**
  * @generated from message dolium.metadata.v1.ListLeasesAnswer
@@ -1256,7 +1462,7 @@ export type ListLeasesAnswer = Message<"dolium.metadata.v1.ListLeasesAnswer"> & 
  * Use `create(ListLeasesAnswerSchema)` to create a new message.
  */
 export const ListLeasesAnswerSchema: GenMessage<ListLeasesAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 33);
+  messageDesc(file_dolium_metadata_v1_metadata, 37);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusRequest
@@ -1269,7 +1475,7 @@ export type ReplicaStatusRequest = Message<"dolium.metadata.v1.ReplicaStatusRequ
  * Use `create(ReplicaStatusRequestSchema)` to create a new message.
  */
 export const ReplicaStatusRequestSchema: GenMessage<ReplicaStatusRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 34);
+  messageDesc(file_dolium_metadata_v1_metadata, 38);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusResponse
@@ -1303,7 +1509,7 @@ export type ReplicaStatusResponse = Message<"dolium.metadata.v1.ReplicaStatusRes
  * Use `create(ReplicaStatusResponseSchema)` to create a new message.
  */
 export const ReplicaStatusResponseSchema: GenMessage<ReplicaStatusResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 35);
+  messageDesc(file_dolium_metadata_v1_metadata, 39);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusResponse.Peer
@@ -1340,7 +1546,7 @@ export type ReplicaStatusResponse_Peer = Message<"dolium.metadata.v1.ReplicaStat
  * Use `create(ReplicaStatusResponse_PeerSchema)` to create a new message.
  */
 export const ReplicaStatusResponse_PeerSchema: GenMessage<ReplicaStatusResponse_Peer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 35, 0);
+  messageDesc(file_dolium_metadata_v1_metadata, 39, 0);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusResponse.Group
@@ -1419,7 +1625,43 @@ export type ReplicaStatusResponse_Group = Message<"dolium.metadata.v1.ReplicaSta
  * Use `create(ReplicaStatusResponse_GroupSchema)` to create a new message.
  */
 export const ReplicaStatusResponse_GroupSchema: GenMessage<ReplicaStatusResponse_Group> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 35, 1);
+  messageDesc(file_dolium_metadata_v1_metadata, 39, 1);
+
+/**
+ * @generated from message dolium.metadata.v1.ListKmsKeysQuery
+ */
+export type ListKmsKeysQuery = Message<"dolium.metadata.v1.ListKmsKeysQuery"> & {
+  /**
+   * Only this one; all when empty.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListKmsKeysQuery.
+ * Use `create(ListKmsKeysQuerySchema)` to create a new message.
+ */
+export const ListKmsKeysQuerySchema: GenMessage<ListKmsKeysQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 40);
+
+/**
+ * @generated from message dolium.metadata.v1.ListKmsKeysAnswer
+ */
+export type ListKmsKeysAnswer = Message<"dolium.metadata.v1.ListKmsKeysAnswer"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.KmsKeyRecord keys = 1;
+   */
+  keys: KmsKeyRecord[];
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListKmsKeysAnswer.
+ * Use `create(ListKmsKeysAnswerSchema)` to create a new message.
+ */
+export const ListKmsKeysAnswerSchema: GenMessage<ListKmsKeysAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 41);
 
 /**
  * @generated from service dolium.metadata.v1.MetadataService

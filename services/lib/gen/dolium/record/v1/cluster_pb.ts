@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/cluster.proto.
  */
 export const file_dolium_record_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NsdXN0ZXIucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEihAEKCkRpc2tSZWNvcmQSDwoHZGlza19pZBgBIAEoDRIRCglkaXNrX3V1aWQYAiABKAwSDgoGd2VpZ2h0GAMgASgEEioKBXN0YXRlGAQgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUSFgoOc3RhdGVfc2luY2VfbXMYBSABKAQi2QEKCk5vZGVSZWNvcmQSDwoHbm9kZV9pZBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDgoGY2FtcHVzGAQgASgJEgwKBHJhY2sYBSABKAkSDAoEaG9zdBgGIAEoCRIqCgVzdGF0ZRgHIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuTm9kZVN0YXRlEhYKDnN0YXRlX3NpbmNlX21zGAggASgEEisKBWRpc2tzGAkgAygLMhwuZG9saXVtLnJlY29yZC52MS5EaXNrUmVjb3JkInQKDFBvbGljeVJlY29yZBIMCgRuYW1lGAEgASgJEhMKC2RhdGFfc2hhcmRzGAIgASgNEhUKDXBhcml0eV9zaGFyZHMYAyABKA0SFgoOZmFpbHVyZV9kb21haW4YBCABKAkSEgoKY2VsbF9ieXRlcxgFIAEoDSKHAgoKQ2x1c3Rlck1hcBINCgVlcG9jaBgBIAEoBBISCgpjbHVzdGVyX2lkGAIgASgJEisKBW5vZGVzGAMgAygLMhwuZG9saXVtLnJlY29yZC52MS5Ob2RlUmVjb3JkEjAKCHBvbGljaWVzGAQgAygLMh4uZG9saXVtLnJlY29yZC52MS5Qb2xpY3lSZWNvcmQSFgoOZGVmYXVsdF9wb2xpY3kYBSABKAkSHQoVcGxhY2VtZW50X2dyb3VwX2NvdW50GAYgASgNEhQKDGluZGV4X2dyb3VwcxgHIAMoDRIUCgxuZXh0X25vZGVfaWQYCCABKA0SFAoMbmV4dF9kaXNrX2lkGAkgASgNIrMBCgxCdWNrZXRSZWNvcmQSEQoJYnVja2V0X2lkGAEgASgNEgwKBG5hbWUYAiABKAkSDQoFb3duZXIYAyABKAkSEgoKY3JlYXRlZF9tcxgEIAEoBBIOCgZyZWdpb24YBSABKAkSDgoGcG9saWN5GAYgASgJEi0KBnJhbmdlcxgHIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuUmFuZ2VSZWNvcmQSEAoIcmV2aXNpb24YCCABKAQiSgoLUmFuZ2VSZWNvcmQSDQoFc3RhcnQYASABKAwSCwoDZW5kGAIgASgMEhAKCGdyb3VwX2lkGAMgASgNEg0KBWVwb2NoGAQgASgEIk4KC0xlYXNlUmVjb3JkEgwKBG5hbWUYASABKAkSDgoGaG9sZGVyGAIgASgJEhIKCmV4cGlyZXNfbXMYAyABKAQSDQoFdG9rZW4YBCABKAQqlAEKCU5vZGVTdGF0ZRIaChZOT0RFX1NUQVRFX1VOU1BFQ0lGSUVEEAASEQoNTk9ERV9TVEFURV9VUBABEhYKEk5PREVfU1RBVEVfU1VTUEVDVBACEhMKD05PREVfU1RBVEVfRE9XThADEhIKDk5PREVfU1RBVEVfT1VUEAQSFwoTTk9ERV9TVEFURV9EUkFJTklORxAFKn8KCURpc2tTdGF0ZRIaChZESVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASEQoNRElTS19TVEFURV9VUBABEhgKFERJU0tfU1RBVEVfUkVBRF9PTkxZEAISFQoRRElTS19TVEFURV9GQUlMRUQQAxISCg5ESVNLX1NUQVRFX09VVBAEYgZwcm90bzM");
+  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NsdXN0ZXIucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEihAEKCkRpc2tSZWNvcmQSDwoHZGlza19pZBgBIAEoDRIRCglkaXNrX3V1aWQYAiABKAwSDgoGd2VpZ2h0GAMgASgEEioKBXN0YXRlGAQgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUSFgoOc3RhdGVfc2luY2VfbXMYBSABKAQi2QEKCk5vZGVSZWNvcmQSDwoHbm9kZV9pZBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDgoGY2FtcHVzGAQgASgJEgwKBHJhY2sYBSABKAkSDAoEaG9zdBgGIAEoCRIqCgVzdGF0ZRgHIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuTm9kZVN0YXRlEhYKDnN0YXRlX3NpbmNlX21zGAggASgEEisKBWRpc2tzGAkgAygLMhwuZG9saXVtLnJlY29yZC52MS5EaXNrUmVjb3JkInQKDFBvbGljeVJlY29yZBIMCgRuYW1lGAEgASgJEhMKC2RhdGFfc2hhcmRzGAIgASgNEhUKDXBhcml0eV9zaGFyZHMYAyABKA0SFgoOZmFpbHVyZV9kb21haW4YBCABKAkSEgoKY2VsbF9ieXRlcxgFIAEoDSKHAgoKQ2x1c3Rlck1hcBINCgVlcG9jaBgBIAEoBBISCgpjbHVzdGVyX2lkGAIgASgJEisKBW5vZGVzGAMgAygLMhwuZG9saXVtLnJlY29yZC52MS5Ob2RlUmVjb3JkEjAKCHBvbGljaWVzGAQgAygLMh4uZG9saXVtLnJlY29yZC52MS5Qb2xpY3lSZWNvcmQSFgoOZGVmYXVsdF9wb2xpY3kYBSABKAkSHQoVcGxhY2VtZW50X2dyb3VwX2NvdW50GAYgASgNEhQKDGluZGV4X2dyb3VwcxgHIAMoDRIUCgxuZXh0X25vZGVfaWQYCCABKA0SFAoMbmV4dF9kaXNrX2lkGAkgASgNIq0CCgxCdWNrZXRSZWNvcmQSEQoJYnVja2V0X2lkGAEgASgNEgwKBG5hbWUYAiABKAkSDQoFb3duZXIYAyABKAkSEgoKY3JlYXRlZF9tcxgEIAEoBBIOCgZyZWdpb24YBSABKAkSDgoGcG9saWN5GAYgASgJEi0KBnJhbmdlcxgHIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuUmFuZ2VSZWNvcmQSEAoIcmV2aXNpb24YCCABKAQSMAoKdmVyc2lvbmluZxgJIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxITCgtvYmplY3RfbG9jaxgKIAEoCBIxCghzZXR0aW5ncxgLIAMoCzIfLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0U2V0dGluZyIvCg1CdWNrZXRTZXR0aW5nEgwKBG5hbWUYASABKAkSEAoIZG9jdW1lbnQYAiABKAwitQEKDEttc0tleVJlY29yZBIMCgRuYW1lGAEgASgJEhIKCmNyZWF0ZWRfbXMYAiABKAQSOwoIdmVyc2lvbnMYAyADKAsyKS5kb2xpdW0ucmVjb3JkLnYxLkttc0tleVJlY29yZC5LZXlWZXJzaW9uGkYKCktleVZlcnNpb24SDwoHdmVyc2lvbhgBIAEoDRITCgt3cmFwcGVkX2tleRgCIAEoDBISCgpjcmVhdGVkX21zGAMgASgEIkoKC1JhbmdlUmVjb3JkEg0KBXN0YXJ0GAEgASgMEgsKA2VuZBgCIAEoDBIQCghncm91cF9pZBgDIAEoDRINCgVlcG9jaBgEIAEoBCJOCgtMZWFzZVJlY29yZBIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEEg0KBXRva2VuGAQgASgEKpQBCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhEKDU5PREVfU1RBVEVfVVAQARIWChJOT0RFX1NUQVRFX1NVU1BFQ1QQAhITCg9OT0RFX1NUQVRFX0RPV04QAxISCg5OT0RFX1NUQVRFX09VVBAEEhcKE05PREVfU1RBVEVfRFJBSU5JTkcQBSp/CglEaXNrU3RhdGUSGgoWRElTS19TVEFURV9VTlNQRUNJRklFRBAAEhEKDURJU0tfU1RBVEVfVVAQARIYChRESVNLX1NUQVRFX1JFQURfT05MWRACEhUKEURJU0tfU1RBVEVfRkFJTEVEEAMSEgoORElTS19TVEFURV9PVVQQBCpuCgpWZXJzaW9uaW5nEhoKFlZFUlNJT05JTkdfVU5TUEVDSUZJRUQQABISCg5WRVJTSU9OSU5HX09GRhABEhYKElZFUlNJT05JTkdfRU5BQkxFRBACEhgKFFZFUlNJT05JTkdfU1VTUEVOREVEEANiBnByb3RvMw");
 
 /**
  * @generated from message dolium.record.v1.DiskRecord
@@ -255,6 +255,25 @@ export type BucketRecord = Message<"dolium.record.v1.BucketRecord"> & {
    * @generated from field: uint64 revision = 8;
    */
   revision: bigint;
+
+  /**
+   * @generated from field: dolium.record.v1.Versioning versioning = 9;
+   */
+  versioning: Versioning;
+
+  /**
+   * Once on, never off; implies versioning.
+   *
+   * @generated from field: bool object_lock = 10;
+   */
+  objectLock: boolean;
+
+  /**
+   * By name, ascending.
+   *
+   * @generated from field: repeated dolium.record.v1.BucketSetting settings = 11;
+   */
+  settings: BucketSetting[];
 };
 
 /**
@@ -263,6 +282,94 @@ export type BucketRecord = Message<"dolium.record.v1.BucketRecord"> & {
  */
 export const BucketRecordSchema: GenMessage<BucketRecord> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_cluster, 4);
+
+/**
+ * A sub-resource of a bucket: "acl", "cors", "encryption", "lifecycle", "logging", "notification",
+ * "object-lock", "ownership", "policy", "public-access-block", "request-payment", "tagging", "website".
+ *
+ * @generated from message dolium.record.v1.BucketSetting
+ */
+export type BucketSetting = Message<"dolium.record.v1.BucketSetting"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The document in the form the S3 API gives it (XML, or JSON for policies), as checked and written anew by
+   * services/lib/s3/settings.
+   *
+   * @generated from field: bytes document = 2;
+   */
+  document: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.record.v1.BucketSetting.
+ * Use `create(BucketSettingSchema)` to create a new message.
+ */
+export const BucketSettingSchema: GenMessage<BucketSetting> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 5);
+
+/**
+ * A named key for SSE-KMS, and the store's own for SSE-S3. Old versions stay, to open what they sealed.
+ *
+ * @generated from message dolium.record.v1.KmsKeyRecord
+ */
+export type KmsKeyRecord = Message<"dolium.record.v1.KmsKeyRecord"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint64 created_ms = 2;
+   */
+  createdMs: bigint;
+
+  /**
+   * @generated from field: repeated dolium.record.v1.KmsKeyRecord.KeyVersion versions = 3;
+   */
+  versions: KmsKeyRecord_KeyVersion[];
+};
+
+/**
+ * Describes the message dolium.record.v1.KmsKeyRecord.
+ * Use `create(KmsKeyRecordSchema)` to create a new message.
+ */
+export const KmsKeyRecordSchema: GenMessage<KmsKeyRecord> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 6);
+
+/**
+ * @generated from message dolium.record.v1.KmsKeyRecord.KeyVersion
+ */
+export type KmsKeyRecord_KeyVersion = Message<"dolium.record.v1.KmsKeyRecord.KeyVersion"> & {
+  /**
+   * From 1, ascending.
+   *
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * Sealed with the cluster key.
+   *
+   * @generated from field: bytes wrapped_key = 2;
+   */
+  wrappedKey: Uint8Array;
+
+  /**
+   * @generated from field: uint64 created_ms = 3;
+   */
+  createdMs: bigint;
+};
+
+/**
+ * Describes the message dolium.record.v1.KmsKeyRecord.KeyVersion.
+ * Use `create(KmsKeyRecord_KeyVersionSchema)` to create a new message.
+ */
+export const KmsKeyRecord_KeyVersionSchema: GenMessage<KmsKeyRecord_KeyVersion> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 6, 0);
 
 /**
  * Keys [start, end) of a bucket live in a group; an empty end is unbounded.
@@ -296,7 +403,7 @@ export type RangeRecord = Message<"dolium.record.v1.RangeRecord"> & {
  * Use `create(RangeRecordSchema)` to create a new message.
  */
 export const RangeRecordSchema: GenMessage<RangeRecord> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 5);
+  messageDesc(file_dolium_record_v1_cluster, 7);
 
 /**
  * @generated from message dolium.record.v1.LeaseRecord
@@ -330,7 +437,7 @@ export type LeaseRecord = Message<"dolium.record.v1.LeaseRecord"> & {
  * Use `create(LeaseRecordSchema)` to create a new message.
  */
 export const LeaseRecordSchema: GenMessage<LeaseRecord> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 6);
+  messageDesc(file_dolium_record_v1_cluster, 8);
 
 /**
  * @generated from enum dolium.record.v1.NodeState
@@ -428,4 +535,40 @@ export type DiskState = (typeof DiskState)[keyof typeof DiskState] | UnknownEnum
  */
 export const DiskStateSchema: GenEnum<DiskState> = /*@__PURE__*/
   enumDesc(file_dolium_record_v1_cluster, 1);
+
+/**
+ * @generated from enum dolium.record.v1.Versioning
+ */
+export const Versioning = {
+  /**
+   * @generated from enum value: VERSIONING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: VERSIONING_OFF = 1;
+   */
+  OFF: 1,
+
+  /**
+   * @generated from enum value: VERSIONING_ENABLED = 2;
+   */
+  ENABLED: 2,
+
+  /**
+   * @generated from enum value: VERSIONING_SUSPENDED = 3;
+   */
+  SUSPENDED: 3,
+} as const;
+
+/**
+ * @generated from enum dolium.record.v1.Versioning
+ */
+export type Versioning = (typeof Versioning)[keyof typeof Versioning] | UnknownEnum;
+
+/**
+ * Describes the enum dolium.record.v1.Versioning.
+ */
+export const VersioningSchema: GenEnum<Versioning> = /*@__PURE__*/
+  enumDesc(file_dolium_record_v1_cluster, 2);
 

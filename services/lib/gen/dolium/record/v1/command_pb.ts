@@ -8,9 +8,11 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { BucketRecord, DiskState, LeaseRecord, NodeState, PolicyRecord } from "./cluster_pb.ts";
+import type { BucketRecord, BucketSetting, DiskState, KmsKeyRecord, LeaseRecord, NodeState, PolicyRecord, Versioning } from "./cluster_pb.ts";
 import { file_dolium_record_v1_cluster } from "./cluster_pb.ts";
-import type { CompletedUpload, Manifest, Part, PartReference, RepairEntry, Upload, Version } from "./object_pb.ts";
+import type { AccessLog, BucketState, Origin } from "./group_pb.ts";
+import { file_dolium_record_v1_group } from "./group_pb.ts";
+import type { Acl, CompletedUpload, Manifest, NameValue, ObjectLock_Mode, Part, PartReference, RepairEntry, Upload, Version } from "./object_pb.ts";
 import { file_dolium_record_v1_object } from "./object_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/command.proto.
  */
 export const file_dolium_record_v1_command: GenFile = /*@__PURE__*/
-  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NvbW1hbmQucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEibwoNTG9nZ2VkQ29tbWFuZBISCgpjb21tYW5kX2lkGAEgASgMEg4KBm5vd19tcxgCIAEoBBIOCgZyYW5kb20YAyABKAwSKgoHY29tbWFuZBgEIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuQ29tbWFuZCKvAQoJQ29uZGl0aW9uEhEKCWlmX2Fic2VudBgBIAEoCBIQCghpZl9tYXRjaBgCIAMoCRIVCg1pZl9ub25lX21hdGNoGAMgAygJEhoKDWlmX21hdGNoX3NpemUYBCABKARIAIgBARIgChNpZl9tYXRjaF9tb2RpZmllZF9zGAUgASgESAGIAQFCEAoOX2lmX21hdGNoX3NpemVCFgoUX2lmX21hdGNoX21vZGlmaWVkX3MiuggKB0NvbW1hbmQSMQoKcHV0X29iamVjdBgBIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuUHV0T2JqZWN0SAASOQoOZGVsZXRlX29iamVjdHMYAiABKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHNIABI3Cg1jcmVhdGVfdXBsb2FkGAMgASgLMh4uZG9saXVtLnJlY29yZC52MS5DcmVhdGVVcGxvYWRIABItCghwdXRfcGFydBgEIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuUHV0UGFydEgAEjsKD2NvbXBsZXRlX3VwbG9hZBgFIAEoCzIgLmRvbGl1bS5yZWNvcmQudjEuQ29tcGxldGVVcGxvYWRIABI1CgxhYm9ydF91cGxvYWQYBiABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkFib3J0VXBsb2FkSAASOwoPcmVsb2NhdGVfc2hhcmRzGAcgASgLMiAuZG9saXVtLnJlY29yZC52MS5SZWxvY2F0ZVNoYXJkc0gAEjcKDWFkdmFuY2VfZmVuY2UYCCABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkFkdmFuY2VGZW5jZUgAEjkKDmZpbmlzaF9nYXJiYWdlGAkgASgLMh8uZG9saXVtLnJlY29yZC52MS5GaW5pc2hHYXJiYWdlSAASMwoLc2VhbF9idWNrZXQYCiABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlNlYWxCdWNrZXRIABIzCgtkaWdlc3RfbWFyaxgLIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRGlnZXN0TWFya0gAEjsKD2VucXVldWVfcmVwYWlycxgMIAEoCzIgLmRvbGl1bS5yZWNvcmQudjEuRW5xdWV1ZVJlcGFpcnNIABI1Cgxpbml0X2NsdXN0ZXIYICABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkluaXRDbHVzdGVySAASNwoNcmVnaXN0ZXJfbm9kZRghIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVnaXN0ZXJOb2RlSAASMQoKc2V0X3N0YXRlcxgiIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuU2V0U3RhdGVzSAASNwoNY3JlYXRlX2J1Y2tldBgjIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQ3JlYXRlQnVja2V0SAASNwoNcmVtb3ZlX2J1Y2tldBgkIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVtb3ZlQnVja2V0SAASNwoNYWNxdWlyZV9sZWFzZRglIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQWNxdWlyZUxlYXNlSAASNwoNcmVsZWFzZV9sZWFzZRgmIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVsZWFzZUxlYXNlSABCBgoEa2luZCLUBAoFUmVwbHkSKgoHb3V0Y29tZRgBIAEoDjIZLmRvbGl1bS5yZWNvcmQudjEuT3V0Y29tZRIPCgdtZXNzYWdlGAIgASgJEjYKCnB1dF9vYmplY3QYAyABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlB1dE9iamVjdFJlcGx5SAASPgoOZGVsZXRlX29iamVjdHMYBCABKAsyJC5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHNSZXBseUgAEkAKD2NvbXBsZXRlX3VwbG9hZBgFIAEoCzIlLmRvbGl1bS5yZWNvcmQudjEuQ29tcGxldGVVcGxvYWRSZXBseUgAEjwKDXJlZ2lzdGVyX25vZGUYBiABKAsyIy5kb2xpdW0ucmVjb3JkLnYxLlJlZ2lzdGVyTm9kZVJlcGx5SAASPAoNY3JlYXRlX2J1Y2tldBgHIAEoCzIjLmRvbGl1bS5yZWNvcmQudjEuQ3JlYXRlQnVja2V0UmVwbHlIABItCgVsZWFzZRgIIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZXBseUgAEjIKCHB1dF9wYXJ0GAkgASgLMh4uZG9saXVtLnJlY29yZC52MS5QdXRQYXJ0UmVwbHlIABI8Cg1hZHZhbmNlX2ZlbmNlGAogASgLMiMuZG9saXVtLnJlY29yZC52MS5BZHZhbmNlRmVuY2VSZXBseUgAEi8KBmRpZ2VzdBgLIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuRGlnZXN0UmVwbHlIAEIGCgRraW5kIucBCglQdXRPYmplY3QSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIqCgd2ZXJzaW9uGAMgASgLMhkuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uEiwKCG1hbmlmZXN0GAQgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdBIuCgljb25kaXRpb24YBSABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhIwCgp2ZXJzaW9uaW5nGAYgASgOMhwuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uaW5nIlAKDlB1dE9iamVjdFJlcGx5EhIKCnZlcnNpb25faWQYASABKAwSEwoLbW9kaWZpZWRfbXMYAiABKAQSFQoNZXhpc3RpbmdfZXRhZxgDIAEoCSLoAQoNRGVsZXRlT2JqZWN0cxIRCglidWNrZXRfaWQYASABKA0SNwoHdGFyZ2V0cxgCIAMoCzImLmRvbGl1bS5yZWNvcmQudjEuRGVsZXRlT2JqZWN0cy5UYXJnZXQSMAoKdmVyc2lvbmluZxgDIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxpZCgZUYXJnZXQSCwoDa2V5GAEgASgMEhIKCnZlcnNpb25faWQYAiABKAwSLgoJY29uZGl0aW9uGAMgASgLMhsuZG9saXVtLnJlY29yZC52MS5Db25kaXRpb24ixAEKEkRlbGV0ZU9iamVjdHNSZXBseRI8CgdyZXN1bHRzGAEgAygLMisuZG9saXVtLnJlY29yZC52MS5EZWxldGVPYmplY3RzUmVwbHkuUmVzdWx0GnAKBlJlc3VsdBIqCgdvdXRjb21lGAEgASgOMhkuZG9saXVtLnJlY29yZC52MS5PdXRjb21lEhUKDWRlbGV0ZV9tYXJrZXIYAiABKAgSEgoKdmVyc2lvbl9pZBgDIAEoDBIPCgdleGlzdGVkGAQgASgIIjgKDENyZWF0ZVVwbG9hZBIoCgZ1cGxvYWQYASABKAsyGC5kb2xpdW0ucmVjb3JkLnYxLlVwbG9hZCKQAQoHUHV0UGFydBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIkCgRwYXJ0GAQgASgLMhYuZG9saXVtLnJlY29yZC52MS5QYXJ0EiwKCG1hbmlmZXN0GAUgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdCIjCgxQdXRQYXJ0UmVwbHkSEwoLbW9kaWZpZWRfbXMYASABKAQilwIKDkNvbXBsZXRlVXBsb2FkEhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEi4KBXBhcnRzGAQgAygLMh8uZG9saXVtLnJlY29yZC52MS5QYXJ0UmVmZXJlbmNlEioKB3ZlcnNpb24YBSABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24SLgoJY29uZGl0aW9uGAYgASgLMhsuZG9saXVtLnJlY29yZC52MS5Db25kaXRpb24SMAoKdmVyc2lvbmluZxgHIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxIUCgxwYXJ0c19kaWdlc3QYCCABKAwicgoTQ29tcGxldGVVcGxvYWRSZXBseRISCgp2ZXJzaW9uX2lkGAEgASgMEhMKC21vZGlmaWVkX21zGAIgASgEEjIKB2VhcmxpZXIYAyABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbXBsZXRlZFVwbG9hZCJ+CgtBYm9ydFVwbG9hZBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIiChVpZl91bnRvdWNoZWRfc2luY2VfbXMYBCABKARIAIgBAUIYChZfaWZfdW50b3VjaGVkX3NpbmNlX21zIpYCCg5SZWxvY2F0ZVNoYXJkcxIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhMKC21hbmlmZXN0X2lkGAMgASgMEhAKCGNodW5rX2lkGAQgASgMEjgKB2NoYW5nZXMYBSADKAsyJy5kb2xpdW0ucmVjb3JkLnYxLlJlbG9jYXRlU2hhcmRzLkNoYW5nZRIXCg9wbGFjZW1lbnRfZ3JvdXAYBiABKA0SDwoHcmVsYXhlZBgHIAEoCBIQCghiZWd1bl9tcxgIIAEoBBpHCgZDaGFuZ2USEwoLc2hhcmRfaW5kZXgYASABKA0SFAoMZnJvbV9kaXNrX2lkGAIgASgNEhIKCnRvX2Rpc2tfaWQYAyABKA0iIAoMQWR2YW5jZUZlbmNlEhAKCGZlbmNlX21zGAEgASgEIiUKEUFkdmFuY2VGZW5jZVJlcGx5EhAKCGZlbmNlX21zGAEgASgEInkKDUZpbmlzaEdhcmJhZ2USMgoEZG9uZRgBIAMoCzIkLmRvbGl1bS5yZWNvcmQudjEuRmluaXNoR2FyYmFnZS5Eb25lGjQKBERvbmUSEAoIc2VxdWVuY2UYASABKAQSGgoScmVtYWluaW5nX2Rpc2tfaWRzGAIgAygNIh8KClNlYWxCdWNrZXQSEQoJYnVja2V0X2lkGAEgASgNIgwKCkRpZ2VzdE1hcmsiHQoLRGlnZXN0UmVwbHkSDgoGZGlnZXN0GAEgASgMIkAKDkVucXVldWVSZXBhaXJzEi4KB2VudHJpZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJlcGFpckVudHJ5IqABCgtJbml0Q2x1c3RlchISCgpjbHVzdGVyX2lkGAEgASgJEjAKCHBvbGljaWVzGAIgAygLMh4uZG9saXVtLnJlY29yZC52MS5Qb2xpY3lSZWNvcmQSFgoOZGVmYXVsdF9wb2xpY3kYAyABKAkSHQoVcGxhY2VtZW50X2dyb3VwX2NvdW50GAQgASgNEhQKDGluZGV4X2dyb3VwcxgFIAMoDSK4AQoMUmVnaXN0ZXJOb2RlEgwKBG5hbWUYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIOCgZjYW1wdXMYAyABKAkSDAoEcmFjaxgEIAEoCRIMCgRob3N0GAUgASgJEjIKBWRpc2tzGAYgAygLMiMuZG9saXVtLnJlY29yZC52MS5SZWdpc3Rlck5vZGUuRGlzaxopCgREaXNrEhEKCWRpc2tfdXVpZBgBIAEoDBIOCgZ3ZWlnaHQYAiABKAQiSQoRUmVnaXN0ZXJOb2RlUmVwbHkSDwoHbm9kZV9pZBgBIAEoDRIQCghkaXNrX2lkcxgCIAMoDRIRCgltYXBfZXBvY2gYAyABKAQipgIKCVNldFN0YXRlcxIvCgVub2RlcxgBIAMoCzIgLmRvbGl1bS5yZWNvcmQudjEuU2V0U3RhdGVzLk5vZGUSLwoFZGlza3MYAiADKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlNldFN0YXRlcy5EaXNrGnIKBE5vZGUSDwoHbm9kZV9pZBgBIAEoDRIqCgVzdGF0ZRgCIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuTm9kZVN0YXRlEi0KCGV4cGVjdGVkGAMgASgOMhsuZG9saXVtLnJlY29yZC52MS5Ob2RlU3RhdGUaQwoERGlzaxIPCgdkaXNrX2lkGAEgASgNEioKBXN0YXRlGAIgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUiSwoMQ3JlYXRlQnVja2V0EgwKBG5hbWUYASABKAkSDQoFb3duZXIYAiABKAkSDgoGcmVnaW9uGAMgASgJEg4KBnBvbGljeRgEIAEoCSJDChFDcmVhdGVCdWNrZXRSZXBseRIuCgZidWNrZXQYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFJlY29yZCIvCgxSZW1vdmVCdWNrZXQSDAoEbmFtZRgBIAEoCRIRCglidWNrZXRfaWQYAiABKA0iPAoMQWNxdWlyZUxlYXNlEgwKBG5hbWUYASABKAkSDgoGaG9sZGVyGAIgASgJEg4KBnR0bF9tcxgDIAEoBCI7CgxSZWxlYXNlTGVhc2USDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSDQoFdG9rZW4YAyABKAQiOgoKTGVhc2VSZXBseRIsCgVsZWFzZRgBIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZWNvcmQq0gIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARIfChtPVVRDT01FX1BSRUNPTkRJVElPTl9GQUlMRUQQAhIXChNPVVRDT01FX05PX1NVQ0hfS0VZEAMSGgoWT1VUQ09NRV9OT19TVUNIX1VQTE9BRBAEEhgKFE9VVENPTUVfSU5WQUxJRF9QQVJUEAUSEgoOT1VUQ09NRV9TRUFMRUQQBhISCg5PVVRDT01FX0ZFTkNFRBAHEhUKEU9VVENPTUVfTk9UX0VNUFRZEAgSEgoOT1VUQ09NRV9FWElTVFMQCRIaChZPVVRDT01FX05PX1NVQ0hfQlVDS0VUEAoSFAoQT1VUQ09NRV9DT05GTElDVBALEhAKDE9VVENPTUVfSEVMRBAMEhcKE09VVENPTUVfV1JPTkdfUkFOR0UQDSpuCgpWZXJzaW9uaW5nEhoKFlZFUlNJT05JTkdfVU5TUEVDSUZJRUQQABISCg5WRVJTSU9OSU5HX09GRhABEhYKElZFUlNJT05JTkdfRU5BQkxFRBACEhgKFFZFUlNJT05JTkdfU1VTUEVOREVEEANiBnByb3RvMw", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
+  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NvbW1hbmQucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEibwoNTG9nZ2VkQ29tbWFuZBISCgpjb21tYW5kX2lkGAEgASgMEg4KBm5vd19tcxgCIAEoBBIOCgZyYW5kb20YAyABKAwSKgoHY29tbWFuZBgEIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuQ29tbWFuZCLGAQoJQ29uZGl0aW9uEhEKCWlmX2Fic2VudBgBIAEoCBIQCghpZl9tYXRjaBgCIAMoCRIVCg1pZl9ub25lX21hdGNoGAMgAygJEhoKDWlmX21hdGNoX3NpemUYBCABKARIAIgBARIgChNpZl9tYXRjaF9tb2RpZmllZF9zGAUgASgESAGIAQESFQoNaWZfdmVyc2lvbl9pZBgGIAEoDEIQCg5faWZfbWF0Y2hfc2l6ZUIWChRfaWZfbWF0Y2hfbW9kaWZpZWRfcyK2DAoHQ29tbWFuZBIxCgpwdXRfb2JqZWN0GAEgASgLMhsuZG9saXVtLnJlY29yZC52MS5QdXRPYmplY3RIABI5Cg5kZWxldGVfb2JqZWN0cxgCIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuRGVsZXRlT2JqZWN0c0gAEjcKDWNyZWF0ZV91cGxvYWQYAyABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkNyZWF0ZVVwbG9hZEgAEi0KCHB1dF9wYXJ0GAQgASgLMhkuZG9saXVtLnJlY29yZC52MS5QdXRQYXJ0SAASOwoPY29tcGxldGVfdXBsb2FkGAUgASgLMiAuZG9saXVtLnJlY29yZC52MS5Db21wbGV0ZVVwbG9hZEgAEjUKDGFib3J0X3VwbG9hZBgGIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuQWJvcnRVcGxvYWRIABI7Cg9yZWxvY2F0ZV9zaGFyZHMYByABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlJlbG9jYXRlU2hhcmRzSAASNwoNYWR2YW5jZV9mZW5jZRgIIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQWR2YW5jZUZlbmNlSAASOQoOZmluaXNoX2dhcmJhZ2UYCSABKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaEdhcmJhZ2VIABIzCgtzZWFsX2J1Y2tldBgKIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2VhbEJ1Y2tldEgAEjMKC2RpZ2VzdF9tYXJrGAsgASgLMhwuZG9saXVtLnJlY29yZC52MS5EaWdlc3RNYXJrSAASOwoPZW5xdWV1ZV9yZXBhaXJzGAwgASgLMiAuZG9saXVtLnJlY29yZC52MS5FbnF1ZXVlUmVwYWlyc0gAEj0KEGNvbmZpZ3VyZV9idWNrZXQYDSABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbmZpZ3VyZUJ1Y2tldEgAEjkKDmNoYW5nZV92ZXJzaW9uGA4gASgLMh8uZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uSAASNwoNcmVuYW1lX29iamVjdBgPIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVuYW1lT2JqZWN0SAASNwoNYXBwZW5kX29iamVjdBgQIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQXBwZW5kT2JqZWN0SAASPgoRYXBwZW5kX2FjY2Vzc19sb2cYESABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkFwcGVuZEFjY2Vzc0xvZ0gAEjcKDWZpbmlzaF9vdXRib3gYEiABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaE91dGJveEgAEjUKDGluaXRfY2x1c3RlchggIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuSW5pdENsdXN0ZXJIABI3Cg1yZWdpc3Rlcl9ub2RlGCEgASgLMh4uZG9saXVtLnJlY29yZC52MS5SZWdpc3Rlck5vZGVIABIxCgpzZXRfc3RhdGVzGCIgASgLMhsuZG9saXVtLnJlY29yZC52MS5TZXRTdGF0ZXNIABI3Cg1jcmVhdGVfYnVja2V0GCMgASgLMh4uZG9saXVtLnJlY29yZC52MS5DcmVhdGVCdWNrZXRIABI3Cg1yZW1vdmVfYnVja2V0GCQgASgLMh4uZG9saXVtLnJlY29yZC52MS5SZW1vdmVCdWNrZXRIABI3Cg1hY3F1aXJlX2xlYXNlGCUgASgLMh4uZG9saXVtLnJlY29yZC52MS5BY3F1aXJlTGVhc2VIABI3Cg1yZWxlYXNlX2xlYXNlGCYgASgLMh4uZG9saXVtLnJlY29yZC52MS5SZWxlYXNlTGVhc2VIABI3Cg1jaGFuZ2VfYnVja2V0GCcgASgLMh4uZG9saXVtLnJlY29yZC52MS5DaGFuZ2VCdWNrZXRIABIyCgtwdXRfa21zX2tleRgoIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuUHV0S21zS2V5SAASKAoGb3JpZ2luGEAgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW5CBgoEa2luZCLJBgoFUmVwbHkSKgoHb3V0Y29tZRgBIAEoDjIZLmRvbGl1bS5yZWNvcmQudjEuT3V0Y29tZRIPCgdtZXNzYWdlGAIgASgJEjYKCnB1dF9vYmplY3QYAyABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlB1dE9iamVjdFJlcGx5SAASPgoOZGVsZXRlX29iamVjdHMYBCABKAsyJC5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHNSZXBseUgAEkAKD2NvbXBsZXRlX3VwbG9hZBgFIAEoCzIlLmRvbGl1bS5yZWNvcmQudjEuQ29tcGxldGVVcGxvYWRSZXBseUgAEjwKDXJlZ2lzdGVyX25vZGUYBiABKAsyIy5kb2xpdW0ucmVjb3JkLnYxLlJlZ2lzdGVyTm9kZVJlcGx5SAASPAoNY3JlYXRlX2J1Y2tldBgHIAEoCzIjLmRvbGl1bS5yZWNvcmQudjEuQ3JlYXRlQnVja2V0UmVwbHlIABItCgVsZWFzZRgIIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZXBseUgAEjIKCHB1dF9wYXJ0GAkgASgLMh4uZG9saXVtLnJlY29yZC52MS5QdXRQYXJ0UmVwbHlIABI8Cg1hZHZhbmNlX2ZlbmNlGAogASgLMiMuZG9saXVtLnJlY29yZC52MS5BZHZhbmNlRmVuY2VSZXBseUgAEi8KBmRpZ2VzdBgLIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuRGlnZXN0UmVwbHlIABI8Cg1jaGFuZ2VfYnVja2V0GAwgASgLMiMuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VCdWNrZXRSZXBseUgAEj4KDmNoYW5nZV92ZXJzaW9uGA0gASgLMiQuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uUmVwbHlIABI8Cg1hcHBlbmRfb2JqZWN0GA4gASgLMiMuZG9saXVtLnJlY29yZC52MS5BcHBlbmRPYmplY3RSZXBseUgAEjcKC3B1dF9rbXNfa2V5GA8gASgLMiAuZG9saXVtLnJlY29yZC52MS5QdXRLbXNLZXlSZXBseUgAQgYKBGtpbmQiygEKCVB1dE9iamVjdBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEioKB3ZlcnNpb24YAyABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24SLAoIbWFuaWZlc3QYBCABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0Ei4KCWNvbmRpdGlvbhgFIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQ29uZGl0aW9uEg0KBWV2ZW50GAcgASgJSgQIBhAHIlAKDlB1dE9iamVjdFJlcGx5EhIKCnZlcnNpb25faWQYASABKAwSEwoLbW9kaWZpZWRfbXMYAiABKAQSFQoNZXhpc3RpbmdfZXRhZxgDIAEoCSLqAQoNRGVsZXRlT2JqZWN0cxIRCglidWNrZXRfaWQYASABKA0SNwoHdGFyZ2V0cxgCIAMoCzImLmRvbGl1bS5yZWNvcmQudjEuRGVsZXRlT2JqZWN0cy5UYXJnZXQSEQoJbGlmZWN5Y2xlGAQgASgIGnQKBlRhcmdldBILCgNrZXkYASABKAwSEgoKdmVyc2lvbl9pZBgCIAEoDBIuCgljb25kaXRpb24YAyABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhIZChFieXBhc3NfZ292ZXJuYW5jZRgEIAEoCEoECAMQBCLEAQoSRGVsZXRlT2JqZWN0c1JlcGx5EjwKB3Jlc3VsdHMYASADKAsyKy5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHNSZXBseS5SZXN1bHQacAoGUmVzdWx0EioKB291dGNvbWUYASABKA4yGS5kb2xpdW0ucmVjb3JkLnYxLk91dGNvbWUSFQoNZGVsZXRlX21hcmtlchgCIAEoCBISCgp2ZXJzaW9uX2lkGAMgASgMEg8KB2V4aXN0ZWQYBCABKAgiOAoMQ3JlYXRlVXBsb2FkEigKBnVwbG9hZBgBIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuVXBsb2FkIpABCgdQdXRQYXJ0EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEiQKBHBhcnQYBCABKAsyFi5kb2xpdW0ucmVjb3JkLnYxLlBhcnQSLAoIbWFuaWZlc3QYBSABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0IiMKDFB1dFBhcnRSZXBseRITCgttb2RpZmllZF9tcxgBIAEoBCL6AQoOQ29tcGxldGVVcGxvYWQSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIRCgl1cGxvYWRfaWQYAyABKAwSLgoFcGFydHMYBCADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLlBhcnRSZWZlcmVuY2USKgoHdmVyc2lvbhgFIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbhIuCgljb25kaXRpb24YBiABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhIUCgxwYXJ0c19kaWdlc3QYCCABKAwSDQoFZXZlbnQYCSABKAlKBAgHEAgicgoTQ29tcGxldGVVcGxvYWRSZXBseRISCgp2ZXJzaW9uX2lkGAEgASgMEhMKC21vZGlmaWVkX21zGAIgASgEEjIKB2VhcmxpZXIYAyABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbXBsZXRlZFVwbG9hZCJ+CgtBYm9ydFVwbG9hZBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIiChVpZl91bnRvdWNoZWRfc2luY2VfbXMYBCABKARIAIgBAUIYChZfaWZfdW50b3VjaGVkX3NpbmNlX21zIpYCCg5SZWxvY2F0ZVNoYXJkcxIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhMKC21hbmlmZXN0X2lkGAMgASgMEhAKCGNodW5rX2lkGAQgASgMEjgKB2NoYW5nZXMYBSADKAsyJy5kb2xpdW0ucmVjb3JkLnYxLlJlbG9jYXRlU2hhcmRzLkNoYW5nZRIXCg9wbGFjZW1lbnRfZ3JvdXAYBiABKA0SDwoHcmVsYXhlZBgHIAEoCBIQCghiZWd1bl9tcxgIIAEoBBpHCgZDaGFuZ2USEwoLc2hhcmRfaW5kZXgYASABKA0SFAoMZnJvbV9kaXNrX2lkGAIgASgNEhIKCnRvX2Rpc2tfaWQYAyABKA0iIAoMQWR2YW5jZUZlbmNlEhAKCGZlbmNlX21zGAEgASgEIiUKEUFkdmFuY2VGZW5jZVJlcGx5EhAKCGZlbmNlX21zGAEgASgEInkKDUZpbmlzaEdhcmJhZ2USMgoEZG9uZRgBIAMoCzIkLmRvbGl1bS5yZWNvcmQudjEuRmluaXNoR2FyYmFnZS5Eb25lGjQKBERvbmUSEAoIc2VxdWVuY2UYASABKAQSGgoScmVtYWluaW5nX2Rpc2tfaWRzGAIgAygNIh8KClNlYWxCdWNrZXQSEQoJYnVja2V0X2lkGAEgASgNIgwKCkRpZ2VzdE1hcmsiHQoLRGlnZXN0UmVwbHkSDgoGZGlnZXN0GAEgASgMIkAKDkVucXVldWVSZXBhaXJzEi4KB2VudHJpZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJlcGFpckVudHJ5IlIKD0NvbmZpZ3VyZUJ1Y2tldBIRCglidWNrZXRfaWQYASABKA0SLAoFc3RhdGUYAiABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFN0YXRlIvcDCg1DaGFuZ2VWZXJzaW9uEhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEgoKdmVyc2lvbl9pZBgDIAEoDBI0CgR0YWdzGAQgASgLMiQuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uLlRhZ3NIABIkCgNhY2wYBSABKAsyFS5kb2xpdW0ucmVjb3JkLnYxLkFjbEgAEj4KCXJldGVudGlvbhgGIAEoCzIpLmRvbGl1bS5yZWNvcmQudjEuQ2hhbmdlVmVyc2lvbi5SZXRlbnRpb25IABI/CgpsZWdhbF9ob2xkGAcgASgLMikuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uLkxlZ2FsSG9sZEgAEg0KBWV2ZW50GAggASgJGjEKBFRhZ3MSKQoEdGFncxgBIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuTmFtZVZhbHVlGnAKCVJldGVudGlvbhIvCgRtb2RlGAEgASgOMiEuZG9saXVtLnJlY29yZC52MS5PYmplY3RMb2NrLk1vZGUSFwoPcmV0YWluX3VudGlsX21zGAIgASgEEhkKEWJ5cGFzc19nb3Zlcm5hbmNlGAMgASgIGhcKCUxlZ2FsSG9sZBIKCgJvbhgBIAEoCEIICgZjaGFuZ2UiKAoSQ2hhbmdlVmVyc2lvblJlcGx5EhIKCnZlcnNpb25faWQYASABKAwixgEKDFJlbmFtZU9iamVjdBIRCglidWNrZXRfaWQYASABKA0SEgoKc291cmNlX2tleRgCIAEoDBISCgp0YXJnZXRfa2V5GAMgASgMEjUKEHNvdXJjZV9jb25kaXRpb24YBCABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhI1ChB0YXJnZXRfY29uZGl0aW9uGAUgASgLMhsuZG9saXVtLnJlY29yZC52MS5Db25kaXRpb24SDQoFZXZlbnQYBiABKAki5AEKDEFwcGVuZE9iamVjdBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEg4KBm9mZnNldBgDIAEoBBIqCgd2ZXJzaW9uGAQgASgLMhkuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uEiwKCG1hbmlmZXN0GAUgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdBIuCgljb25kaXRpb24YBiABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhINCgVldmVudBgHIAEoCRILCgNtZDUYCCABKAwiRAoRQXBwZW5kT2JqZWN0UmVwbHkSDAoEc2l6ZRgBIAEoBBIMCgRldGFnGAIgASgJEhMKC21vZGlmaWVkX21zGAMgASgEIk4KD0FwcGVuZEFjY2Vzc0xvZxIRCglidWNrZXRfaWQYASABKA0SKAoDbG9nGAIgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2ciIQoMRmluaXNoT3V0Ym94EhEKCXNlcXVlbmNlcxgBIAMoBCKgAQoLSW5pdENsdXN0ZXISEgoKY2x1c3Rlcl9pZBgBIAEoCRIwCghwb2xpY2llcxgCIAMoCzIeLmRvbGl1bS5yZWNvcmQudjEuUG9saWN5UmVjb3JkEhYKDmRlZmF1bHRfcG9saWN5GAMgASgJEh0KFXBsYWNlbWVudF9ncm91cF9jb3VudBgEIAEoDRIUCgxpbmRleF9ncm91cHMYBSADKA0iuAEKDFJlZ2lzdGVyTm9kZRIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGY2FtcHVzGAMgASgJEgwKBHJhY2sYBCABKAkSDAoEaG9zdBgFIAEoCRIyCgVkaXNrcxgGIAMoCzIjLmRvbGl1bS5yZWNvcmQudjEuUmVnaXN0ZXJOb2RlLkRpc2saKQoERGlzaxIRCglkaXNrX3V1aWQYASABKAwSDgoGd2VpZ2h0GAIgASgEIkkKEVJlZ2lzdGVyTm9kZVJlcGx5Eg8KB25vZGVfaWQYASABKA0SEAoIZGlza19pZHMYAiADKA0SEQoJbWFwX2Vwb2NoGAMgASgEIqYCCglTZXRTdGF0ZXMSLwoFbm9kZXMYASADKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlNldFN0YXRlcy5Ob2RlEi8KBWRpc2tzGAIgAygLMiAuZG9saXVtLnJlY29yZC52MS5TZXRTdGF0ZXMuRGlzaxpyCgROb2RlEg8KB25vZGVfaWQYASABKA0SKgoFc3RhdGUYAiABKA4yGy5kb2xpdW0ucmVjb3JkLnYxLk5vZGVTdGF0ZRItCghleHBlY3RlZBgDIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuTm9kZVN0YXRlGkMKBERpc2sSDwoHZGlza19pZBgBIAEoDRIqCgVzdGF0ZRgCIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuRGlza1N0YXRlIpMBCgxDcmVhdGVCdWNrZXQSDAoEbmFtZRgBIAEoCRINCgVvd25lchgCIAEoCRIOCgZyZWdpb24YAyABKAkSDgoGcG9saWN5GAQgASgJEhMKC29iamVjdF9sb2NrGAUgASgIEjEKCHNldHRpbmdzGAYgAygLMh8uZG9saXVtLnJlY29yZC52MS5CdWNrZXRTZXR0aW5nIsQBCgxDaGFuZ2VCdWNrZXQSDAoEbmFtZRgBIAEoCRIRCglidWNrZXRfaWQYAiABKA0SGQoRZXhwZWN0ZWRfcmV2aXNpb24YAyABKAQSMAoKdmVyc2lvbmluZxgEIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxITCgtvYmplY3RfbG9jaxgFIAEoCBIxCghzZXR0aW5ncxgGIAMoCzIfLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0U2V0dGluZyJDChFDaGFuZ2VCdWNrZXRSZXBseRIuCgZidWNrZXQYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFJlY29yZCJJCglQdXRLbXNLZXkSDAoEbmFtZRgBIAEoCRIZChFleHBlY3RlZF92ZXJzaW9ucxgCIAEoDRITCgt3cmFwcGVkX2tleRgDIAEoDCI9Cg5QdXRLbXNLZXlSZXBseRIrCgNrZXkYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkttc0tleVJlY29yZCJDChFDcmVhdGVCdWNrZXRSZXBseRIuCgZidWNrZXQYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFJlY29yZCIvCgxSZW1vdmVCdWNrZXQSDAoEbmFtZRgBIAEoCRIRCglidWNrZXRfaWQYAiABKA0iPAoMQWNxdWlyZUxlYXNlEgwKBG5hbWUYASABKAkSDgoGaG9sZGVyGAIgASgJEg4KBnR0bF9tcxgDIAEoBCI7CgxSZWxlYXNlTGVhc2USDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSDQoFdG9rZW4YAyABKAQiOgoKTGVhc2VSZXBseRIsCgVsZWFzZRgBIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZWNvcmQq1QMKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARIfChtPVVRDT01FX1BSRUNPTkRJVElPTl9GQUlMRUQQAhIXChNPVVRDT01FX05PX1NVQ0hfS0VZEAMSGgoWT1VUQ09NRV9OT19TVUNIX1VQTE9BRBAEEhgKFE9VVENPTUVfSU5WQUxJRF9QQVJUEAUSEgoOT1VUQ09NRV9TRUFMRUQQBhISCg5PVVRDT01FX0ZFTkNFRBAHEhUKEU9VVENPTUVfTk9UX0VNUFRZEAgSEgoOT1VUQ09NRV9FWElTVFMQCRIaChZPVVRDT01FX05PX1NVQ0hfQlVDS0VUEAoSFAoQT1VUQ09NRV9DT05GTElDVBALEhAKDE9VVENPTUVfSEVMRBAMEhcKE09VVENPTUVfV1JPTkdfUkFOR0UQDRIbChdPVVRDT01FX05PX1NVQ0hfVkVSU0lPThAOEhIKDk9VVENPTUVfTE9DS0VEEA8SGQoVT1VUQ09NRV9ERUxFVEVfTUFSS0VSEBASGAoUT1VUQ09NRV9XUk9OR19PRkZTRVQQERIbChdPVVRDT01FX05PX1NVQ0hfS01TX0tFWRASYgZwcm90bzM", [file_dolium_record_v1_cluster, file_dolium_record_v1_group, file_dolium_record_v1_object]);
 
 /**
  * @generated from message dolium.record.v1.LoggedCommand
@@ -96,6 +98,13 @@ export type Condition = Message<"dolium.record.v1.Condition"> & {
    * @generated from field: optional uint64 if_match_modified_s = 5;
    */
   ifMatchModifiedS?: bigint | undefined;
+
+  /**
+   * The current version, delete markers included, has this id.
+   *
+   * @generated from field: bytes if_version_id = 6;
+   */
+  ifVersionId: Uint8Array;
 };
 
 /**
@@ -186,6 +195,42 @@ export type Command = Message<"dolium.record.v1.Command"> & {
     case: "enqueueRepairs";
   } | {
     /**
+     * @generated from field: dolium.record.v1.ConfigureBucket configure_bucket = 13;
+     */
+    value: ConfigureBucket;
+    case: "configureBucket";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeVersion change_version = 14;
+     */
+    value: ChangeVersion;
+    case: "changeVersion";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.RenameObject rename_object = 15;
+     */
+    value: RenameObject;
+    case: "renameObject";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.AppendObject append_object = 16;
+     */
+    value: AppendObject;
+    case: "appendObject";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.AppendAccessLog append_access_log = 17;
+     */
+    value: AppendAccessLog;
+    case: "appendAccessLog";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.FinishOutbox finish_outbox = 18;
+     */
+    value: FinishOutbox;
+    case: "finishOutbox";
+  } | {
+    /**
      * @generated from field: dolium.record.v1.InitCluster init_cluster = 32;
      */
     value: InitCluster;
@@ -226,7 +271,26 @@ export type Command = Message<"dolium.record.v1.Command"> & {
      */
     value: ReleaseLease;
     case: "releaseLease";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeBucket change_bucket = 39;
+     */
+    value: ChangeBucket;
+    case: "changeBucket";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.PutKmsKey put_kms_key = 40;
+     */
+    value: PutKmsKey;
+    case: "putKmsKey";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Who caused it, where an event may come of it.
+   *
+   * @generated from field: dolium.record.v1.Origin origin = 64;
+   */
+  origin?: Origin | undefined;
 };
 
 /**
@@ -309,6 +373,30 @@ export type Reply = Message<"dolium.record.v1.Reply"> & {
      */
     value: DigestReply;
     case: "digest";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeBucketReply change_bucket = 12;
+     */
+    value: ChangeBucketReply;
+    case: "changeBucket";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeVersionReply change_version = 13;
+     */
+    value: ChangeVersionReply;
+    case: "changeVersion";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.AppendObjectReply append_object = 14;
+     */
+    value: AppendObjectReply;
+    case: "appendObject";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.PutKmsKeyReply put_kms_key = 15;
+     */
+    value: PutKmsKeyReply;
+    case: "putKmsKey";
   } | { case: undefined; value?: undefined };
 };
 
@@ -352,9 +440,11 @@ export type PutObject = Message<"dolium.record.v1.PutObject"> & {
   condition?: Condition | undefined;
 
   /**
-   * @generated from field: dolium.record.v1.Versioning versioning = 6;
+   * Event to record, as S3 spells it ("ObjectCreated:Put"); none when empty.
+   *
+   * @generated from field: string event = 7;
    */
-  versioning: Versioning;
+  event: string;
 };
 
 /**
@@ -365,10 +455,15 @@ export const PutObjectSchema: GenMessage<PutObject> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_command, 4);
 
 /**
+ * Versions get the bucket's default retention unless they bring a lock; what a bucket without object lock is
+ * given a lock for is refused ("conflict").
+ *
  * @generated from message dolium.record.v1.PutObjectReply
  */
 export type PutObjectReply = Message<"dolium.record.v1.PutObjectReply"> & {
   /**
+   * Empty unless versioning is on or suspended; then the id, or "null" (4 bytes).
+   *
    * @generated from field: bytes version_id = 1;
    */
   versionId: Uint8Array;
@@ -408,9 +503,11 @@ export type DeleteObjects = Message<"dolium.record.v1.DeleteObjects"> & {
   targets: DeleteObjects_Target[];
 
   /**
-   * @generated from field: dolium.record.v1.Versioning versioning = 3;
+   * The keeper's lifecycle did it: events are LifecycleExpiration:*.
+   *
+   * @generated from field: bool lifecycle = 4;
    */
-  versioning: Versioning;
+  lifecycle: boolean;
 };
 
 /**
@@ -440,6 +537,13 @@ export type DeleteObjects_Target = Message<"dolium.record.v1.DeleteObjects.Targe
    * @generated from field: dolium.record.v1.Condition condition = 3;
    */
   condition?: Condition | undefined;
+
+  /**
+   * The caller may, and wants to, remove versions under governance retention.
+   *
+   * @generated from field: bool bypass_governance = 4;
+   */
+  bypassGovernance: boolean;
 };
 
 /**
@@ -611,14 +715,14 @@ export type CompleteUpload = Message<"dolium.record.v1.CompleteUpload"> & {
   condition?: Condition | undefined;
 
   /**
-   * @generated from field: dolium.record.v1.Versioning versioning = 7;
-   */
-  versioning: Versioning;
-
-  /**
    * @generated from field: bytes parts_digest = 8;
    */
   partsDigest: Uint8Array;
+
+  /**
+   * @generated from field: string event = 9;
+   */
+  event: string;
 };
 
 /**
@@ -925,6 +1029,357 @@ export const EnqueueRepairsSchema: GenMessage<EnqueueRepairs> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_command, 21);
 
 /**
+ * Sets what the group knows of a bucket. An older revision than the one there changes nothing.
+ *
+ * @generated from message dolium.record.v1.ConfigureBucket
+ */
+export type ConfigureBucket = Message<"dolium.record.v1.ConfigureBucket"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: dolium.record.v1.BucketState state = 2;
+   */
+  state?: BucketState | undefined;
+};
+
+/**
+ * Describes the message dolium.record.v1.ConfigureBucket.
+ * Use `create(ConfigureBucketSchema)` to create a new message.
+ */
+export const ConfigureBucketSchema: GenMessage<ConfigureBucket> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 22);
+
+/**
+ * Changes what stands beside a version; id and modification time stay. NO_SUCH_KEY, NO_SUCH_VERSION,
+ * DELETE_MARKER, LOCKED.
+ *
+ * @generated from message dolium.record.v1.ChangeVersion
+ */
+export type ChangeVersion = Message<"dolium.record.v1.ChangeVersion"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: bytes key = 2;
+   */
+  key: Uint8Array;
+
+  /**
+   * Empty: the current version; "null": the null version.
+   *
+   * @generated from field: bytes version_id = 3;
+   */
+  versionId: Uint8Array;
+
+  /**
+   * @generated from oneof dolium.record.v1.ChangeVersion.change
+   */
+  change: {
+    /**
+     * @generated from field: dolium.record.v1.ChangeVersion.Tags tags = 4;
+     */
+    value: ChangeVersion_Tags;
+    case: "tags";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.Acl acl = 5;
+     */
+    value: Acl;
+    case: "acl";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeVersion.Retention retention = 6;
+     */
+    value: ChangeVersion_Retention;
+    case: "retention";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeVersion.LegalHold legal_hold = 7;
+     */
+    value: ChangeVersion_LegalHold;
+    case: "legalHold";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * As of PutObject.
+   *
+   * @generated from field: string event = 8;
+   */
+  event: string;
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeVersion.
+ * Use `create(ChangeVersionSchema)` to create a new message.
+ */
+export const ChangeVersionSchema: GenMessage<ChangeVersion> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 23);
+
+/**
+ * @generated from message dolium.record.v1.ChangeVersion.Tags
+ */
+export type ChangeVersion_Tags = Message<"dolium.record.v1.ChangeVersion.Tags"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.NameValue tags = 1;
+   */
+  tags: NameValue[];
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeVersion.Tags.
+ * Use `create(ChangeVersion_TagsSchema)` to create a new message.
+ */
+export const ChangeVersion_TagsSchema: GenMessage<ChangeVersion_Tags> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 23, 0);
+
+/**
+ * @generated from message dolium.record.v1.ChangeVersion.Retention
+ */
+export type ChangeVersion_Retention = Message<"dolium.record.v1.ChangeVersion.Retention"> & {
+  /**
+   * Mode unspecified: none.
+   *
+   * @generated from field: dolium.record.v1.ObjectLock.Mode mode = 1;
+   */
+  mode: ObjectLock_Mode;
+
+  /**
+   * @generated from field: uint64 retain_until_ms = 2;
+   */
+  retainUntilMs: bigint;
+
+  /**
+   * @generated from field: bool bypass_governance = 3;
+   */
+  bypassGovernance: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeVersion.Retention.
+ * Use `create(ChangeVersion_RetentionSchema)` to create a new message.
+ */
+export const ChangeVersion_RetentionSchema: GenMessage<ChangeVersion_Retention> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 23, 1);
+
+/**
+ * @generated from message dolium.record.v1.ChangeVersion.LegalHold
+ */
+export type ChangeVersion_LegalHold = Message<"dolium.record.v1.ChangeVersion.LegalHold"> & {
+  /**
+   * @generated from field: bool on = 1;
+   */
+  on: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeVersion.LegalHold.
+ * Use `create(ChangeVersion_LegalHoldSchema)` to create a new message.
+ */
+export const ChangeVersion_LegalHoldSchema: GenMessage<ChangeVersion_LegalHold> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 23, 2);
+
+/**
+ * @generated from message dolium.record.v1.ChangeVersionReply
+ */
+export type ChangeVersionReply = Message<"dolium.record.v1.ChangeVersionReply"> & {
+  /**
+   * As in PutObjectReply.
+   *
+   * @generated from field: bytes version_id = 1;
+   */
+  versionId: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeVersionReply.
+ * Use `create(ChangeVersionReplySchema)` to create a new message.
+ */
+export const ChangeVersionReplySchema: GenMessage<ChangeVersionReply> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 24);
+
+/**
+ * Gives the current version of one key to another, in one step; only in buckets without versioning. Conditions
+ * are of source and target before it. NO_SUCH_KEY, PRECONDITION_FAILED.
+ *
+ * @generated from message dolium.record.v1.RenameObject
+ */
+export type RenameObject = Message<"dolium.record.v1.RenameObject"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: bytes source_key = 2;
+   */
+  sourceKey: Uint8Array;
+
+  /**
+   * @generated from field: bytes target_key = 3;
+   */
+  targetKey: Uint8Array;
+
+  /**
+   * @generated from field: dolium.record.v1.Condition source_condition = 4;
+   */
+  sourceCondition?: Condition | undefined;
+
+  /**
+   * @generated from field: dolium.record.v1.Condition target_condition = 5;
+   */
+  targetCondition?: Condition | undefined;
+
+  /**
+   * @generated from field: string event = 6;
+   */
+  event: string;
+};
+
+/**
+ * Describes the message dolium.record.v1.RenameObject.
+ * Use `create(RenameObjectSchema)` to create a new message.
+ */
+export const RenameObjectSchema: GenMessage<RenameObject> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 25);
+
+/**
+ * Adds bytes at the end of the current version, in buckets without versioning; `offset` 0 makes a missing key.
+ * The state machine makes one body of both: a part list, or, while everything fits it, inline bytes.
+ *
+ * @generated from message dolium.record.v1.AppendObject
+ */
+export type AppendObject = Message<"dolium.record.v1.AppendObject"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: bytes key = 2;
+   */
+  key: Uint8Array;
+
+  /**
+   * Must be the current size, else WRONG_OFFSET.
+   *
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+
+  /**
+   * Of a new object when there is none: headers, owner, storage class and so on, and the body. Of an existing
+   * one, body, size (of the added bytes), etag (MD5 of the added bytes) and checksums are used.
+   *
+   * @generated from field: dolium.record.v1.Version version = 4;
+   */
+  version?: Version | undefined;
+
+  /**
+   * @generated from field: dolium.record.v1.Manifest manifest = 5;
+   */
+  manifest?: Manifest | undefined;
+
+  /**
+   * @generated from field: dolium.record.v1.Condition condition = 6;
+   */
+  condition?: Condition | undefined;
+
+  /**
+   * @generated from field: string event = 7;
+   */
+  event: string;
+
+  /**
+   * MD5 of the added bytes, 16 bytes.
+   *
+   * @generated from field: bytes md5 = 8;
+   */
+  md5: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.record.v1.AppendObject.
+ * Use `create(AppendObjectSchema)` to create a new message.
+ */
+export const AppendObjectSchema: GenMessage<AppendObject> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 26);
+
+/**
+ * @generated from message dolium.record.v1.AppendObjectReply
+ */
+export type AppendObjectReply = Message<"dolium.record.v1.AppendObjectReply"> & {
+  /**
+   * @generated from field: uint64 size = 1;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * @generated from field: uint64 modified_ms = 3;
+   */
+  modifiedMs: bigint;
+};
+
+/**
+ * Describes the message dolium.record.v1.AppendObjectReply.
+ * Use `create(AppendObjectReplySchema)` to create a new message.
+ */
+export const AppendObjectReplySchema: GenMessage<AppendObjectReply> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 27);
+
+/**
+ * Keeps lines until the keeper has delivered them.
+ *
+ * @generated from message dolium.record.v1.AppendAccessLog
+ */
+export type AppendAccessLog = Message<"dolium.record.v1.AppendAccessLog"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: dolium.record.v1.AccessLog log = 2;
+   */
+  log?: AccessLog | undefined;
+};
+
+/**
+ * Describes the message dolium.record.v1.AppendAccessLog.
+ * Use `create(AppendAccessLogSchema)` to create a new message.
+ */
+export const AppendAccessLogSchema: GenMessage<AppendAccessLog> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 28);
+
+/**
+ * These outbox entries are carried out.
+ *
+ * @generated from message dolium.record.v1.FinishOutbox
+ */
+export type FinishOutbox = Message<"dolium.record.v1.FinishOutbox"> & {
+  /**
+   * @generated from field: repeated uint64 sequences = 1;
+   */
+  sequences: bigint[];
+};
+
+/**
+ * Describes the message dolium.record.v1.FinishOutbox.
+ * Use `create(FinishOutboxSchema)` to create a new message.
+ */
+export const FinishOutboxSchema: GenMessage<FinishOutbox> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 29);
+
+/**
  * @generated from message dolium.record.v1.InitCluster
  */
 export type InitCluster = Message<"dolium.record.v1.InitCluster"> & {
@@ -959,7 +1414,7 @@ export type InitCluster = Message<"dolium.record.v1.InitCluster"> & {
  * Use `create(InitClusterSchema)` to create a new message.
  */
 export const InitClusterSchema: GenMessage<InitCluster> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 22);
+  messageDesc(file_dolium_record_v1_command, 30);
 
 /**
  * A storage node says who it is. Disks are known by uuid: known ones keep their id, new ones get one,
@@ -1004,7 +1459,7 @@ export type RegisterNode = Message<"dolium.record.v1.RegisterNode"> & {
  * Use `create(RegisterNodeSchema)` to create a new message.
  */
 export const RegisterNodeSchema: GenMessage<RegisterNode> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 23);
+  messageDesc(file_dolium_record_v1_command, 31);
 
 /**
  * @generated from message dolium.record.v1.RegisterNode.Disk
@@ -1026,7 +1481,7 @@ export type RegisterNode_Disk = Message<"dolium.record.v1.RegisterNode.Disk"> & 
  * Use `create(RegisterNode_DiskSchema)` to create a new message.
  */
 export const RegisterNode_DiskSchema: GenMessage<RegisterNode_Disk> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 23, 0);
+  messageDesc(file_dolium_record_v1_command, 31, 0);
 
 /**
  * @generated from message dolium.record.v1.RegisterNodeReply
@@ -1055,7 +1510,7 @@ export type RegisterNodeReply = Message<"dolium.record.v1.RegisterNodeReply"> & 
  * Use `create(RegisterNodeReplySchema)` to create a new message.
  */
 export const RegisterNodeReplySchema: GenMessage<RegisterNodeReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 24);
+  messageDesc(file_dolium_record_v1_command, 32);
 
 /**
  * @generated from message dolium.record.v1.SetStates
@@ -1077,7 +1532,7 @@ export type SetStates = Message<"dolium.record.v1.SetStates"> & {
  * Use `create(SetStatesSchema)` to create a new message.
  */
 export const SetStatesSchema: GenMessage<SetStates> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 25);
+  messageDesc(file_dolium_record_v1_command, 33);
 
 /**
  * @generated from message dolium.record.v1.SetStates.Node
@@ -1106,7 +1561,7 @@ export type SetStates_Node = Message<"dolium.record.v1.SetStates.Node"> & {
  * Use `create(SetStates_NodeSchema)` to create a new message.
  */
 export const SetStates_NodeSchema: GenMessage<SetStates_Node> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 25, 0);
+  messageDesc(file_dolium_record_v1_command, 33, 0);
 
 /**
  * @generated from message dolium.record.v1.SetStates.Disk
@@ -1128,7 +1583,7 @@ export type SetStates_Disk = Message<"dolium.record.v1.SetStates.Disk"> & {
  * Use `create(SetStates_DiskSchema)` to create a new message.
  */
 export const SetStates_DiskSchema: GenMessage<SetStates_Disk> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 25, 1);
+  messageDesc(file_dolium_record_v1_command, 33, 1);
 
 /**
  * @generated from message dolium.record.v1.CreateBucket
@@ -1153,6 +1608,16 @@ export type CreateBucket = Message<"dolium.record.v1.CreateBucket"> & {
    * @generated from field: string policy = 4;
    */
   policy: string;
+
+  /**
+   * @generated from field: bool object_lock = 5;
+   */
+  objectLock: boolean;
+
+  /**
+   * @generated from field: repeated dolium.record.v1.BucketSetting settings = 6;
+   */
+  settings: BucketSetting[];
 };
 
 /**
@@ -1160,7 +1625,123 @@ export type CreateBucket = Message<"dolium.record.v1.CreateBucket"> & {
  * Use `create(CreateBucketSchema)` to create a new message.
  */
 export const CreateBucketSchema: GenMessage<CreateBucket> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 26);
+  messageDesc(file_dolium_record_v1_command, 34);
+
+/**
+ * Changes a bucket's record; what is not named stays. NO_SUCH_BUCKET, CONFLICT (revision, or object lock and
+ * versioning do not go together).
+ *
+ * @generated from message dolium.record.v1.ChangeBucket
+ */
+export type ChangeBucket = Message<"dolium.record.v1.ChangeBucket"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 bucket_id = 2;
+   */
+  bucketId: number;
+
+  /**
+   * Only when the record has this revision; 0: any.
+   *
+   * @generated from field: uint64 expected_revision = 3;
+   */
+  expectedRevision: bigint;
+
+  /**
+   * Unspecified: as it is.
+   *
+   * @generated from field: dolium.record.v1.Versioning versioning = 4;
+   */
+  versioning: Versioning;
+
+  /**
+   * True turns object lock on; it never goes off.
+   *
+   * @generated from field: bool object_lock = 5;
+   */
+  objectLock: boolean;
+
+  /**
+   * An empty document removes the setting.
+   *
+   * @generated from field: repeated dolium.record.v1.BucketSetting settings = 6;
+   */
+  settings: BucketSetting[];
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeBucket.
+ * Use `create(ChangeBucketSchema)` to create a new message.
+ */
+export const ChangeBucketSchema: GenMessage<ChangeBucket> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 35);
+
+/**
+ * @generated from message dolium.record.v1.ChangeBucketReply
+ */
+export type ChangeBucketReply = Message<"dolium.record.v1.ChangeBucketReply"> & {
+  /**
+   * @generated from field: dolium.record.v1.BucketRecord bucket = 1;
+   */
+  bucket?: BucketRecord | undefined;
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeBucketReply.
+ * Use `create(ChangeBucketReplySchema)` to create a new message.
+ */
+export const ChangeBucketReplySchema: GenMessage<ChangeBucketReply> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 36);
+
+/**
+ * Adds a version to a named key, or makes the key. EXISTS when `expected_versions` is not what is there.
+ *
+ * @generated from message dolium.record.v1.PutKmsKey
+ */
+export type PutKmsKey = Message<"dolium.record.v1.PutKmsKey"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 expected_versions = 2;
+   */
+  expectedVersions: number;
+
+  /**
+   * @generated from field: bytes wrapped_key = 3;
+   */
+  wrappedKey: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.record.v1.PutKmsKey.
+ * Use `create(PutKmsKeySchema)` to create a new message.
+ */
+export const PutKmsKeySchema: GenMessage<PutKmsKey> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 37);
+
+/**
+ * @generated from message dolium.record.v1.PutKmsKeyReply
+ */
+export type PutKmsKeyReply = Message<"dolium.record.v1.PutKmsKeyReply"> & {
+  /**
+   * @generated from field: dolium.record.v1.KmsKeyRecord key = 1;
+   */
+  key?: KmsKeyRecord | undefined;
+};
+
+/**
+ * Describes the message dolium.record.v1.PutKmsKeyReply.
+ * Use `create(PutKmsKeyReplySchema)` to create a new message.
+ */
+export const PutKmsKeyReplySchema: GenMessage<PutKmsKeyReply> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 38);
 
 /**
  * @generated from message dolium.record.v1.CreateBucketReply
@@ -1179,7 +1760,7 @@ export type CreateBucketReply = Message<"dolium.record.v1.CreateBucketReply"> & 
  * Use `create(CreateBucketReplySchema)` to create a new message.
  */
 export const CreateBucketReplySchema: GenMessage<CreateBucketReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 27);
+  messageDesc(file_dolium_record_v1_command, 39);
 
 /**
  * @generated from message dolium.record.v1.RemoveBucket
@@ -1201,7 +1782,7 @@ export type RemoveBucket = Message<"dolium.record.v1.RemoveBucket"> & {
  * Use `create(RemoveBucketSchema)` to create a new message.
  */
 export const RemoveBucketSchema: GenMessage<RemoveBucket> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 28);
+  messageDesc(file_dolium_record_v1_command, 40);
 
 /**
  * @generated from message dolium.record.v1.AcquireLease
@@ -1228,7 +1809,7 @@ export type AcquireLease = Message<"dolium.record.v1.AcquireLease"> & {
  * Use `create(AcquireLeaseSchema)` to create a new message.
  */
 export const AcquireLeaseSchema: GenMessage<AcquireLease> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 29);
+  messageDesc(file_dolium_record_v1_command, 41);
 
 /**
  * @generated from message dolium.record.v1.ReleaseLease
@@ -1255,7 +1836,7 @@ export type ReleaseLease = Message<"dolium.record.v1.ReleaseLease"> & {
  * Use `create(ReleaseLeaseSchema)` to create a new message.
  */
 export const ReleaseLeaseSchema: GenMessage<ReleaseLease> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 30);
+  messageDesc(file_dolium_record_v1_command, 42);
 
 /**
  * @generated from message dolium.record.v1.LeaseReply
@@ -1272,7 +1853,7 @@ export type LeaseReply = Message<"dolium.record.v1.LeaseReply"> & {
  * Use `create(LeaseReplySchema)` to create a new message.
  */
 export const LeaseReplySchema: GenMessage<LeaseReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 31);
+  messageDesc(file_dolium_record_v1_command, 43);
 
 /**
  * @generated from enum dolium.record.v1.Outcome
@@ -1361,6 +1942,37 @@ export const Outcome = {
    * @generated from enum value: OUTCOME_WRONG_RANGE = 13;
    */
   WRONG_RANGE: 13,
+
+  /**
+   * @generated from enum value: OUTCOME_NO_SUCH_VERSION = 14;
+   */
+  NO_SUCH_VERSION: 14,
+
+  /**
+   * Retention or a legal hold forbids it.
+   *
+   * @generated from enum value: OUTCOME_LOCKED = 15;
+   */
+  LOCKED: 15,
+
+  /**
+   * The version is a delete marker.
+   *
+   * @generated from enum value: OUTCOME_DELETE_MARKER = 16;
+   */
+  DELETE_MARKER: 16,
+
+  /**
+   * AppendObject: the object does not end where the caller thought; its reply says where.
+   *
+   * @generated from enum value: OUTCOME_WRONG_OFFSET = 17;
+   */
+  WRONG_OFFSET: 17,
+
+  /**
+   * @generated from enum value: OUTCOME_NO_SUCH_KMS_KEY = 18;
+   */
+  NO_SUCH_KMS_KEY: 18,
 } as const;
 
 /**
@@ -1373,40 +1985,4 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome] | UnknownEnum;
  */
 export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
   enumDesc(file_dolium_record_v1_command, 0);
-
-/**
- * @generated from enum dolium.record.v1.Versioning
- */
-export const Versioning = {
-  /**
-   * @generated from enum value: VERSIONING_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * @generated from enum value: VERSIONING_OFF = 1;
-   */
-  OFF: 1,
-
-  /**
-   * @generated from enum value: VERSIONING_ENABLED = 2;
-   */
-  ENABLED: 2,
-
-  /**
-   * @generated from enum value: VERSIONING_SUSPENDED = 3;
-   */
-  SUSPENDED: 3,
-} as const;
-
-/**
- * @generated from enum dolium.record.v1.Versioning
- */
-export type Versioning = (typeof Versioning)[keyof typeof Versioning] | UnknownEnum;
-
-/**
- * Describes the enum dolium.record.v1.Versioning.
- */
-export const VersioningSchema: GenEnum<Versioning> = /*@__PURE__*/
-  enumDesc(file_dolium_record_v1_command, 1);
 

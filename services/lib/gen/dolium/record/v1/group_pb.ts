@@ -7,13 +7,17 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Versioning } from "./cluster_pb.ts";
+import { file_dolium_record_v1_cluster } from "./cluster_pb.ts";
+import type { ObjectLock_Mode } from "./object_pb.ts";
+import { file_dolium_record_v1_object } from "./object_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file dolium/record/v1/group.proto.
  */
 export const file_dolium_record_v1_group: GenFile = /*@__PURE__*/
-  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxIvcBCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDSIrCgtTdG9yZWRSZXBseRINCgVpbmRleBgBIAEoBBINCgVyZXBseRgCIAEoDCIyCghSZXBseUFnZRISCgpjb21tYW5kX2lkGAEgASgMEhIKCmFwcGxpZWRfbXMYAiABKAQiHwoKQnVja2V0U2VhbBIRCglzZWFsZWRfbXMYASABKAQiHwoLTnVsbFBvaW50ZXISEAoIc2VxdWVuY2UYASABKAYiIQoMR2FyYmFnZUluZGV4EhEKCXNlcXVlbmNlcxgBIAMoBiJKCgxDb21wbGV0ZWRBZ2USEQoJYnVja2V0X2lkGAEgASgNEhEKCXVwbG9hZF9pZBgCIAEoDBIUCgxjb21wbGV0ZWRfbXMYAyABKAQiewoLUmVwbGljYU1hcmsSDQoFaW5kZXgYASABKAQSDAoEdGVybRgCIAEoBBISCgpjb25mX3N0YXRlGAMgASgMEg4KBmRpZ2VzdBgEIAEoDBIUCgxtYXJrZWRfaW5kZXgYBSABKAQSFQoNbWFya2VkX2RpZ2VzdBgGIAEoDGIGcHJvdG8z");
+  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxIvcBCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDSIrCgtTdG9yZWRSZXBseRINCgVpbmRleBgBIAEoBBINCgVyZXBseRgCIAEoDCIyCghSZXBseUFnZRISCgpjb21tYW5kX2lkGAEgASgMEhIKCmFwcGxpZWRfbXMYAiABKAQi3AEKC0J1Y2tldFN0YXRlEhAKCHJldmlzaW9uGAEgASgEEjAKCnZlcnNpb25pbmcYAiABKA4yHC5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb25pbmcSEwoLb2JqZWN0X2xvY2sYAyABKAgSNwoMZGVmYXVsdF9tb2RlGAQgASgOMiEuZG9saXVtLnJlY29yZC52MS5PYmplY3RMb2NrLk1vZGUSFAoMZGVmYXVsdF9kYXlzGAUgASgNEhUKDWRlZmF1bHRfeWVhcnMYBiABKA0SDgoGZXZlbnRzGAcgASgIIqgBCgtPdXRib3hFbnRyeRIQCghzZXF1ZW5jZRgBIAEoBBIPCgd0aW1lX21zGAIgASgEEhEKCWJ1Y2tldF9pZBgDIAEoDRIoCgVldmVudBgEIAEoCzIXLmRvbGl1bS5yZWNvcmQudjEuRXZlbnRIABIxCgphY2Nlc3NfbG9nGAUgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2dIAEIGCgRraW5kIqkBCgVFdmVudBIMCgRuYW1lGAEgASgJEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEhQKDG51bGxfdmVyc2lvbhgEIAEoCBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSKAoGb3JpZ2luGAcgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW4SFQoNZGVsZXRlX21hcmtlchgIIAEoCCIaCglBY2Nlc3NMb2cSDQoFbGluZXMYASADKAkiWAoGT3JpZ2luEhEKCXByaW5jaXBhbBgBIAEoCRIWCg5yZW1vdGVfYWRkcmVzcxgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg8KB2hvc3RfaWQYBCABKAkiHwoKQnVja2V0U2VhbBIRCglzZWFsZWRfbXMYASABKAQiHwoLTnVsbFBvaW50ZXISEAoIc2VxdWVuY2UYASABKAYiIQoMR2FyYmFnZUluZGV4EhEKCXNlcXVlbmNlcxgBIAMoBiJKCgxDb21wbGV0ZWRBZ2USEQoJYnVja2V0X2lkGAEgASgNEhEKCXVwbG9hZF9pZBgCIAEoDBIUCgxjb21wbGV0ZWRfbXMYAyABKAQiewoLUmVwbGljYU1hcmsSDQoFaW5kZXgYASABKAQSDAoEdGVybRgCIAEoBBISCgpjb25mX3N0YXRlGAMgASgMEg4KBmRpZ2VzdBgEIAEoDBIUCgxtYXJrZWRfaW5kZXgYBSABKAQSFQoNbWFya2VkX2RpZ2VzdBgGIAEoDGIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
 
 /**
  * Clocks and counters of a group.
@@ -141,6 +145,221 @@ export const ReplyAgeSchema: GenMessage<ReplyAge> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_group, 2);
 
 /**
+ * What a group must know of a bucket to apply commands to it; the bucket's record in the root group is
+ * where it comes from. Without this record: versioning off, no lock, no events.
+ *
+ * @generated from message dolium.record.v1.BucketState
+ */
+export type BucketState = Message<"dolium.record.v1.BucketState"> & {
+  /**
+   * Of the bucket's record; an older one never replaces a newer one.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * @generated from field: dolium.record.v1.Versioning versioning = 2;
+   */
+  versioning: Versioning;
+
+  /**
+   * @generated from field: bool object_lock = 3;
+   */
+  objectLock: boolean;
+
+  /**
+   * Default retention of new versions, where a mode is set.
+   *
+   * @generated from field: dolium.record.v1.ObjectLock.Mode default_mode = 4;
+   */
+  defaultMode: ObjectLock_Mode;
+
+  /**
+   * One of both.
+   *
+   * @generated from field: uint32 default_days = 5;
+   */
+  defaultDays: number;
+
+  /**
+   * @generated from field: uint32 default_years = 6;
+   */
+  defaultYears: number;
+
+  /**
+   * Commits leave events in the outbox.
+   *
+   * @generated from field: bool events = 7;
+   */
+  events: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.BucketState.
+ * Use `create(BucketStateSchema)` to create a new message.
+ */
+export const BucketStateSchema: GenMessage<BucketState> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 3);
+
+/**
+ * Something to be carried out of the group after a commit, at least once: kept until FinishOutbox.
+ *
+ * @generated from message dolium.record.v1.OutboxEntry
+ */
+export type OutboxEntry = Message<"dolium.record.v1.OutboxEntry"> & {
+  /**
+   * Key of this record; grows with every commit.
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: uint64 time_ms = 2;
+   */
+  timeMs: bigint;
+
+  /**
+   * @generated from field: uint32 bucket_id = 3;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from oneof dolium.record.v1.OutboxEntry.kind
+   */
+  kind: {
+    /**
+     * @generated from field: dolium.record.v1.Event event = 4;
+     */
+    value: Event;
+    case: "event";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.AccessLog access_log = 5;
+     */
+    value: AccessLog;
+    case: "accessLog";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message dolium.record.v1.OutboxEntry.
+ * Use `create(OutboxEntrySchema)` to create a new message.
+ */
+export const OutboxEntrySchema: GenMessage<OutboxEntry> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 4);
+
+/**
+ * @generated from message dolium.record.v1.Event
+ */
+export type Event = Message<"dolium.record.v1.Event"> & {
+  /**
+   * As S3 spells it, without "s3:": "ObjectCreated:Put".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bytes key = 2;
+   */
+  key: Uint8Array;
+
+  /**
+   * @generated from field: bytes version_id = 3;
+   */
+  versionId: Uint8Array;
+
+  /**
+   * @generated from field: bool null_version = 4;
+   */
+  nullVersion: boolean;
+
+  /**
+   * @generated from field: uint64 size = 5;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: string etag = 6;
+   */
+  etag: string;
+
+  /**
+   * @generated from field: dolium.record.v1.Origin origin = 7;
+   */
+  origin?: Origin | undefined;
+
+  /**
+   * ObjectRemoved:* and lifecycle: no body.
+   *
+   * @generated from field: bool delete_marker = 8;
+   */
+  deleteMarker: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export const EventSchema: GenMessage<Event> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 5);
+
+/**
+ * Lines of server access logs, in the form that is delivered, without line ends.
+ *
+ * @generated from message dolium.record.v1.AccessLog
+ */
+export type AccessLog = Message<"dolium.record.v1.AccessLog"> & {
+  /**
+   * @generated from field: repeated string lines = 1;
+   */
+  lines: string[];
+};
+
+/**
+ * Describes the message dolium.record.v1.AccessLog.
+ * Use `create(AccessLogSchema)` to create a new message.
+ */
+export const AccessLogSchema: GenMessage<AccessLog> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 6);
+
+/**
+ * Who caused a command.
+ *
+ * @generated from message dolium.record.v1.Origin
+ */
+export type Origin = Message<"dolium.record.v1.Origin"> & {
+  /**
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+
+  /**
+   * @generated from field: string remote_address = 2;
+   */
+  remoteAddress: string;
+
+  /**
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string host_id = 4;
+   */
+  hostId: string;
+};
+
+/**
+ * Describes the message dolium.record.v1.Origin.
+ * Use `create(OriginSchema)` to create a new message.
+ */
+export const OriginSchema: GenMessage<Origin> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 7);
+
+/**
  * @generated from message dolium.record.v1.BucketSeal
  */
 export type BucketSeal = Message<"dolium.record.v1.BucketSeal"> & {
@@ -155,7 +374,7 @@ export type BucketSeal = Message<"dolium.record.v1.BucketSeal"> & {
  * Use `create(BucketSealSchema)` to create a new message.
  */
 export const BucketSealSchema: GenMessage<BucketSeal> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 3);
+  messageDesc(file_dolium_record_v1_group, 8);
 
 /**
  * Where the null version of a key is when it is not the current one.
@@ -174,7 +393,7 @@ export type NullPointer = Message<"dolium.record.v1.NullPointer"> & {
  * Use `create(NullPointerSchema)` to create a new message.
  */
 export const NullPointerSchema: GenMessage<NullPointer> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 4);
+  messageDesc(file_dolium_record_v1_group, 9);
 
 /**
  * The garbage records that name a manifest.
@@ -193,7 +412,7 @@ export type GarbageIndex = Message<"dolium.record.v1.GarbageIndex"> & {
  * Use `create(GarbageIndexSchema)` to create a new message.
  */
 export const GarbageIndexSchema: GenMessage<GarbageIndex> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 5);
+  messageDesc(file_dolium_record_v1_group, 10);
 
 /**
  * A completed upload that will be forgotten; kept in order of completion.
@@ -222,7 +441,7 @@ export type CompletedAge = Message<"dolium.record.v1.CompletedAge"> & {
  * Use `create(CompletedAgeSchema)` to create a new message.
  */
 export const CompletedAgeSchema: GenMessage<CompletedAge> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 6);
+  messageDesc(file_dolium_record_v1_group, 11);
 
 /**
  * Local to one replica: how far its state is, and the digest of everything the replicas share.
@@ -268,5 +487,5 @@ export type ReplicaMark = Message<"dolium.record.v1.ReplicaMark"> & {
  * Use `create(ReplicaMarkSchema)` to create a new message.
  */
 export const ReplicaMarkSchema: GenMessage<ReplicaMark> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 7);
+  messageDesc(file_dolium_record_v1_group, 12);
 

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/object.proto.
  */
 export const file_dolium_record_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("Ch1kb2xpdW0vcmVjb3JkL3YxL29iamVjdC5wcm90bxIQZG9saXVtLnJlY29yZC52MSIoCglOYW1lVmFsdWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKTAQoIQ2hlY2tzdW0SNgoJYWxnb3JpdGhtGAEgASgOMiMuZG9saXVtLnJlY29yZC52MS5DaGVja3N1bUFsZ29yaXRobRIsCgR0eXBlGAIgASgOMh4uZG9saXVtLnJlY29yZC52MS5DaGVja3N1bVR5cGUSDQoFdmFsdWUYAyABKAwSEgoKcGFydF9jb3VudBgEIAEoDSL1AQoNT2JqZWN0SGVhZGVycxIUCgxjb250ZW50X3R5cGUYASABKAkSGAoQY29udGVudF9lbmNvZGluZxgCIAEoCRIYChBjb250ZW50X2xhbmd1YWdlGAMgASgJEhsKE2NvbnRlbnRfZGlzcG9zaXRpb24YBCABKAkSFQoNY2FjaGVfY29udHJvbBgFIAEoCRIPCgdleHBpcmVzGAYgASgJEjIKDXVzZXJfbWV0YWRhdGEYByADKAsyGy5kb2xpdW0ucmVjb3JkLnYxLk5hbWVWYWx1ZRIhChl3ZWJzaXRlX3JlZGlyZWN0X2xvY2F0aW9uGAggASgJInkKBUNodW5rEhAKCGNodW5rX2lkGAEgASgMEgwKBHNpemUYAiABKA0SEAoIZGlza19pZHMYAyADKA0SFwoPcGxhY2VtZW50X2dyb3VwGAQgASgNEg8KB3JlbGF4ZWQYBSABKAgSFAoMcmVsb2NhdGVkX21zGAYgASgEIsYBCghNYW5pZmVzdBITCgttYW5pZmVzdF9pZBgBIAEoDBIOCgZwb2xpY3kYAiABKAkSEwoLZGF0YV9zaGFyZHMYAyABKA0SFQoNcGFyaXR5X3NoYXJkcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEgwKBHNpemUYBiABKAQSEQoJbWFwX2Vwb2NoGAcgASgEEicKBmNodW5rcxgIIAMoCzIXLmRvbGl1bS5yZWNvcmQudjEuQ2h1bmsSCwoDa2V5GAkgASgMIkEKClNoYXJkT3duZXISEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBITCgttYW5pZmVzdF9pZBgDIAEoDCKDAQoNUGFydFJlZmVyZW5jZRITCgtwYXJ0X251bWJlchgBIAEoDRIMCgRzaXplGAIgASgEEgsKA21kNRgDIAEoDBItCgljaGVja3N1bXMYBCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhMKC21hbmlmZXN0X2lkGAUgASgMIjoKCFBhcnRMaXN0Ei4KBXBhcnRzGAEgAygLMh8uZG9saXVtLnJlY29yZC52MS5QYXJ0UmVmZXJlbmNlIvYCCgdWZXJzaW9uEhIKCnZlcnNpb25faWQYASABKAwSFAoMbnVsbF92ZXJzaW9uGAIgASgIEhUKDWRlbGV0ZV9tYXJrZXIYAyABKAgSEwoLbW9kaWZpZWRfbXMYBCABKAQSDAoEc2l6ZRgFIAEoBBIMCgRldGFnGAYgASgJEjAKB2hlYWRlcnMYByABKAsyHy5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdEhlYWRlcnMSLQoJY2hlY2tzdW1zGAggAygLMhouZG9saXVtLnJlY29yZC52MS5DaGVja3N1bRIVCg1zdG9yYWdlX2NsYXNzGAkgASgJEg0KBW93bmVyGAogASgJEhAKBmlubGluZRgLIAEoDEgAEhUKC21hbmlmZXN0X2lkGAwgASgMSAASFgoMcGFydF9saXN0X2lkGA0gASgMSAASKQoEdGFncxgOIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuTmFtZVZhbHVlQgYKBGJvZHki3gIKBlVwbG9hZBIRCgl1cGxvYWRfaWQYASABKAwSEQoJYnVja2V0X2lkGAIgASgNEgsKA2tleRgDIAEoDBISCgpjcmVhdGVkX21zGAQgASgEEjAKB2hlYWRlcnMYBSABKAsyHy5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdEhlYWRlcnMSFQoNc3RvcmFnZV9jbGFzcxgGIAEoCRINCgVvd25lchgHIAEoCRI/ChJjaGVja3N1bV9hbGdvcml0aG0YCCABKA4yIy5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtQWxnb3JpdGhtEjUKDWNoZWNrc3VtX3R5cGUYCSABKA4yHi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtVHlwZRISCgp0b3VjaGVkX21zGAogASgEEikKBHRhZ3MYCyADKAsyGy5kb2xpdW0ucmVjb3JkLnYxLk5hbWVWYWx1ZSKPAQoEUGFydBITCgtwYXJ0X251bWJlchgBIAEoDRIMCgRzaXplGAIgASgEEgsKA21kNRgDIAEoDBItCgljaGVja3N1bXMYBCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhMKC21hbmlmZXN0X2lkGAUgASgMEhMKC21vZGlmaWVkX21zGAYgASgEIrwBCg9Db21wbGV0ZWRVcGxvYWQSEQoJdXBsb2FkX2lkGAEgASgMEgsKA2tleRgCIAEoDBIMCgRldGFnGAMgASgJEhIKCnZlcnNpb25faWQYBCABKAwSFAoMY29tcGxldGVkX21zGAUgASgEEi0KCWNoZWNrc3VtcxgGIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuQ2hlY2tzdW0SDAoEc2l6ZRgHIAEoBBIUCgxwYXJ0c19kaWdlc3QYCCABKAwi7QEKB0dhcmJhZ2USEAoIc2VxdWVuY2UYASABKAQSEAoIZnJlZWRfbXMYAiABKAQSEQoJYnVja2V0X2lkGAMgASgNEgsKA2tleRgEIAEoDBITCgttYW5pZmVzdF9pZBgFIAEoDBIvCgZzaGFyZHMYBiADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkdhcmJhZ2UuU2hhcmQSFwoPYmVndW5fYmVmb3JlX21zGAcgASgEGj8KBVNoYXJkEhAKCGNodW5rX2lkGAEgASgMEhMKC3NoYXJkX2luZGV4GAIgASgNEg8KB2Rpc2tfaWQYAyABKA0ihQEKC1JlcGFpckVudHJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEwoLbWFuaWZlc3RfaWQYAyABKAwSEAoIY2h1bmtfaWQYBCABKAwSEAoIc2luY2VfbXMYBSABKAQSDAoEb3dlZBgGIAEoDRIPCgdyZWxheGVkGAcgASgIKtIBChFDaGVja3N1bUFsZ29yaXRobRIiCh5DSEVDS1NVTV9BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIcChhDSEVDS1NVTV9BTEdPUklUSE1fQ1JDMzIQARIdChlDSEVDS1NVTV9BTEdPUklUSE1fQ1JDMzJDEAISIAocQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzY0TlZNRRADEhsKF0NIRUNLU1VNX0FMR09SSVRITV9TSEExEAQSHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX1NIQTI1NhAFKmkKDENoZWNrc3VtVHlwZRIdChlDSEVDS1NVTV9UWVBFX1VOU1BFQ0lGSUVEEAASHQoZQ0hFQ0tTVU1fVFlQRV9GVUxMX09CSkVDVBABEhsKF0NIRUNLU1VNX1RZUEVfQ09NUE9TSVRFEAJiBnByb3RvMw");
+  fileDesc("Ch1kb2xpdW0vcmVjb3JkL3YxL29iamVjdC5wcm90bxIQZG9saXVtLnJlY29yZC52MSIoCglOYW1lVmFsdWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKTAQoIQ2hlY2tzdW0SNgoJYWxnb3JpdGhtGAEgASgOMiMuZG9saXVtLnJlY29yZC52MS5DaGVja3N1bUFsZ29yaXRobRIsCgR0eXBlGAIgASgOMh4uZG9saXVtLnJlY29yZC52MS5DaGVja3N1bVR5cGUSDQoFdmFsdWUYAyABKAwSEgoKcGFydF9jb3VudBgEIAEoDSL1AQoNT2JqZWN0SGVhZGVycxIUCgxjb250ZW50X3R5cGUYASABKAkSGAoQY29udGVudF9lbmNvZGluZxgCIAEoCRIYChBjb250ZW50X2xhbmd1YWdlGAMgASgJEhsKE2NvbnRlbnRfZGlzcG9zaXRpb24YBCABKAkSFQoNY2FjaGVfY29udHJvbBgFIAEoCRIPCgdleHBpcmVzGAYgASgJEjIKDXVzZXJfbWV0YWRhdGEYByADKAsyGy5kb2xpdW0ucmVjb3JkLnYxLk5hbWVWYWx1ZRIhChl3ZWJzaXRlX3JlZGlyZWN0X2xvY2F0aW9uGAggASgJIqgBCgpPYmplY3RMb2NrEi8KBG1vZGUYASABKA4yIS5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdExvY2suTW9kZRIXCg9yZXRhaW5fdW50aWxfbXMYAiABKAQSEgoKbGVnYWxfaG9sZBgDIAEoCCI8CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpHT1ZFUk5BTkNFEAESDgoKQ09NUExJQU5DRRACItkBCgVHcmFudBIOCgR1c2VyGAEgASgJSAASDwoFZ3JvdXAYAiABKAlIABI2CgpwZXJtaXNzaW9uGAMgASgOMiIuZG9saXVtLnJlY29yZC52MS5HcmFudC5QZXJtaXNzaW9uImwKClBlcm1pc3Npb24SGgoWUEVSTUlTU0lPTl9VTlNQRUNJRklFRBAAEhAKDEZVTExfQ09OVFJPTBABEgkKBVdSSVRFEAISDQoJV1JJVEVfQUNQEAMSCAoEUkVBRBAEEgwKCFJFQURfQUNQEAVCCQoHZ3JhbnRlZSIuCgNBY2wSJwoGZ3JhbnRzGAEgAygLMhcuZG9saXVtLnJlY29yZC52MS5HcmFudCL4AQoKRW5jcnlwdGlvbhIvCgRraW5kGAEgASgOMiEuZG9saXVtLnJlY29yZC52MS5FbmNyeXB0aW9uLktpbmQSEAoIa2V5X25hbWUYAiABKAkSEwoLa2V5X3ZlcnNpb24YAyABKA0SEwoLd3JhcHBlZF9rZXkYBCABKAwSDwoHY29udGV4dBgFIAEoCRIWCg5jbGllbnRfa2V5X21kNRgGIAEoDBISCgpidWNrZXRfa2V5GAcgASgIIkAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgoKBlNTRV9TMxABEgsKB1NTRV9LTVMQAhIJCgVTU0VfQxADInkKBUNodW5rEhAKCGNodW5rX2lkGAEgASgMEgwKBHNpemUYAiABKA0SEAoIZGlza19pZHMYAyADKA0SFwoPcGxhY2VtZW50X2dyb3VwGAQgASgNEg8KB3JlbGF4ZWQYBSABKAgSFAoMcmVsb2NhdGVkX21zGAYgASgEIsYBCghNYW5pZmVzdBITCgttYW5pZmVzdF9pZBgBIAEoDBIOCgZwb2xpY3kYAiABKAkSEwoLZGF0YV9zaGFyZHMYAyABKA0SFQoNcGFyaXR5X3NoYXJkcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEgwKBHNpemUYBiABKAQSEQoJbWFwX2Vwb2NoGAcgASgEEicKBmNodW5rcxgIIAMoCzIXLmRvbGl1bS5yZWNvcmQudjEuQ2h1bmsSCwoDa2V5GAkgASgMIkEKClNoYXJkT3duZXISEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBITCgttYW5pZmVzdF9pZBgDIAEoDCKXAQoNUGFydFJlZmVyZW5jZRITCgtwYXJ0X251bWJlchgBIAEoDRIMCgRzaXplGAIgASgEEgsKA21kNRgDIAEoDBItCgljaGVja3N1bXMYBCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhMKC21hbmlmZXN0X2lkGAUgASgMEhIKCmJvZHlfbm9uY2UYBiABKAwiOgoIUGFydExpc3QSLgoFcGFydHMYASADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLlBhcnRSZWZlcmVuY2UiuwQKB1ZlcnNpb24SEgoKdmVyc2lvbl9pZBgBIAEoDBIUCgxudWxsX3ZlcnNpb24YAiABKAgSFQoNZGVsZXRlX21hcmtlchgDIAEoCBITCgttb2RpZmllZF9tcxgEIAEoBBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSMAoHaGVhZGVycxgHIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0SGVhZGVycxItCgljaGVja3N1bXMYCCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhUKDXN0b3JhZ2VfY2xhc3MYCSABKAkSDQoFb3duZXIYCiABKAkSEAoGaW5saW5lGAsgASgMSAASFQoLbWFuaWZlc3RfaWQYDCABKAxIABIWCgxwYXJ0X2xpc3RfaWQYDSABKAxIABIpCgR0YWdzGA4gAygLMhsuZG9saXVtLnJlY29yZC52MS5OYW1lVmFsdWUSLwoEbG9jaxgPIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9ja0gBiAEBEicKA2FjbBgQIAEoCzIVLmRvbGl1bS5yZWNvcmQudjEuQWNsSAKIAQESNQoKZW5jcnlwdGlvbhgRIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRW5jcnlwdGlvbkgDiAEBEhIKCmJvZHlfbm9uY2UYEiABKAxCBgoEYm9keUIHCgVfbG9ja0IGCgRfYWNsQg0KC19lbmNyeXB0aW9uIo8ECgZVcGxvYWQSEQoJdXBsb2FkX2lkGAEgASgMEhEKCWJ1Y2tldF9pZBgCIAEoDRILCgNrZXkYAyABKAwSEgoKY3JlYXRlZF9tcxgEIAEoBBIwCgdoZWFkZXJzGAUgASgLMh8uZG9saXVtLnJlY29yZC52MS5PYmplY3RIZWFkZXJzEhUKDXN0b3JhZ2VfY2xhc3MYBiABKAkSDQoFb3duZXIYByABKAkSPwoSY2hlY2tzdW1fYWxnb3JpdGhtGAggASgOMiMuZG9saXVtLnJlY29yZC52MS5DaGVja3N1bUFsZ29yaXRobRI1Cg1jaGVja3N1bV90eXBlGAkgASgOMh4uZG9saXVtLnJlY29yZC52MS5DaGVja3N1bVR5cGUSEgoKdG91Y2hlZF9tcxgKIAEoBBIpCgR0YWdzGAsgAygLMhsuZG9saXVtLnJlY29yZC52MS5OYW1lVmFsdWUSLwoEbG9jaxgMIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9ja0gAiAEBEicKA2FjbBgNIAEoCzIVLmRvbGl1bS5yZWNvcmQudjEuQWNsSAGIAQESNQoKZW5jcnlwdGlvbhgOIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRW5jcnlwdGlvbkgCiAEBQgcKBV9sb2NrQgYKBF9hY2xCDQoLX2VuY3J5cHRpb24iowEKBFBhcnQSEwoLcGFydF9udW1iZXIYASABKA0SDAoEc2l6ZRgCIAEoBBILCgNtZDUYAyABKAwSLQoJY2hlY2tzdW1zGAQgAygLMhouZG9saXVtLnJlY29yZC52MS5DaGVja3N1bRITCgttYW5pZmVzdF9pZBgFIAEoDBITCgttb2RpZmllZF9tcxgGIAEoBBISCgpib2R5X25vbmNlGAcgASgMIrwBCg9Db21wbGV0ZWRVcGxvYWQSEQoJdXBsb2FkX2lkGAEgASgMEgsKA2tleRgCIAEoDBIMCgRldGFnGAMgASgJEhIKCnZlcnNpb25faWQYBCABKAwSFAoMY29tcGxldGVkX21zGAUgASgEEi0KCWNoZWNrc3VtcxgGIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuQ2hlY2tzdW0SDAoEc2l6ZRgHIAEoBBIUCgxwYXJ0c19kaWdlc3QYCCABKAwi7QEKB0dhcmJhZ2USEAoIc2VxdWVuY2UYASABKAQSEAoIZnJlZWRfbXMYAiABKAQSEQoJYnVja2V0X2lkGAMgASgNEgsKA2tleRgEIAEoDBITCgttYW5pZmVzdF9pZBgFIAEoDBIvCgZzaGFyZHMYBiADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkdhcmJhZ2UuU2hhcmQSFwoPYmVndW5fYmVmb3JlX21zGAcgASgEGj8KBVNoYXJkEhAKCGNodW5rX2lkGAEgASgMEhMKC3NoYXJkX2luZGV4GAIgASgNEg8KB2Rpc2tfaWQYAyABKA0ihQEKC1JlcGFpckVudHJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEwoLbWFuaWZlc3RfaWQYAyABKAwSEAoIY2h1bmtfaWQYBCABKAwSEAoIc2luY2VfbXMYBSABKAQSDAoEb3dlZBgGIAEoDRIPCgdyZWxheGVkGAcgASgIKtIBChFDaGVja3N1bUFsZ29yaXRobRIiCh5DSEVDS1NVTV9BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIcChhDSEVDS1NVTV9BTEdPUklUSE1fQ1JDMzIQARIdChlDSEVDS1NVTV9BTEdPUklUSE1fQ1JDMzJDEAISIAocQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzY0TlZNRRADEhsKF0NIRUNLU1VNX0FMR09SSVRITV9TSEExEAQSHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX1NIQTI1NhAFKmkKDENoZWNrc3VtVHlwZRIdChlDSEVDS1NVTV9UWVBFX1VOU1BFQ0lGSUVEEAASHQoZQ0hFQ0tTVU1fVFlQRV9GVUxMX09CSkVDVBABEhsKF0NIRUNLU1VNX1RZUEVfQ09NUE9TSVRFEAJiBnByb3RvMw");
 
 /**
  * @generated from message dolium.record.v1.NameValue
@@ -131,6 +131,267 @@ export const ObjectHeadersSchema: GenMessage<ObjectHeaders> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_object, 2);
 
 /**
+ * Keeps a version from being deleted or overwritten in place.
+ *
+ * @generated from message dolium.record.v1.ObjectLock
+ */
+export type ObjectLock = Message<"dolium.record.v1.ObjectLock"> & {
+  /**
+   * Unspecified: no retention period.
+   *
+   * @generated from field: dolium.record.v1.ObjectLock.Mode mode = 1;
+   */
+  mode: ObjectLock_Mode;
+
+  /**
+   * @generated from field: uint64 retain_until_ms = 2;
+   */
+  retainUntilMs: bigint;
+
+  /**
+   * @generated from field: bool legal_hold = 3;
+   */
+  legalHold: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.ObjectLock.
+ * Use `create(ObjectLockSchema)` to create a new message.
+ */
+export const ObjectLockSchema: GenMessage<ObjectLock> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_object, 3);
+
+/**
+ * @generated from enum dolium.record.v1.ObjectLock.Mode
+ */
+export const ObjectLock_Mode = {
+  /**
+   * @generated from enum value: MODE_UNSPECIFIED = 0;
+   */
+  MODE_UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: GOVERNANCE = 1;
+   */
+  GOVERNANCE: 1,
+
+  /**
+   * @generated from enum value: COMPLIANCE = 2;
+   */
+  COMPLIANCE: 2,
+} as const;
+
+/**
+ * @generated from enum dolium.record.v1.ObjectLock.Mode
+ */
+export type ObjectLock_Mode = (typeof ObjectLock_Mode)[keyof typeof ObjectLock_Mode] | UnknownEnum;
+
+/**
+ * Describes the enum dolium.record.v1.ObjectLock.Mode.
+ */
+export const ObjectLock_ModeSchema: GenEnum<ObjectLock_Mode> = /*@__PURE__*/
+  enumDesc(file_dolium_record_v1_object, 3, 0);
+
+/**
+ * @generated from message dolium.record.v1.Grant
+ */
+export type Grant = Message<"dolium.record.v1.Grant"> & {
+  /**
+   * @generated from oneof dolium.record.v1.Grant.grantee
+   */
+  grantee: {
+    /**
+     * Canonical id.
+     *
+     * @generated from field: string user = 1;
+     */
+    value: string;
+    case: "user";
+  } | {
+    /**
+     * URI of a predefined group, or the name of a group of users.
+     *
+     * @generated from field: string group = 2;
+     */
+    value: string;
+    case: "group";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: dolium.record.v1.Grant.Permission permission = 3;
+   */
+  permission: Grant_Permission;
+};
+
+/**
+ * Describes the message dolium.record.v1.Grant.
+ * Use `create(GrantSchema)` to create a new message.
+ */
+export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_object, 4);
+
+/**
+ * @generated from enum dolium.record.v1.Grant.Permission
+ */
+export const Grant_Permission = {
+  /**
+   * @generated from enum value: PERMISSION_UNSPECIFIED = 0;
+   */
+  PERMISSION_UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: FULL_CONTROL = 1;
+   */
+  FULL_CONTROL: 1,
+
+  /**
+   * @generated from enum value: WRITE = 2;
+   */
+  WRITE: 2,
+
+  /**
+   * @generated from enum value: WRITE_ACP = 3;
+   */
+  WRITE_ACP: 3,
+
+  /**
+   * @generated from enum value: READ = 4;
+   */
+  READ: 4,
+
+  /**
+   * @generated from enum value: READ_ACP = 5;
+   */
+  READ_ACP: 5,
+} as const;
+
+/**
+ * @generated from enum dolium.record.v1.Grant.Permission
+ */
+export type Grant_Permission = (typeof Grant_Permission)[keyof typeof Grant_Permission] | UnknownEnum;
+
+/**
+ * Describes the enum dolium.record.v1.Grant.Permission.
+ */
+export const Grant_PermissionSchema: GenEnum<Grant_Permission> = /*@__PURE__*/
+  enumDesc(file_dolium_record_v1_object, 4, 0);
+
+/**
+ * @generated from message dolium.record.v1.Acl
+ */
+export type Acl = Message<"dolium.record.v1.Acl"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.Grant grants = 1;
+   */
+  grants: Grant[];
+};
+
+/**
+ * Describes the message dolium.record.v1.Acl.
+ * Use `create(AclSchema)` to create a new message.
+ */
+export const AclSchema: GenMessage<Acl> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_object, 5);
+
+/**
+ * How a body is sealed. It is cut into blocks of 64 KiB, each AES-256-GCM with its own tag; the key of a
+ * body comes from the object's data key and the body's nonce (services/lib/seal/README.md).
+ *
+ * @generated from message dolium.record.v1.Encryption
+ */
+export type Encryption = Message<"dolium.record.v1.Encryption"> & {
+  /**
+   * @generated from field: dolium.record.v1.Encryption.Kind kind = 1;
+   */
+  kind: Encryption_Kind;
+
+  /**
+   * @generated from field: string key_name = 2;
+   */
+  keyName: string;
+
+  /**
+   * @generated from field: uint32 key_version = 3;
+   */
+  keyVersion: number;
+
+  /**
+   * The object's data key, sealed with the named or the client's key.
+   *
+   * @generated from field: bytes wrapped_key = 4;
+   */
+  wrappedKey: Uint8Array;
+
+  /**
+   * SSE_KMS: the encryption context as the client gave it (base64 of JSON).
+   *
+   * @generated from field: string context = 5;
+   */
+  context: string;
+
+  /**
+   * SSE_C: MD5 of the client's key, for answers; `wrapped_key` is what proves the key.
+   *
+   * @generated from field: bytes client_key_md5 = 6;
+   */
+  clientKeyMd5: Uint8Array;
+
+  /**
+   * @generated from field: bool bucket_key = 7;
+   */
+  bucketKey: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.Encryption.
+ * Use `create(EncryptionSchema)` to create a new message.
+ */
+export const EncryptionSchema: GenMessage<Encryption> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_object, 6);
+
+/**
+ * @generated from enum dolium.record.v1.Encryption.Kind
+ */
+export const Encryption_Kind = {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  KIND_UNSPECIFIED: 0,
+
+  /**
+   * The store's own key.
+   *
+   * @generated from enum value: SSE_S3 = 1;
+   */
+  SSE_S3: 1,
+
+  /**
+   * A named key of the cluster.
+   *
+   * @generated from enum value: SSE_KMS = 2;
+   */
+  SSE_KMS: 2,
+
+  /**
+   * The client brings its key with every request.
+   *
+   * @generated from enum value: SSE_C = 3;
+   */
+  SSE_C: 3,
+} as const;
+
+/**
+ * @generated from enum dolium.record.v1.Encryption.Kind
+ */
+export type Encryption_Kind = (typeof Encryption_Kind)[keyof typeof Encryption_Kind] | UnknownEnum;
+
+/**
+ * Describes the enum dolium.record.v1.Encryption.Kind.
+ */
+export const Encryption_KindSchema: GenEnum<Encryption_Kind> = /*@__PURE__*/
+  enumDesc(file_dolium_record_v1_object, 6, 0);
+
+/**
  * How a chunk is coded and where its shards lie.
  *
  * @generated from message dolium.record.v1.Chunk
@@ -182,7 +443,7 @@ export type Chunk = Message<"dolium.record.v1.Chunk"> & {
  * Use `create(ChunkSchema)` to create a new message.
  */
 export const ChunkSchema: GenMessage<Chunk> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 3);
+  messageDesc(file_dolium_record_v1_object, 7);
 
 /**
  * The body of a plain object or of one part.
@@ -247,7 +508,7 @@ export type Manifest = Message<"dolium.record.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 4);
+  messageDesc(file_dolium_record_v1_object, 8);
 
 /**
  * Written into the header of every shard: who would know whether it is still needed.
@@ -276,7 +537,7 @@ export type ShardOwner = Message<"dolium.record.v1.ShardOwner"> & {
  * Use `create(ShardOwnerSchema)` to create a new message.
  */
 export const ShardOwnerSchema: GenMessage<ShardOwner> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 5);
+  messageDesc(file_dolium_record_v1_object, 9);
 
 /**
  * @generated from message dolium.record.v1.PartReference
@@ -308,6 +569,13 @@ export type PartReference = Message<"dolium.record.v1.PartReference"> & {
    * @generated from field: bytes manifest_id = 5;
    */
   manifestId: Uint8Array;
+
+  /**
+   * 16 bytes; empty when the body is not sealed.
+   *
+   * @generated from field: bytes body_nonce = 6;
+   */
+  bodyNonce: Uint8Array;
 };
 
 /**
@@ -315,7 +583,7 @@ export type PartReference = Message<"dolium.record.v1.PartReference"> & {
  * Use `create(PartReferenceSchema)` to create a new message.
  */
 export const PartReferenceSchema: GenMessage<PartReference> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 6);
+  messageDesc(file_dolium_record_v1_object, 10);
 
 /**
  * Parts of a completed multipart object, ascending.
@@ -334,7 +602,7 @@ export type PartList = Message<"dolium.record.v1.PartList"> & {
  * Use `create(PartListSchema)` to create a new message.
  */
 export const PartListSchema: GenMessage<PartList> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 7);
+  messageDesc(file_dolium_record_v1_object, 11);
 
 /**
  * @generated from message dolium.record.v1.Version
@@ -429,6 +697,32 @@ export type Version = Message<"dolium.record.v1.Version"> & {
    * @generated from field: repeated dolium.record.v1.NameValue tags = 14;
    */
   tags: NameValue[];
+
+  /**
+   * @generated from field: optional dolium.record.v1.ObjectLock lock = 15;
+   */
+  lock?: ObjectLock | undefined;
+
+  /**
+   * Unset: private to the owner.
+   *
+   * @generated from field: optional dolium.record.v1.Acl acl = 16;
+   */
+  acl?: Acl | undefined;
+
+  /**
+   * `size` is the length of the plain body.
+   *
+   * @generated from field: optional dolium.record.v1.Encryption encryption = 17;
+   */
+  encryption?: Encryption | undefined;
+
+  /**
+   * 16 bytes, of a sealed body that is inline or in one manifest.
+   *
+   * @generated from field: bytes body_nonce = 18;
+   */
+  bodyNonce: Uint8Array;
 };
 
 /**
@@ -436,7 +730,7 @@ export type Version = Message<"dolium.record.v1.Version"> & {
  * Use `create(VersionSchema)` to create a new message.
  */
 export const VersionSchema: GenMessage<Version> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 8);
+  messageDesc(file_dolium_record_v1_object, 12);
 
 /**
  * @generated from message dolium.record.v1.Upload
@@ -500,6 +794,21 @@ export type Upload = Message<"dolium.record.v1.Upload"> & {
    * @generated from field: repeated dolium.record.v1.NameValue tags = 11;
    */
   tags: NameValue[];
+
+  /**
+   * @generated from field: optional dolium.record.v1.ObjectLock lock = 12;
+   */
+  lock?: ObjectLock | undefined;
+
+  /**
+   * @generated from field: optional dolium.record.v1.Acl acl = 13;
+   */
+  acl?: Acl | undefined;
+
+  /**
+   * @generated from field: optional dolium.record.v1.Encryption encryption = 14;
+   */
+  encryption?: Encryption | undefined;
 };
 
 /**
@@ -507,7 +816,7 @@ export type Upload = Message<"dolium.record.v1.Upload"> & {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 9);
+  messageDesc(file_dolium_record_v1_object, 13);
 
 /**
  * @generated from message dolium.record.v1.Part
@@ -542,6 +851,13 @@ export type Part = Message<"dolium.record.v1.Part"> & {
    * @generated from field: uint64 modified_ms = 6;
    */
   modifiedMs: bigint;
+
+  /**
+   * 16 bytes; empty when the body is not sealed.
+   *
+   * @generated from field: bytes body_nonce = 7;
+   */
+  bodyNonce: Uint8Array;
 };
 
 /**
@@ -549,7 +865,7 @@ export type Part = Message<"dolium.record.v1.Part"> & {
  * Use `create(PartSchema)` to create a new message.
  */
 export const PartSchema: GenMessage<Part> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 10);
+  messageDesc(file_dolium_record_v1_object, 14);
 
 /**
  * Remembers a finished upload, so that a repeated Complete gets the same answer.
@@ -605,7 +921,7 @@ export type CompletedUpload = Message<"dolium.record.v1.CompletedUpload"> & {
  * Use `create(CompletedUploadSchema)` to create a new message.
  */
 export const CompletedUploadSchema: GenMessage<CompletedUpload> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 11);
+  messageDesc(file_dolium_record_v1_object, 15);
 
 /**
  * Shards that nothing refers to any more. The keeper deletes them after a delay.
@@ -659,7 +975,7 @@ export type Garbage = Message<"dolium.record.v1.Garbage"> & {
  * Use `create(GarbageSchema)` to create a new message.
  */
 export const GarbageSchema: GenMessage<Garbage> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 12);
+  messageDesc(file_dolium_record_v1_object, 16);
 
 /**
  * @generated from message dolium.record.v1.Garbage.Shard
@@ -686,7 +1002,7 @@ export type Garbage_Shard = Message<"dolium.record.v1.Garbage.Shard"> & {
  * Use `create(Garbage_ShardSchema)` to create a new message.
  */
 export const Garbage_ShardSchema: GenMessage<Garbage_Shard> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 12, 0);
+  messageDesc(file_dolium_record_v1_object, 16, 0);
 
 /**
  * A chunk that is not as its policy wants it.
@@ -735,7 +1051,7 @@ export type RepairEntry = Message<"dolium.record.v1.RepairEntry"> & {
  * Use `create(RepairEntrySchema)` to create a new message.
  */
 export const RepairEntrySchema: GenMessage<RepairEntry> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 13);
+  messageDesc(file_dolium_record_v1_object, 17);
 
 /**
  * @generated from enum dolium.record.v1.ChecksumAlgorithm
