@@ -30,6 +30,8 @@ export class Segment {
   header: SegmentHeader | null | undefined;
   /** Only for segments made by this process. */
   commit: GroupCommit | undefined;
+  /** Written since the last sync that was asked for. */
+  unsyncedBytes = 0;
   /** No extents are given any more. */
   closed: boolean;
   file: DiskFile | undefined;

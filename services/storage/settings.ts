@@ -3,7 +3,11 @@
 export interface ShardStoreSettings {
   /** Segments are closed at this length; a shard that is longer gets a segment of its own. */
   readonly segmentBytes: number;
-  /** Shards being written at once, per disk; each holds at most two cells in memory. */
+  /**
+   * Shards being written at once, per disk. Each holds at most two cells in memory while they are
+   * written, and next to nothing while its client is slow: as many may be open as there are slow
+   * clients, or they would keep the others out.
+   */
   readonly openWritesMax: number;
   /** Shards being read at once, per disk; each holds at most two cells in memory. */
   readonly openReadsMax: number;
@@ -37,7 +41,7 @@ const GIB = 1024 * MIB;
 
 export const DEFAULT_SETTINGS: ShardStoreSettings = {
   segmentBytes: 256 * MIB,
-  openWritesMax: 256,
+  openWritesMax: 4096,
   openReadsMax: 512,
   waitingMax: 1024,
   reserveFraction: 0.05,

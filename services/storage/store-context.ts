@@ -27,6 +27,9 @@ export interface StoreContextParts {
   readonly label: string;
 }
 
+/** Written bytes of a segment after which a sync begins before anybody waits for one. */
+const EARLY_SYNC_BYTES = 16 * 1024 * 1024;
+
 /** Who found a shard damaged. */
 export type Finder = "reader" | "scrubber" | "verifier" | "compaction";
 
@@ -75,12 +78,23 @@ export class StoreContext {
     } catch (error) {
       throw this.parts.health.noteWriteError(error);
     }
+    this.#syncEarly(extent.segment, pieces);
+  }
+
+  /** Asks for a sync now and then, so that those at the end of shards are short. */
+  #syncEarly(segment: Segment, pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) segment.unsyncedBytes += piece.byteLength;
+    if (segment.unsyncedBytes < EARLY_SYNC_BYTES || segment.commit === undefined) return;
+    segment.unsyncedBytes = 0;
+    // A failure is kept by the group commit: it turns the disk read-only and fails every later one.
+    segment.commit.commit().catch(() => undefined);
   }
 
   /** Resolves when everything written into the extent's segment so far is power-safe. */
   async commit(extent: Extent): Promise<void> {
     const { commit } = extent.segment;
     if (commit === undefined) throw new StoreError("io", "the segment is closed");
+    extent.segment.unsyncedBytes = 0;
     await commit.commit();
   }
 
