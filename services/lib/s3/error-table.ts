@@ -84,6 +84,10 @@ export const ERROR_ROWS = {
   InvalidTargetBucketForLogging: [400, "The target bucket for logging does not exist"],
   InvalidToken: [400, "The provided token is malformed or otherwise invalid."],
   InvalidURI: [400, "Couldn't parse the specified URI."],
+  InvalidWriteOffset: [
+    400,
+    "The write offset value that you specified does not match the current object size.",
+  ],
   KeyTooLongError: [400, "Your key is too long"],
   MalformedACLError: [
     400,
@@ -190,6 +194,11 @@ export const ERROR_ROWS = {
       "updated.",
   ],
   TooManyBuckets: [400, "You have attempted to create more buckets than allowed"],
+  TooManyParts: [
+    400,
+    "You have attempted to add more parts than the maximum of 10000 that are allowed for this " +
+      "object.",
+  ],
   UnexpectedContent: [400, "This request does not support content"],
   UnresolvableGrantByEmailAddress: [
     400,
