@@ -14,6 +14,7 @@ import { toS3Error } from "./error-mapper.ts";
 import type { Gateway } from "./operation.ts";
 import { healthAnswer } from "./plugins/health-paths.ts";
 import type { RequestMetrics } from "./plugins/request-metrics.ts";
+import type { SupportedPage } from "./plugins/supported-page.ts";
 import { type AddressSettings, parseRequest, type S3Request } from "./request.ts";
 import { type AnswerIds, writeAnswer } from "./response-writer.ts";
 import type { Route, Router } from "./router.ts";
@@ -29,6 +30,7 @@ export interface ExchangeDeps {
   readonly router: Router;
   readonly addressing: AddressSettings;
   readonly metrics: RequestMetrics;
+  readonly supportedPage: SupportedPage;
   /** Names this gateway in answers. */
   readonly hostId: string;
 }
@@ -117,6 +119,8 @@ export class Exchange {
       if (!settings.enabled) {
         throw new S3Error("ServiceUnavailable", "The S3 API is switched off on this server.");
       }
+      const page = settings.supportedPage ? this.#deps.supportedPage.answer(request) : undefined;
+      if (page !== undefined) return page;
       if (metrics.running > settings.requestsMax) throw new S3Error("SlowDown");
       this.#route = this.#deps.router.route(request);
       return await this.#deps.dispatcher.dispatch({

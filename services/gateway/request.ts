@@ -41,3 +41,10 @@ export function parseRequest(raw: RawRequest, settings: AddressSettings): S3Requ
   const { requestId, method, receivedMs } = raw;
   return { requestId, method, target, headers, address, receivedMs };
 }
+
+const AUTH_PARAMETERS = ["X-Amz-Signature", "Signature"];
+
+/** True when the request carries a signature, good or bad. */
+export function isSigned({ headers, target }: S3Request): boolean {
+  return headers.has("authorization") || AUTH_PARAMETERS.some((name) => target.query.has(name));
+}

@@ -18,6 +18,7 @@ import { OPERATIONS } from "./operations.ts";
 import { Authentication } from "./plugins/authentication.ts";
 import { type Authorizer, OwnerAuthorizer } from "./plugins/authorization.ts";
 import { RequestMetrics } from "./plugins/request-metrics.ts";
+import { SupportedPage } from "./plugins/supported-page.ts";
 import type { AddressSettings } from "./request.ts";
 import { Router } from "./router.ts";
 
@@ -56,6 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     router: new Router(OPERATIONS),
     addressing: addressingOf(settings),
     metrics: new RequestMetrics(dependencies.metrics),
+    supportedPage: new SupportedPage(OPERATIONS),
     hostId: hostIdOf(utf8(name)),
   };
   const app = createServer(deps);

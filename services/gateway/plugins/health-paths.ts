@@ -2,7 +2,7 @@
 // them. Only unsigned GET and HEAD are taken, so a bucket named `minio` stays possible: its
 // requests are signed.
 import { type Answer, emptyAnswer } from "../answer.ts";
-import type { S3Request } from "../request.ts";
+import { isSigned, type S3Request } from "../request.ts";
 
 const LIVE_PATHS: ReadonlySet<string> = new Set(["/minio/health/live"]);
 const READY_PATHS: ReadonlySet<string> = new Set([
@@ -10,16 +10,13 @@ const READY_PATHS: ReadonlySet<string> = new Set([
   "/minio/health/cluster",
   "/minio/health/cluster/read",
 ]);
-const AUTH_PARAMETERS = ["X-Amz-Signature", "Signature"];
 
 /** The answer when `request` asks for health, else undefined. */
 export function healthAnswer(request: S3Request, isReady: () => boolean): Answer | undefined {
   if (request.method !== "GET" && request.method !== "HEAD") return undefined;
-  const { rawPath, query } = request.target;
+  const { rawPath } = request.target;
   const isLive = LIVE_PATHS.has(rawPath);
   if (!isLive && !READY_PATHS.has(rawPath)) return undefined;
-  const isSigned =
-    request.headers.has("authorization") || AUTH_PARAMETERS.some((name) => query.has(name));
-  if (isSigned) return undefined;
+  if (isSigned(request)) return undefined;
   return emptyAnswer(isLive || isReady() ? 200 : 503);
 }
