@@ -152,7 +152,7 @@ export function headBytes(method: string, target: string, headers: readonly Head
 
 export function toAnswer(response: RawResponse): Answer {
   const xml = (): XmlElement => parseXml(response.body);
-  const code = /<Error><Code>([A-Za-z0-9]+)<\/Code>/.exec(response.text)?.[1];
+  const code = /<Error><Code>([A-Za-z0-9.]+)<\/Code>/.exec(response.text)?.[1];
   return { ...response, xml, code };
 }
 

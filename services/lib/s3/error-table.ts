@@ -4,6 +4,7 @@
 export const ERROR_ROWS = {
   AccessControlListNotSupported: [400, "The bucket does not allow ACLs"],
   AccessDenied: [403, "Access Denied"],
+  AccessForbidden: [403, "Access forbidden"],
   AccountProblem: [403, "There is a problem with your account that prevents the operation."],
   AuthorizationHeaderMalformed: [400, "The authorization header is malformed."],
   AuthorizationQueryParametersError: [400, "The authorization query parameters are malformed."],
@@ -46,6 +47,10 @@ export const ERROR_ROWS = {
   InternalError: [500, "We encountered an internal error. Please try again."],
   InvalidAccessKeyId: [403, "The AWS Access Key Id you provided does not exist in our records."],
   InvalidArgument: [400, "Invalid Argument"],
+  InvalidBucketAclWithObjectOwnership: [
+    400,
+    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  ],
   InvalidBucketName: [400, "The specified bucket is not valid."],
   InvalidBucketState: [409, "The request is not valid for the current state of the bucket."],
   InvalidChunkSizeError: [
@@ -88,6 +93,7 @@ export const ERROR_ROWS = {
     400,
     "The write offset value that you specified does not match the current object size.",
   ],
+  "KMS.NotFoundException": [400, "The specified KMS key does not exist."],
   KeyTooLongError: [400, "Your key is too long"],
   MalformedACLError: [
     400,
