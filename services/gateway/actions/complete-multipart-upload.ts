@@ -3,7 +3,6 @@
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
-import { Versioning } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { CompletedUpload, Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import {
   checkChecksum,
@@ -127,12 +126,13 @@ async function commit(
       bucketId: bucket.bucketId,
       key,
       uploadId,
-      parts: body.parts.map(({ partNumber, size, md5, checksums, manifestId }) => ({
+      parts: body.parts.map(({ partNumber, size, md5, checksums, manifestId, bodyNonce }) => ({
         partNumber,
         size,
         md5,
         checksums,
         manifestId,
+        bodyNonce,
       })),
       version: {
         size: BigInt(body.size),
@@ -140,12 +140,15 @@ async function commit(
         ...(upload.headers === undefined ? {} : { headers: upload.headers }),
         checksums: body.checksums.map(toRecord),
         storageClass: upload.storageClass,
-        owner: bucket.owner,
+        owner: upload.owner,
         body: { case: "partListId", value: uploadId },
         tags: upload.tags,
+        ...(upload.lock === undefined ? {} : { lock: upload.lock }),
+        ...(upload.acl === undefined ? {} : { acl: upload.acl }),
+        ...(upload.encryption === undefined ? {} : { encryption: upload.encryption }),
       },
       condition: condition.condition,
-      versioning: Versioning.OFF,
+      event: "ObjectCreated:CompleteMultipartUpload",
       partsDigest,
     },
   });

@@ -3,10 +3,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { assert, present } from "../../lib/base/assert.ts";
 import { StoreError } from "../../lib/base/errors.ts";
-import {
-  type DeleteObjects_TargetSchema,
-  type DeleteObjectsReply_Result,
-  Versioning,
+import type {
+  DeleteObjects_TargetSchema,
+  DeleteObjectsReply_Result,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { BucketContext } from "../operation.ts";
 import { executeAt } from "./name-space.ts";
@@ -52,7 +51,7 @@ async function deleteInGroup(
     { bucket, key },
     {
       case: "deleteObjects",
-      value: { bucketId: bucket.bucketId, targets: [...targets], versioning: Versioning.OFF },
+      value: { bucketId: bucket.bucketId, targets: [...targets] },
     },
   );
   if (reply.kind.case !== "deleteObjects") {
