@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DiskState, NodeState } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
-import { type CommandKind, idOf, Machine } from "./harness.ts";
+import { type CommandKind, idOf, key, Machine } from "./harness.ts";
 
 function init(machine: Machine, clusterId = "one") {
   const policies = [{ name: "standard", dataShards: 4, parityShards: 2, failureDomain: "node" }];
@@ -214,6 +214,27 @@ test("buckets are listed by name, of all owners or of one", async (t) => {
   assert.deepEqual(await list({ prefix: "a", afterName: "b" }), ["", false]);
   assert.deepEqual(await list({ prefix: "b", afterName: "a" }), ["b", false]);
   assert.deepEqual(await list({ limit: 0 }), ["", false]);
+});
+
+test("the note of a lease stays until it is replaced, whoever holds the lease", async (t) => {
+  const machine = await Machine.open(t);
+  const acquire = async (holder: string, note?: Uint8Array) => {
+    const value = { name: "walk", holder, ttlMs: 1000n, ...(note === undefined ? {} : { note }) };
+    const reply = await machine.execute({ case: "acquireLease", value });
+    const lease = reply.kind.case === "lease" ? reply.kind.value.lease : undefined;
+    return Buffer.from(lease?.note ?? []).toString();
+  };
+  assert.equal(await acquire("a"), "");
+  assert.equal(await acquire("a", key("one")), "one");
+  assert.equal(await acquire("b", key("stranger")), "one");
+  const value = { name: "walk", holder: "a", token: 1n };
+  await machine.execute({ case: "releaseLease", value });
+  assert.equal(await acquire("b"), "one");
+  assert.equal(await acquire("b", key("two")), "two");
+  assert.equal(await acquire("b", key("")), "");
+  const long = { name: "walk", holder: "b", ttlMs: 1n, note: new Uint8Array(4097) };
+  const reply = await machine.execute({ case: "acquireLease", value: long });
+  assert.notEqual(reply.outcome, Outcome.OK);
 });
 
 test("a lease has one holder at a time, and every new one a larger token", async (t) => {

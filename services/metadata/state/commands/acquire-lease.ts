@@ -31,7 +31,8 @@ export function acquireLease(
   }
   const token = isHeld ? present.token : (present?.token ?? 0n) + 1n;
   const expiresMs = context.nowMs + ttlMs;
-  const record = create(LeaseRecordSchema, { name, holder, expiresMs, token });
+  const note = command.note ?? present?.note ?? new Uint8Array(0);
+  const record = create(LeaseRecordSchema, { name, holder, expiresMs, token, note });
   putRecord(view, LeaseRecordSchema, { key, record });
   return accepted(leaseKind(record));
 }
