@@ -74,6 +74,19 @@ export function checkOutcome(outcome: Outcome, message: string, condition?: stri
       throw new S3Error("NoSuchBucket");
     case Outcome.CONFLICT:
       throw new StoreError("conflict", message);
+    case Outcome.NO_SUCH_VERSION:
+      throw new S3Error("NoSuchVersion");
+    case Outcome.LOCKED:
+      throw new S3Error("AccessDenied", "Access Denied because object protected by object lock.");
+    case Outcome.DELETE_MARKER:
+      throw new S3Error("MethodNotAllowed", undefined, {
+        headers: [
+          ["x-amz-delete-marker", "true"],
+          ["Allow", "DELETE"],
+        ],
+      });
+    case Outcome.WRONG_OFFSET:
+      throw new S3Error("InvalidWriteOffset");
     case Outcome.WRONG_RANGE:
       throw new StoreError("stale-epoch", message);
     default:

@@ -249,7 +249,8 @@ test("refuses what would be a promise it does not keep", async () => {
   const cases = [
     ["x-amz-server-side-encryption", "AES256", 501, "NotImplemented"],
     ["x-amz-server-side-encryption-customer-algorithm", "AES256", 501, "NotImplemented"],
-    ["x-amz-object-lock-mode", "COMPLIANCE", 501, "NotImplemented"],
+    ["x-amz-object-lock-mode", "COMPLIANCE", 400, "InvalidArgument"],
+    ["x-amz-object-lock-legal-hold", "ON", 400, "InvalidRequest"],
     ["x-amz-acl", "public-read", 400, "AccessControlListNotSupported"],
     ["x-amz-grant-read", "id=someone", 400, "AccessControlListNotSupported"],
   ] as const;
@@ -259,7 +260,7 @@ test("refuses what would be a promise it does not keep", async () => {
     assert.equal(refused.status, status, name);
     assert.equal(refused.code, code, name);
   }
-  const sub = await s3.call({ method: "PUT", target: `${target}?acl`, body: "x" });
+  const sub = await s3.call({ method: "PUT", target: `${target}?torrent`, body: "x" });
   assert.equal(sub.status, 501);
   assert.equal((await s3.call({ target })).status, 404);
 });

@@ -1,6 +1,6 @@
 // CopyObject: reads the source, verified, and writes a new object, so that the copy depends on
-// nothing of the source. Metadata is copied or replaced; storage class and redirect always come
-// from the request.
+// nothing of the source. Metadata and tags are copied or replaced; storage class, redirect, access
+// control list and lock always come from the request.
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { parseCopyChecksumAlgorithm } from "../../lib/s3/checksum-headers.ts";
 import type { ChecksumAlgorithm } from "../../lib/s3/checksums.ts";
@@ -8,13 +8,21 @@ import { parseWriteCondition } from "../../lib/s3/conditions.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { md5Etag } from "../../lib/s3/etag.ts";
 import { copyObjectDocument } from "../../lib/s3/object-documents.ts";
+import { parseTaggingDirective } from "../../lib/s3/settings/tagging.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { fromRecord, fullObject } from "../data/checksum-records.ts";
-import { CopiedBytes, type OpenCopySource, openCopySource } from "../data/copy-source.ts";
+import {
+  CopiedBytes,
+  type OpenCopySource,
+  openCopySource,
+  sourceVersionFields,
+} from "../data/copy-source.ts";
+import { type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
 import { headersOfWrite, type ObjectHeadersInit, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { shownVersionId, versionIdFields } from "../data/version-id.ts";
 import { commandCondition } from "../data/write-condition.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 import { getObject } from "./get-object.ts";
@@ -38,8 +46,10 @@ async function run(context: ObjectContext): Promise<Answer> {
   const { headers } = request;
   refuseUnkeptHeaders(headers);
   const directive = directiveOf(context);
-  const storageClass = storageClassOf(headers);
-  const ownHeaders = headersOfWrite(headers);
+  const tagging = parseTaggingDirective(headers);
+  const storageClass = storageClassOf(gateway, headers);
+  const ownHeaders = headersOfWrite(gateway, headers);
+  const ownBeside = await besideOfWrite(context, headers);
   const condition = commandCondition(parseWriteCondition(headers));
   const wanted = parseCopyChecksumAlgorithm(headers);
   const source = await openCopySource(context, undefined);
@@ -54,6 +64,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     bucket,
     key,
     size,
+    storageClass,
     source: bytes.stream(),
     inlineBytesMax: gateway.settings.inlineBytes,
   });
@@ -65,9 +76,19 @@ async function run(context: ObjectContext): Promise<Answer> {
     headers: directive === "COPY" ? copiedHeaders(source, ownHeaders) : ownHeaders,
     checksums,
     storageClass,
+    beside: tagging === "COPY" ? withTagsOf(source, ownBeside) : ownBeside,
   };
-  const { modifiedMs } = await commitObject(context, { version, body, condition });
-  return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }));
+  const event = "ObjectCreated:Copy";
+  const { modifiedMs, versionId } = await commitObject(context, {
+    version,
+    body,
+    condition,
+    event,
+  });
+  return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }), [
+    ...sourceVersionFields(source),
+    ...versionIdFields(versionId),
+  ]);
 }
 
 function directiveOf({ request }: ObjectContext): "COPY" | "REPLACE" {
@@ -79,18 +100,21 @@ function directiveOf({ request }: ObjectContext): "COPY" | "REPLACE" {
 /** Throws InvalidRequest when the copy would change nothing. */
 function refuseSelfCopy(
   context: ObjectContext,
-  { found }: OpenCopySource,
+  { found, namesVersion }: OpenCopySource,
   ownHeaders: ObjectHeadersInit,
 ): void {
   const { place } = found;
   const isSelf =
     place.bucket.bucketId === context.bucket.bucketId && equalBytes(place.key, context.key);
   const { headers } = context.request;
+  const storageClass = storageClassOf(context.gateway, headers);
   const changesClass =
-    headers.has("x-amz-storage-class") && storageClassOf(headers) !== found.version.storageClass;
+    headers.has("x-amz-storage-class") && storageClass !== found.version.storageClass;
   const changesRedirect = (ownHeaders.websiteRedirectLocation ?? "") !== "";
   const changesChecksum = headers.has("x-amz-checksum-algorithm");
-  if (!isSelf || changesClass || changesRedirect || changesChecksum) return;
+  // An old version becomes the current one by being copied over it.
+  const restores = namesVersion && shownVersionId(place.bucket, found.version) !== undefined;
+  if (!isSelf || changesClass || changesRedirect || changesChecksum || restores) return;
   throw new S3Error(
     "InvalidRequest",
     "This copy request is illegal because it is trying to copy an object to itself without " +
@@ -114,6 +138,10 @@ function copiedHeaders(
     userMetadata: headers?.userMetadata ?? [],
     websiteRedirectLocation: websiteRedirectLocation ?? "",
   };
+}
+
+function withTagsOf({ found }: OpenCopySource, beside: BesideInit): BesideInit {
+  return { ...beside, tags: found.version.tags.map(({ name, value }) => ({ name, value })) };
 }
 
 function sourceAlgorithm({ found }: OpenCopySource): ChecksumAlgorithm | undefined {

@@ -7,6 +7,7 @@ import { initiateMultipartUploadDocument } from "../../lib/s3/multipart-document
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { algorithmRecord, typeRecord } from "../data/checksum-records.ts";
 import { executeAt } from "../data/name-space.ts";
+import { besideOfWrite } from "../data/object-beside.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
 import { uploadIdText } from "../data/uploads.ts";
@@ -21,12 +22,15 @@ export const createMultipartUpload: ObjectOperation = {
   bodyBytesMax: SMALL_BODY_BYTES_MAX,
   errors: [
     "AccessControlListNotSupported",
+    "BadRequest",
     "InvalidArgument",
     "InvalidRequest",
     "InvalidStorageClass",
+    "InvalidTag",
     "MetadataTooLarge",
     "NoSuchBucket",
     "NotImplemented",
+    "UnresolvableGrantByEmailAddress",
   ],
   page: "CreateMultipartUpload",
   scope: "object",
@@ -38,6 +42,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   const { headers } = request;
   refuseUnkeptHeaders(headers);
   const checksum = parseMultipartChecksum(headers);
+  const beside = await besideOfWrite(context, headers);
   const { clock, random } = gateway.dependencies;
   const nowMs = clock.wallMs();
   const uploadId = newManifestId(nowMs, random);
@@ -53,9 +58,9 @@ async function run(context: ObjectContext): Promise<Answer> {
           key,
           createdMs: BigInt(nowMs),
           touchedMs: BigInt(nowMs),
-          headers: headersOfWrite(headers),
-          storageClass: storageClassOf(headers),
-          owner: context.identity.userId,
+          headers: headersOfWrite(gateway, headers),
+          storageClass: storageClassOf(gateway, headers),
+          ...beside,
           checksumAlgorithm: algorithmRecord(checksum?.algorithm),
           checksumType: typeRecord(checksum?.type),
         },

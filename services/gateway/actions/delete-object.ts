@@ -1,10 +1,18 @@
-// DeleteObject. Deleting what is not there succeeds, unless a condition was set.
+// DeleteObject. In a bucket with versioning it makes a delete marker, and with a version id it
+// deletes that version for good. Deleting what is not there succeeds, unless a condition was set.
 import { present } from "../../lib/base/assert.ts";
 import { parseDeleteConditions } from "../../lib/s3/conditions.ts";
+import type { HeaderField } from "../../lib/s3/headers.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
 import { deleteTargets } from "../data/object-delete.ts";
+import { bypassesGovernance } from "../data/object-lock.ts";
 import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
-import { parseVersionId } from "../data/version-id.ts";
+import {
+  CURRENT_VERSION,
+  requestedVersionId,
+  versionIdFields,
+  versionIdText,
+} from "../data/version-id.ts";
 import { deleteCondition } from "../data/write-condition.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
@@ -14,21 +22,34 @@ export const deleteObject: ObjectOperation = {
   method: "DELETE",
   match: { level: "object" },
   permission: "s3:DeleteObject",
+  versionPermission: "s3:DeleteObjectVersion",
   body: "none",
   bodyBytesMax: SMALL_BODY_BYTES_MAX,
-  errors: ["InvalidArgument", "NoSuchBucket", "NoSuchKey", "NotImplemented", "PreconditionFailed"],
+  errors: [
+    "AccessDenied",
+    "InvalidArgument",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NotImplemented",
+    "PreconditionFailed",
+  ],
   page: "DeleteObject",
   scope: "object",
   run,
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { headers, target, receivedMs } = context.request;
+  const { headers, receivedMs } = context.request;
   refuseUnkeptHeaders(headers);
-  const versionId = parseVersionId(target.query.get("versionId"));
+  const versionId = requestedVersionId(context);
+  const bypassGovernance = bypassesGovernance(context);
   const { condition, header } = deleteCondition(parseDeleteConditions(headers, receivedMs));
-  const results = await deleteTargets(context, [{ key: context.key, versionId, condition }]);
-  checkOutcome(present(results[0], "result").outcome, "", header);
-  const named = target.query.get("versionId");
-  return emptyAnswer(204, named === undefined ? [] : [["x-amz-version-id", named]]);
+  const target = { key: context.key, versionId, condition, bypassGovernance };
+  const results = await deleteTargets(context, [target]);
+  const result = present(results[0], "result");
+  checkOutcome(result.outcome, "", header);
+  // The version that was deleted, or the delete marker that was made.
+  const named = versionId === CURRENT_VERSION ? result.versionId : versionId;
+  const fields: HeaderField[] = result.deleteMarker ? [["x-amz-delete-marker", "true"]] : [];
+  return emptyAnswer(204, [...fields, ...versionIdFields(versionIdText(named))]);
 }

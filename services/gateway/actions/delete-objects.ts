@@ -18,8 +18,9 @@ import {
 import { type DeleteEntry, parseDelete } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { type DeleteTarget, deleteTargets } from "../data/object-delete.ts";
+import { bypassesGovernance } from "../data/object-lock.ts";
 import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
-import { parseVersionId } from "../data/version-id.ts";
+import { parseVersionId, versionIdText } from "../data/version-id.ts";
 import { deleteCondition } from "../data/write-condition.ts";
 import { checkOutcome, toS3Error } from "../error-mapper.ts";
 import type { BucketContext, BucketOperation } from "../operation.ts";
@@ -31,7 +32,14 @@ export const deleteObjects: BucketOperation = {
   permission: "s3:DeleteObject",
   body: "xml",
   bodyBytesMax: COMPLETE_XML_BYTES_MAX,
-  errors: ["BadDigest", "InvalidDigest", "InvalidRequest", "MalformedXML", "NoSuchBucket"],
+  errors: [
+    "AccessDenied",
+    "BadDigest",
+    "InvalidDigest",
+    "InvalidRequest",
+    "MalformedXML",
+    "NoSuchBucket",
+  ],
   page: "DeleteObjects",
   scope: "bucket",
   run,
@@ -43,13 +51,14 @@ async function run(context: BucketContext): Promise<Answer> {
   const { headers, receivedMs } = context.request;
   refuseUnkeptHeaders(headers);
   requireDigest(context);
+  const bypassGovernance = bypassesGovernance(context);
   const { entries, quiet } = parseDelete(context.document);
   const outcomes = new Array<Outcome>(entries.length);
   const targets: DeleteTarget[] = [];
   const positions: number[] = [];
   entries.forEach((entry, position) => {
     try {
-      targets.push(targetOf(entry, receivedMs));
+      targets.push({ ...targetOf(entry, receivedMs), bypassGovernance });
       positions.push(position);
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;
@@ -100,7 +109,14 @@ function outcomeOf(entry: DeleteEntry, result: DeleteObjectsReply_Result): Outco
     if (isStoreError(error, "sealed")) throw error;
     return failure(entry, toS3Error(error));
   }
-  return { kind: "deleted", key: entry.key, versionId: entry.versionId };
+  const { deleteMarker } = result;
+  const named = entry.versionId ?? versionIdText(result.versionId);
+  return {
+    kind: "deleted",
+    key: entry.key,
+    versionId: entry.versionId,
+    ...(deleteMarker ? { deleteMarker, deleteMarkerVersionId: named } : {}),
+  };
 }
 
 function failure(entry: DeleteEntry, error: S3Error): DeleteFailure {

@@ -10,6 +10,7 @@ export const getObject: ObjectOperation = {
   method: "GET",
   match: { level: "object" },
   permission: "s3:GetObject",
+  versionPermission: "s3:GetObjectVersion",
   body: "none",
   bodyBytesMax: SMALL_BODY_BYTES_MAX,
   errors: [
@@ -17,6 +18,7 @@ export const getObject: ObjectOperation = {
     "InvalidPartNumber",
     "InvalidRange",
     "InvalidRequest",
+    "MethodNotAllowed",
     "NoSuchBucket",
     "NoSuchKey",
     "NoSuchVersion",

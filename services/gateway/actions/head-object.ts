@@ -9,6 +9,7 @@ export const headObject: ObjectOperation = {
   method: "HEAD",
   match: { level: "object" },
   permission: "s3:GetObject",
+  versionPermission: "s3:GetObjectVersion",
   body: "none",
   bodyBytesMax: SMALL_BODY_BYTES_MAX,
   errors: getObject.errors,

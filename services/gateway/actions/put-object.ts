@@ -3,14 +3,17 @@
 import { assert, present } from "../../lib/base/assert.ts";
 import { PUT_BODY_BYTES_MAX } from "../../lib/base/limits.ts";
 import { parseWriteCondition } from "../../lib/s3/conditions.ts";
+import { S3Error } from "../../lib/s3/errors.ts";
 import { md5Etag, quoteEtag } from "../../lib/s3/etag.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
 import { checksumFields, fullObject } from "../data/checksum-records.ts";
+import { besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
 import { VerifiedBody } from "../data/verified-body.ts";
+import { versionIdFields } from "../data/version-id.ts";
 import { commandCondition } from "../data/write-condition.ts";
 import type { ObjectContext, ObjectOperation } from "../operation.ts";
 
@@ -24,18 +27,21 @@ export const putObject: ObjectOperation = {
   errors: [
     "AccessControlListNotSupported",
     "BadDigest",
+    "BadRequest",
     "EntityTooLarge",
     "IncompleteBody",
     "InvalidArgument",
     "InvalidDigest",
     "InvalidRequest",
     "InvalidStorageClass",
+    "InvalidTag",
     "KeyTooLongError",
     "MetadataTooLarge",
     "MissingContentLength",
     "NoSuchBucket",
     "NoSuchKey",
     "PreconditionFailed",
+    "UnresolvableGrantByEmailAddress",
     "XAmzContentSHA256Mismatch",
   ],
   page: "PutObject",
@@ -47,8 +53,9 @@ async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key } = context;
   const { headers } = request;
   refuseUnkeptHeaders(headers);
-  const storageClass = storageClassOf(headers);
-  const stored = headersOfWrite(headers);
+  const storageClass = storageClassOf(gateway, headers);
+  const stored = headersOfWrite(gateway, headers);
+  const beside = await besideOfWrite(context, headers);
   const condition = commandCondition(parseWriteCondition(headers));
   const body = new VerifiedBody({
     body: context.body,
@@ -60,11 +67,13 @@ async function run(context: ObjectContext): Promise<Answer> {
     needsLength: true,
     alsoCompute: ["MD5"],
   });
+  if (beside.lock !== undefined) requireDigest(body);
   const size = present(body.size, "size of the body");
   const written = await writeBody(context, {
     bucket,
     key,
     size,
+    storageClass,
     source: body.stream(),
     inlineBytesMax: gateway.settings.inlineBytes,
   });
@@ -72,7 +81,22 @@ async function run(context: ObjectContext): Promise<Answer> {
   const etag = md5Etag(body.digest("MD5"));
   const stated = body.statedChecksum();
   const checksums = stated === undefined ? [] : [fullObject(stated.algorithm, stated.digest)];
-  const version = { size, etag, headers: stored, checksums, storageClass };
-  await commitObject(context, { version, body: written, condition });
-  return emptyAnswer(200, [["ETag", quoteEtag(etag)], ...checksumFields(checksums)]);
+  const version = { size, etag, headers: stored, checksums, storageClass, beside };
+  const event = "ObjectCreated:Put";
+  const { versionId } = await commitObject(context, { version, body: written, condition, event });
+  return emptyAnswer(200, [
+    ["ETag", quoteEtag(etag)],
+    ...checksumFields(checksums),
+    ...versionIdFields(versionId),
+  ]);
+}
+
+/** What cannot be deleted again must have arrived as it was sent, as on AWS. */
+function requireDigest(body: VerifiedBody): void {
+  if (body.contentMd5 !== undefined || body.checksum !== undefined) return;
+  throw new S3Error(
+    "InvalidRequest",
+    "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object " +
+      "Lock parameters",
+  );
 }

@@ -6,7 +6,7 @@ import { copyPartDocument } from "../../lib/s3/object-documents.ts";
 import { parsePartNumber } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { fullObject } from "../data/checksum-records.ts";
-import { CopiedBytes, openCopySource } from "../data/copy-source.ts";
+import { CopiedBytes, openCopySource, sourceVersionFields } from "../data/copy-source.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
 import { commitPart, openUpload, partAlgorithm, requestedUploadId } from "../data/uploads.ts";
@@ -47,6 +47,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     bucket,
     key,
     size,
+    storageClass: upload.storageClass,
     source: bytes.stream(),
     inlineBytesMax: -1,
   });
@@ -57,5 +58,5 @@ async function run(context: ObjectContext): Promise<Answer> {
   const part = { uploadId, partNumber, size, md5, checksums, manifest };
   const { modifiedMs } = await commitPart(context, part);
   const result = { lastModifiedMs: modifiedMs, etag: md5Etag(md5), checksums };
-  return xmlAnswer(copyPartDocument(result));
+  return xmlAnswer(copyPartDocument(result), sourceVersionFields(source));
 }

@@ -61,6 +61,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     bucket,
     key,
     size,
+    storageClass: upload.storageClass,
     source: body.stream(),
     inlineBytesMax: -1,
   });

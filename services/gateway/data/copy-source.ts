@@ -7,12 +7,13 @@ import { type CopySource, parseCopySource } from "../../lib/s3/addressing.ts";
 import { type ChecksumFactory, HasherSet, type HashName } from "../../lib/s3/checksums.ts";
 import { evaluateCopy, parseCopyConditions } from "../../lib/s3/conditions.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
+import type { HeaderField } from "../../lib/s3/headers.ts";
 import { type ByteRange, checkCopySourceRange } from "../../lib/s3/http-range.ts";
 import { preconditionFailed } from "../error-mapper.ts";
 import type { ServiceContext } from "../operation.ts";
 import { inBucket } from "./bucket-access.ts";
 import { type Extent, findObject, objectBytes, type StoredObject } from "./object-reader.ts";
-import { CURRENT_VERSION, parseVersionId } from "./version-id.ts";
+import { CURRENT_VERSION, parseVersionId, shownVersionId, versionIdFields } from "./version-id.ts";
 
 const CONDITIONS = [
   "x-amz-copy-source-if-match",
@@ -26,6 +27,8 @@ export interface OpenCopySource {
   /** What is copied; undefined for no bytes. */
   readonly range: ByteRange | undefined;
   readonly size: number;
+  /** The header names a version. */
+  readonly namesVersion: boolean;
 }
 
 /**
@@ -56,7 +59,7 @@ export async function openCopySource(
         `${PUT_BODY_BYTES_MAX}`,
     );
   }
-  return { found, range: copied, size };
+  return { found, range: copied, size, namesVersion: source.versionId !== undefined };
 }
 
 async function findSource(
@@ -80,9 +83,21 @@ async function findSource(
     mayRepeat: () => true,
   });
   if (found !== undefined && !found.version.deleteMarker) return found;
+  if (found !== undefined && versionId !== CURRENT_VERSION) {
+    throw new S3Error(
+      "InvalidRequest",
+      "The source of a copy request may not specifically refer to a delete marker by version id.",
+    );
+  }
   throw new S3Error(versionId === CURRENT_VERSION ? "NoSuchKey" : "NoSuchVersion", undefined, {
     details: [["Key", source.key]],
   });
+}
+
+/** x-amz-copy-source-version-id, where the source is in a bucket with versioning. */
+export function sourceVersionFields({ found }: OpenCopySource): HeaderField[] {
+  const { place, version } = found;
+  return versionIdFields(shownVersionId(place.bucket, version), "x-amz-copy-source-version-id");
 }
 
 /** The bytes to copy, hashed on their way. */

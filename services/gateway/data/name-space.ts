@@ -12,6 +12,7 @@ import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts"
 import type { Reply } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import { callOptions, type ServiceContext } from "../operation.ts";
+import { originOf } from "./write-origin.ts";
 
 /** A key in a bucket. */
 export interface Place {
@@ -43,7 +44,8 @@ export async function executeAt(
 ): Promise<Reply> {
   const { metadata } = context.gateway.dependencies;
   return inRange(context, place, async (groupId) => {
-    const reply = await metadata.execute(groupId, kind, callOptions(context));
+    const options = { ...callOptions(context), origin: originOf(context) };
+    const reply = await metadata.execute(groupId, kind, options);
     checkOutcome(reply.outcome, reply.message, condition);
     return reply;
   });

@@ -2,14 +2,25 @@
 
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
-import { Versioning } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { StoredChecksum } from "../../lib/s3/document-parts.ts";
 import type { ObjectContext } from "../operation.ts";
 import { toRecord } from "./checksum-records.ts";
 import { executeAt } from "./name-space.ts";
+import type { BesideInit } from "./object-beside.ts";
 import type { ObjectHeadersInit } from "./object-record.ts";
 import type { WrittenBody } from "./object-writer.ts";
+import { versionIdText } from "./version-id.ts";
 import type { CommandCondition } from "./write-condition.ts";
+
+/** Events of writes, as S3 spells them. */
+export type ObjectEvent =
+  | "ObjectCreated:Put"
+  | "ObjectCreated:Post"
+  | "ObjectCreated:Copy"
+  | "ObjectCreated:CompleteMultipartUpload"
+  | "ObjectTagging:Put"
+  | "ObjectTagging:Delete"
+  | "ObjectAcl:Put";
 
 export interface NewVersion {
   readonly size: number;
@@ -18,16 +29,20 @@ export interface NewVersion {
   readonly headers: ObjectHeadersInit;
   readonly checksums: readonly StoredChecksum[];
   readonly storageClass: string;
+  readonly beside: BesideInit;
 }
 
 export interface Commit {
   readonly version: NewVersion;
   readonly body: WrittenBody;
   readonly condition: CommandCondition;
+  readonly event: ObjectEvent;
 }
 
 export interface Committed {
   readonly modifiedMs: number;
+  /** As answers show it; undefined in a bucket without versioning. */
+  readonly versionId: string | undefined;
 }
 
 /** Throws PreconditionFailed, NoSuchKey (If-Match without an object) and StoreError. */
@@ -46,7 +61,7 @@ export async function commitObject(context: ObjectContext, commit: Commit): Prom
         headers: version.headers,
         checksums: version.checksums.map(toRecord),
         storageClass: version.storageClass,
-        owner: bucket.owner,
+        ...version.beside,
         body:
           body.kind === "inline"
             ? { case: "inline", value: body.bytes }
@@ -54,11 +69,12 @@ export async function commitObject(context: ObjectContext, commit: Commit): Prom
       },
       ...(body.kind === "manifest" ? { manifest: body.manifest } : {}),
       condition: condition.condition,
-      versioning: Versioning.OFF,
+      event: commit.event,
     },
   });
   if (reply.kind.case !== "putObject") {
     throw new StoreError("internal", "a put was answered by another reply");
   }
-  return { modifiedMs: toSafeNumber(reply.kind.value.modifiedMs) };
+  const { modifiedMs, versionId } = reply.kind.value;
+  return { modifiedMs: toSafeNumber(modifiedMs), versionId: versionIdText(versionId) };
 }

@@ -20,7 +20,8 @@ import type { ObjectContext } from "../operation.ts";
 import { checksumFields, fromRecord } from "./checksum-records.ts";
 import { type Extent, findObject, type StoredObject } from "./object-reader.ts";
 import { versionFields } from "./object-record.ts";
-import { CURRENT_VERSION, parseVersionId } from "./version-id.ts";
+import { deleteMarkerError, missingVersion } from "./version-errors.ts";
+import { requestedVersionId, shownVersionId, versionIdFields } from "./version-id.ts";
 
 /** The bytes an answer carries, and what of the object they are. */
 interface Window {
@@ -38,16 +39,18 @@ export async function readObject(
   const { request, bucket, key } = context;
   const { headers, target } = request;
   const overrides = collectResponseOverrides(target.query, true);
-  const versionId = parseVersionId(target.query.get("versionId"));
+  const versionId = requestedVersionId(context);
   const extent = requestedExtent(context);
   // The parts are needed to tell where one begins; the bodies only to stream them.
   const withBody = options.withBody || extent.kind === "part";
   const found = await findObject(context, { bucket, key, versionId, extent, withBody });
-  if (found === undefined) throw missing(context, versionId);
+  if (found === undefined) throw missingVersion(context);
   const { version } = found;
-  if (version.deleteMarker)
-    throw new S3Error("NoSuchKey", undefined, { details: keyDetail(context) });
-  const fields = versionFields(version, overrides);
+  if (version.deleteMarker) throw deleteMarkerError(context, version);
+  const fields = [
+    ...versionFields(version, overrides),
+    ...versionIdFields(shownVersionId(bucket, version)),
+  ];
   const subject = { etag: version.etag, lastModifiedMs: toSafeNumber(version.modifiedMs) };
   switch (evaluateRead(parseReadConditions(headers, request.receivedMs), subject)) {
     case "not-modified":
@@ -74,6 +77,7 @@ const NOT_MODIFIED_FIELDS: ReadonlySet<string> = new Set([
   "ETag",
   "Expires",
   "Last-Modified",
+  "x-amz-version-id",
 ]);
 
 function requestedExtent(context: ObjectContext): Extent {
@@ -169,18 +173,4 @@ function partChecksumFields(context: ObjectContext, found: StoredObject): Header
     "part that was found",
   );
   return checksumFields(part.checksums.map(fromRecord));
-}
-
-function keyDetail(context: ObjectContext): [string, string][] {
-  return [["Key", context.keyText]];
-}
-
-function missing(context: ObjectContext, versionId: Uint8Array): S3Error {
-  if (versionId === CURRENT_VERSION) {
-    return new S3Error("NoSuchKey", undefined, { details: keyDetail(context) });
-  }
-  const text = context.request.target.query.get("versionId") ?? "";
-  return new S3Error("NoSuchVersion", undefined, {
-    details: [...keyDetail(context), ["VersionId", text]],
-  });
 }

@@ -14,13 +14,17 @@ import {
   DEFAULT_CONTENT_TYPE,
   userMetadataHeaders,
 } from "../../lib/s3/object-headers.ts";
+import { taggingCountHeader } from "../../lib/s3/settings/tagging.ts";
+import type { Gateway } from "../operation.ts";
 import type { UserIdentity } from "../plugins/authentication.ts";
+import { lockFields } from "./object-lock.ts";
 
 export type ObjectHeadersInit = MessageInitShape<typeof ObjectHeadersSchema>;
 
 const STANDARD = "STANDARD";
 /**
- * Classes whose objects can be read at once. All are stored alike; the name is kept for the answer.
+ * Classes whose objects can be read at once. Those that the settings give no placement policy are
+ * stored alike; the name is kept for the answer.
  */
 const STORAGE_CLASSES: ReadonlySet<string> = new Set([
   STANDARD,
@@ -34,7 +38,8 @@ const STORAGE_CLASSES: ReadonlySet<string> = new Set([
 /**
  * The stored headers of a write. Throws MetadataTooLarge, InvalidArgument, InvalidRedirectLocation.
  */
-export function headersOfWrite(headers: HeaderList): ObjectHeadersInit {
+export function headersOfWrite(gateway: Gateway, headers: HeaderList): ObjectHeadersInit {
+  const { metadataBytesMax } = gateway.settings;
   const system = collectSystemHeaders(headers);
   return {
     contentType: system.contentType ?? "",
@@ -44,14 +49,17 @@ export function headersOfWrite(headers: HeaderList): ObjectHeadersInit {
     cacheControl: system.cacheControl ?? "",
     expires: system.expires ?? "",
     websiteRedirectLocation: system.websiteRedirectLocation ?? "",
-    userMetadata: collectUserMetadata(headers).map(({ name, value }) => ({ name, value })),
+    userMetadata: collectUserMetadata(headers, metadataBytesMax).map(({ name, value }) => ({
+      name,
+      value,
+    })),
   };
 }
 
 /** x-amz-storage-class of a write; STANDARD without one. Throws InvalidStorageClass. */
-export function storageClassOf(headers: HeaderList): string {
+export function storageClassOf({ settings }: Gateway, headers: HeaderList): string {
   const name = headers.get("x-amz-storage-class") ?? STANDARD;
-  if (STORAGE_CLASSES.has(name)) return name;
+  if (STORAGE_CLASSES.has(name) || Object.hasOwn(settings.storageClasses, name)) return name;
   throw new S3Error("InvalidStorageClass", undefined, {
     details: [["StorageClassRequested", name]],
   });
@@ -84,6 +92,7 @@ export function versionFields(
     ["x-amz-website-redirect-location", stored?.websiteRedirectLocation ?? ""],
     ...userMetadataHeaders(stored?.userMetadata ?? []),
   ];
+  fields.push(...taggingCountHeader(version.tags.length), ...lockFields(version.lock));
   if (version.storageClass !== "" && version.storageClass !== STANDARD) {
     fields.push(["x-amz-storage-class", version.storageClass]);
   }

@@ -15,6 +15,7 @@ export interface BodyToWrite {
   readonly bucket: BucketRecord;
   readonly key: Uint8Array;
   readonly size: number;
+  readonly storageClass: string;
   /** Ends only after its own checks; what it throws comes through unchanged. */
   readonly source: AsyncIterable<Uint8Array>;
   /** Largest size that is kept inline; -1 for never. */
@@ -26,9 +27,9 @@ export async function writeBody(context: ServiceContext, body: BodyToWrite): Pro
   if (body.size <= body.inlineBytesMax) {
     return { kind: "inline", bytes: await readExactly(body.source, body.size) };
   }
-  const { writer, cluster } = context.gateway.dependencies;
+  const { writer } = context.gateway.dependencies;
   const { bucket, key, size, source } = body;
-  const policy = bucket.policy === "" ? cluster.defaultPolicy() : bucket.policy;
+  const policy = policyOf(context, body);
   const manifest = await writer.write({
     bucketId: bucket.bucketId,
     key,
@@ -39,6 +40,16 @@ export async function writeBody(context: ServiceContext, body: BodyToWrite): Pro
   });
   assert(manifest.size === BigInt(size), "writeBody: the manifest has another size");
   return { kind: "manifest", manifest };
+}
+
+/** The placement policy of the storage class, where it has one, else that of the bucket. */
+function policyOf({ gateway }: ServiceContext, { bucket, storageClass }: BodyToWrite): string {
+  const { storageClasses } = gateway.settings;
+  const ofClass = Object.hasOwn(storageClasses, storageClass)
+    ? storageClasses[storageClass]
+    : undefined;
+  if (ofClass !== undefined) return ofClass;
+  return bucket.policy === "" ? gateway.dependencies.cluster.defaultPolicy() : bucket.policy;
 }
 
 async function readExactly(source: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {

@@ -1,0 +1,72 @@
+// Access control lists of objects, and who owns a new object, by the ownership setting of its
+// bucket. Where the bucket's owner owns everything, only lists that change nothing are accepted.
+// Source: Amazon S3 user guide, "Controlling ownership of objects and disabling ACLs".
+import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import type { Acl, Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { HeaderList } from "../../lib/s3/headers.ts";
+import {
+  type AclGrant,
+  type AclHeaders,
+  cannedGrants,
+  parseAclHeaders,
+  resolveGrants,
+} from "../../lib/s3/settings/acl.ts";
+import { fromAclRecord, toAclRecord } from "../../lib/s3/settings/acl-record.ts";
+import {
+  checkAclHeadersAllowed,
+  type ObjectOwnership,
+  objectOwner,
+  parseOwnership,
+} from "../../lib/s3/settings/ownership.ts";
+import type { BucketContext, Gateway } from "../operation.ts";
+import { resolveGrantee } from "./grantees.ts";
+
+const OWNERSHIP = { name: "ownership", parse: parseOwnership } as const;
+
+export type AclInit = Acl;
+
+export interface OwnedAcl {
+  readonly owner: string;
+  /** Undefined: the owner has full control, and nobody else has anything. */
+  readonly acl: AclInit | undefined;
+}
+
+export function objectOwnership(gateway: Gateway, bucket: BucketRecord): ObjectOwnership {
+  return gateway.bucketSettings.read(bucket, OWNERSHIP) ?? "BucketOwnerEnforced";
+}
+
+/**
+ * Owner and list of a new object, from x-amz-acl or x-amz-grant-*. Throws
+ * AccessControlListNotSupported, InvalidArgument, InvalidRequest,
+ * UnresolvableGrantByEmailAddress.
+ */
+export async function aclOfWrite(context: BucketContext, headers: HeaderList): Promise<OwnedAcl> {
+  const { gateway, bucket, identity } = context;
+  const asked = parseAclHeaders(headers);
+  const ownership = objectOwnership(gateway, bucket);
+  const isEnforced = ownership === "BucketOwnerEnforced";
+  // What so many clients send by habit is what they get anyway.
+  const isHarmless = asked.kind === "canned" && asked.name === "private";
+  if (!isHarmless) checkAclHeadersAllowed(ownership, asked, bucket.owner);
+  const owners = { writerId: identity.userId, bucketOwnerId: bucket.owner };
+  const owner = objectOwner(ownership, asked, owners);
+  if (isEnforced || asked.kind === "none") return { owner, acl: undefined };
+  return { owner, acl: toAclRecord(await grantsOf(asked, owner, bucket)) };
+}
+
+/** The grants that the headers of a request stand for. */
+export async function grantsOf(
+  asked: Exclude<AclHeaders, { kind: "none" }>,
+  ownerId: string,
+  bucket: BucketRecord,
+): Promise<readonly AclGrant[]> {
+  return asked.kind === "canned"
+    ? cannedGrants(asked.name, { ownerId, bucketOwnerId: bucket.owner, subject: "object" })
+    : resolveGrants(asked.grants, resolveGrantee);
+}
+
+/** The grants of a version: its list, or full control for its owner. */
+export function grantsOfVersion({ acl, owner }: Version): readonly AclGrant[] {
+  if (acl !== undefined) return fromAclRecord(acl);
+  return [{ grantee: { kind: "user", id: owner }, permission: "FULL_CONTROL" }];
+}

@@ -1,0 +1,13 @@
+// Who causes a command, as events tell it.
+import type { OriginInit } from "../../lib/clients/metadata-client.ts";
+import type { ServiceContext } from "../operation.ts";
+
+export function originOf(context: ServiceContext): OriginInit {
+  const { identity, remoteAddress, request, hostId } = context;
+  return {
+    principal: identity.userId,
+    remoteAddress,
+    requestId: request.requestId,
+    hostId,
+  };
+}
