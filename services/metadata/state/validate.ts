@@ -6,6 +6,7 @@ import {
   DELETE_KEYS_MAX,
   INLINE_BYTES_MAX,
   KEY_BYTES_MAX,
+  OBJECT_BYTES_MAX,
   PARITY_SHARDS_MAX,
   PART_NUMBER_MAX,
 } from "../../lib/base/limits.ts";
@@ -19,11 +20,13 @@ import type {
   RelocateShards,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Chunk, Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import { sealedSize } from "../../lib/seal/blocks.ts";
 import { ID_BYTES } from "./keys.ts";
 
 const NAME_LENGTH_MAX = 255;
 const GARBAGE_AT_ONCE_MAX = 10_000;
 const REPAIRS_AT_ONCE_MAX = 100_000;
+const LEASE_NOTE_BYTES_MAX = 4096;
 
 /** Why the command can never be applied; undefined when it is well formed. */
 export function commandFault({ kind }: Command): string | undefined {
@@ -72,6 +75,7 @@ export function commandFault({ kind }: Command): string | undefined {
     case "removeBucket":
       return nameFault(kind.value.name, "bucket name");
     case "acquireLease":
+      if ((kind.value.note?.byteLength ?? 0) > LEASE_NOTE_BYTES_MAX) return "a note over 4 KiB";
       return nameFault(kind.value.name, "lease name") ?? nameFault(kind.value.holder, "holder");
     case "releaseLease":
       return nameFault(kind.value.name, "lease name") ?? nameFault(kind.value.holder, "holder");
@@ -125,12 +129,14 @@ function putObjectFault(command: PutObject): string | undefined {
   const { body } = version;
   if (body.case === "inline") {
     if (manifest !== undefined) return "an inline body with a manifest";
-    if (BigInt(body.value.byteLength) !== version.size) return "an inline body of another size";
-    return body.value.byteLength > INLINE_BYTES_MAX ? "an inline body too large" : undefined;
+    if (BigInt(body.value.byteLength) !== storedSize(version)) {
+      return "an inline body of another size";
+    }
+    return version.size > BigInt(INLINE_BYTES_MAX) ? "an inline body too large" : undefined;
   }
   if (body.case !== "manifestId" || manifest === undefined) return "no body";
   if (!equalBytes(body.value, manifest.manifestId)) return "another manifest";
-  if (manifest.size !== version.size) return "a manifest of another size";
+  if (manifest.size !== storedSize(version)) return "a manifest of another size";
   return bucketId === 0 ? "no bucket id" : manifestFault(manifest, key);
 }
 
@@ -177,7 +183,16 @@ function putPartFault(command: PutPart): string | undefined {
   if (part === undefined || manifest === undefined) return "no part";
   if (part.partNumber < 1 || part.partNumber > PART_NUMBER_MAX) return "a bad part number";
   if (!equalBytes(part.manifestId, manifest.manifestId)) return "another manifest";
-  return part.size === manifest.size ? manifestFault(manifest, key) : "a manifest of another size";
+  if (manifest.size !== storedSize(part)) return "a manifest of another size";
+  return manifestFault(manifest, key);
+}
+
+/** Bytes that are stored for a body of `size` plain ones: more, when it has a nonce and is sealed. */
+function storedSize(body: { readonly size: bigint; readonly bodyNonce: Uint8Array }): bigint {
+  const isSealed = body.bodyNonce.byteLength > 0;
+  return isSealed && body.size <= OBJECT_BYTES_MAX
+    ? BigInt(sealedSize(Number(body.size)))
+    : body.size;
 }
 
 function completeUploadFault(command: CompleteUpload): string | undefined {
