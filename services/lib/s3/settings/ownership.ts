@@ -2,10 +2,11 @@
 // at all. Parses PutBucketOwnershipControls and the header of CreateBucket, writes
 // GetBucketOwnershipControls. Source: Amazon S3 user guide, "Controlling ownership of objects".
 import { openDocument } from "../document-parts.ts";
-import { invalidArgument } from "../errors.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
 import type { HeaderList } from "../headers.ts";
 import { requiredChild, requiredChoice } from "../xml-fields.ts";
 import { checkShape, parseXml } from "../xml-reader.ts";
+import type { AclGrant, AclHeaders } from "./acl.ts";
 
 const OWNERSHIPS = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"] as const;
 export type ObjectOwnership = (typeof OWNERSHIPS)[number];
@@ -37,4 +38,53 @@ export function ownershipDocument(ownership: ObjectOwnership): string {
     .close("Rule")
     .close("OwnershipControls")
     .finish();
+}
+
+/**
+ * Throws InvalidBucketAclWithObjectOwnership when ACLs shall go off while the bucket's list grants
+ * something to others than its owner.
+ */
+export function checkOwnershipChange(
+  ownership: ObjectOwnership,
+  grants: readonly AclGrant[],
+  ownerId: string,
+): void {
+  if (ownership !== "BucketOwnerEnforced") return;
+  const isOwners = ({ grantee }: AclGrant): boolean =>
+    grantee.kind === "user" && grantee.id === ownerId;
+  if (!grants.every(isOwners)) throw new S3Error("InvalidBucketAclWithObjectOwnership");
+}
+
+/**
+ * Throws AccessControlListNotSupported when ACLs are off and a write of an object asks for one that
+ * means something: others than full control of the bucket's owner, which S3 lets pass, and
+ * `private`, which older clients send with every write.
+ */
+export function checkAclHeadersAllowed(
+  ownership: ObjectOwnership,
+  acl: AclHeaders,
+  bucketOwnerId: string,
+): void {
+  if (ownership !== "BucketOwnerEnforced" || acl.kind === "none") return;
+  const isHarmless =
+    acl.kind === "canned"
+      ? acl.name === "private" || acl.name === "bucket-owner-full-control"
+      : acl.grants.every(
+          ({ grantee, permission }) =>
+            permission === "FULL_CONTROL" &&
+            grantee.kind === "id" &&
+            grantee.value === bucketOwnerId,
+        );
+  if (!isHarmless) throw new S3Error("AccessControlListNotSupported");
+}
+
+/** Who owns a new object of `writerId`; `acl` is what the write asked for. */
+export function objectOwner(
+  ownership: ObjectOwnership,
+  acl: AclHeaders,
+  { writerId, bucketOwnerId }: { readonly writerId: string; readonly bucketOwnerId: string },
+): string {
+  if (ownership === "BucketOwnerEnforced") return bucketOwnerId;
+  const handsOver = acl.kind === "canned" && acl.name === "bucket-owner-full-control";
+  return ownership === "BucketOwnerPreferred" && handsOver ? bucketOwnerId : writerId;
 }
