@@ -7,14 +7,25 @@ import { copyObject } from "./actions/copy-object.ts";
 import { createBucket } from "./actions/create-bucket.ts";
 import { createMultipartUpload } from "./actions/create-multipart-upload.ts";
 import { deleteBucket } from "./actions/delete-bucket.ts";
+import { deleteBucketCors } from "./actions/delete-bucket-cors.ts";
+import { deleteBucketEncryption } from "./actions/delete-bucket-encryption.ts";
+import { deleteBucketOwnershipControls } from "./actions/delete-bucket-ownership-controls.ts";
 import { deleteBucketTagging } from "./actions/delete-bucket-tagging.ts";
 import { deleteObject } from "./actions/delete-object.ts";
 import { deleteObjects } from "./actions/delete-objects.ts";
+import { deletePublicAccessBlock } from "./actions/delete-public-access-block.ts";
+import { getBucketAcl } from "./actions/get-bucket-acl.ts";
+import { getBucketCors } from "./actions/get-bucket-cors.ts";
+import { getBucketEncryption } from "./actions/get-bucket-encryption.ts";
 import { getBucketLocation } from "./actions/get-bucket-location.ts";
+import { getBucketLogging } from "./actions/get-bucket-logging.ts";
+import { getBucketOwnershipControls } from "./actions/get-bucket-ownership-controls.ts";
+import { getBucketRequestPayment } from "./actions/get-bucket-request-payment.ts";
 import { getBucketTagging } from "./actions/get-bucket-tagging.ts";
 import { getBucketVersioning } from "./actions/get-bucket-versioning.ts";
 import { getObject } from "./actions/get-object.ts";
 import { getObjectLockConfiguration } from "./actions/get-object-lock-configuration.ts";
+import { getPublicAccessBlock } from "./actions/get-public-access-block.ts";
 import { headBucket } from "./actions/head-bucket.ts";
 import { headObject } from "./actions/head-object.ts";
 import { listBuckets } from "./actions/list-buckets.ts";
@@ -22,10 +33,17 @@ import { listMultipartUploads } from "./actions/list-multipart-uploads.ts";
 import { listObjects } from "./actions/list-objects.ts";
 import { listObjectsV2 } from "./actions/list-objects-v2.ts";
 import { listParts } from "./actions/list-parts.ts";
+import { putBucketAcl } from "./actions/put-bucket-acl.ts";
+import { putBucketCors } from "./actions/put-bucket-cors.ts";
+import { putBucketEncryption } from "./actions/put-bucket-encryption.ts";
+import { putBucketLogging } from "./actions/put-bucket-logging.ts";
+import { putBucketOwnershipControls } from "./actions/put-bucket-ownership-controls.ts";
+import { putBucketRequestPayment } from "./actions/put-bucket-request-payment.ts";
 import { putBucketTagging } from "./actions/put-bucket-tagging.ts";
 import { putBucketVersioning } from "./actions/put-bucket-versioning.ts";
 import { putObject } from "./actions/put-object.ts";
 import { putObjectLockConfiguration } from "./actions/put-object-lock-configuration.ts";
+import { putPublicAccessBlock } from "./actions/put-public-access-block.ts";
 import { uploadPart } from "./actions/upload-part.ts";
 import { uploadPartCopy } from "./actions/upload-part-copy.ts";
 import type { Operation } from "./operation.ts";
@@ -37,14 +55,25 @@ export const OPERATIONS: readonly Operation[] = [
   createBucket,
   createMultipartUpload,
   deleteBucket,
+  deleteBucketCors,
+  deleteBucketEncryption,
+  deleteBucketOwnershipControls,
   deleteBucketTagging,
   deleteObject,
   deleteObjects,
+  deletePublicAccessBlock,
+  getBucketAcl,
+  getBucketCors,
+  getBucketEncryption,
   getBucketLocation,
+  getBucketLogging,
+  getBucketOwnershipControls,
+  getBucketRequestPayment,
   getBucketTagging,
   getBucketVersioning,
   getObject,
   getObjectLockConfiguration,
+  getPublicAccessBlock,
   headBucket,
   headObject,
   listBuckets,
@@ -52,10 +81,17 @@ export const OPERATIONS: readonly Operation[] = [
   listObjects,
   listObjectsV2,
   listParts,
+  putBucketAcl,
+  putBucketCors,
+  putBucketEncryption,
+  putBucketLogging,
+  putBucketOwnershipControls,
+  putBucketRequestPayment,
   putBucketTagging,
   putBucketVersioning,
   putObject,
   putObjectLockConfiguration,
+  putPublicAccessBlock,
   uploadPart,
   uploadPartCopy,
 ];

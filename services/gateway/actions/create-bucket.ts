@@ -1,15 +1,18 @@
 // CreateBucket. The directory is one state machine, so of two concurrent creations one wins.
-// Creating one's own bucket again is 200 in us-east-1 and 409 elsewhere, as on AWS.
+// Creating one's own bucket again is 200 in us-east-1 and 409 elsewhere, as on AWS. A bucket with
+// object lock is answered only when every index group knows of the lock.
 
 import { StoreError } from "../../lib/base/errors.ts";
 import { XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
-import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { Outcome, type Reply } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { checkBucketName } from "../../lib/s3/bucket-name.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
-import { parseCreateBucketConfiguration } from "../../lib/s3/xml-requests.ts";
+import { isPlainBucket } from "../../lib/s3/settings/bucket-state.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { configureGroups } from "../data/bucket-settings.ts";
+import { type NewBucket, newBucketOf } from "../data/new-bucket.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import {
   bucketName,
@@ -19,7 +22,6 @@ import {
 } from "../operation.ts";
 
 const LEGACY_REGION = "us-east-1";
-const REGION_NAME = /^[A-Za-z0-9-]{1,64}$/;
 
 export const createBucket: ServiceOperation = {
   name: "CreateBucket",
@@ -29,14 +31,19 @@ export const createBucket: ServiceOperation = {
   body: "xml",
   bodyBytesMax: XML_BYTES_MAX,
   errors: [
-    "AccessControlListNotSupported",
     "BucketAlreadyExists",
     "BucketAlreadyOwnedByYou",
     "IllegalLocationConstraintException",
+    "InvalidArgument",
+    "InvalidBucketAclWithBlockPublicAccessError",
+    "InvalidBucketAclWithObjectOwnership",
     "InvalidBucketName",
     "InvalidLocationConstraint",
+    "InvalidRequest",
+    "InvalidTag",
     "MalformedXML",
     "NotImplemented",
+    "UnresolvableGrantByEmailAddress",
   ],
   page: "CreateBucket",
   scope: "service",
@@ -48,69 +55,48 @@ async function run(context: ServiceContext): Promise<Answer> {
   const { metadata, cluster, buckets } = gateway.dependencies;
   const name = bucketName(context);
   checkBucketName(name);
-  refuseBucketHeaders(context);
-  const region = regionOf(context);
-  const owner = identity.userId;
-  const value = { name, owner, region, policy: cluster.defaultPolicy() };
+  const wanted = await newBucketOf(context);
+  const { region, objectLock, settings, policy = cluster.defaultPolicy() } = wanted;
+  const value = { name, owner: identity.userId, region, policy, objectLock, settings };
   const kind = { case: "createBucket", value } as const;
   const reply = await metadata.execute(ROOT_GROUP, kind, callOptions(context));
-  if (reply.outcome === Outcome.EXISTS) {
-    const existing = reply.kind.case === "createBucket" ? reply.kind.value.bucket : undefined;
-    checkExisting(context, existing?.owner ?? "");
-  } else if (reply.outcome === Outcome.CONFLICT) {
-    // The cluster is being set up, or its policies changed just now.
-    throw new StoreError("unavailable", reply.message);
-  } else {
-    checkOutcome(reply.outcome, reply.message);
-  }
   buckets.invalidate(name);
+  const bucket = bucketOf(context, reply, wanted);
+  // Also where an earlier attempt made the bucket and died before its groups knew of it.
+  if (!isPlainBucket(bucket)) await configureGroups(context, bucket);
   const location = request.address.style === "virtual-host" ? "/" : `/${name}`;
   return emptyAnswer(200, [["Location", location]]);
 }
 
+function bucketOf(context: ServiceContext, reply: Reply, wanted: NewBucket): BucketRecord {
+  const { outcome, message, kind } = reply;
+  const bucket = kind.case === "createBucket" ? kind.value.bucket : undefined;
+  if (outcome === Outcome.EXISTS) {
+    checkExisting(context, bucket, wanted);
+  } else if (outcome === Outcome.CONFLICT) {
+    // The cluster is being set up, or its policies changed just now.
+    throw new StoreError("unavailable", message);
+  } else {
+    checkOutcome(outcome, message);
+  }
+  if (bucket === undefined) throw new StoreError("internal", "CreateBucket without its record");
+  return bucket;
+}
+
 /**
- * Throws unless creating a bucket that exists, with that owner, is as good as having created it.
+ * Throws unless creating a bucket that exists is as good as having created it.
  */
-function checkExisting({ gateway, identity, request }: ServiceContext, owner: string): void {
+function checkExisting(
+  { gateway, identity, request }: ServiceContext,
+  existing: BucketRecord | undefined,
+  wanted: NewBucket,
+): void {
   const details = [["BucketName", request.address.bucket ?? ""]] as const;
-  if (owner !== identity.userId) throw new S3Error("BucketAlreadyExists", undefined, { details });
-  if (gateway.settings.region !== LEGACY_REGION) {
-    throw new S3Error("BucketAlreadyOwnedByYou", undefined, { details });
+  if (existing?.owner !== identity.userId) {
+    throw new S3Error("BucketAlreadyExists", undefined, { details });
   }
-}
-
-function refuseBucketHeaders({ request }: ServiceContext): void {
-  const { headers } = request;
-  refuseUnkeptHeaders(headers);
-  const isLocked = headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true";
-  const ownership = headers.get("x-amz-object-ownership") ?? "BucketOwnerEnforced";
-  if (isLocked) throw notImplemented("x-amz-bucket-object-lock-enabled");
-  if (ownership !== "BucketOwnerEnforced") throw notImplemented("x-amz-object-ownership");
-}
-
-function notImplemented(header: string): S3Error {
-  return new S3Error("NotImplemented", undefined, { details: [["Header", header]] });
-}
-
-function regionOf({ gateway, document }: ServiceContext): string {
-  const { region, strictRegion } = gateway.settings;
-  const { locationConstraint, tags } = parseCreateBucketConfiguration(document);
-  if (tags.length > 0) {
-    throw new S3Error("NotImplemented", "Tags of buckets are not implemented.");
-  }
-  const wanted = locationConstraint ?? "";
-  if (wanted === "" || wanted === region) return region;
-  const details = [["LocationConstraint", wanted]] as const;
-  if (!REGION_NAME.test(wanted)) {
-    throw new S3Error("InvalidLocationConstraint", undefined, { details });
-  }
-  if (strictRegion) {
-    throw new S3Error(
-      "IllegalLocationConstraintException",
-      `The ${wanted} location constraint is incompatible for the region specific endpoint this ` +
-        "request was sent to.",
-      { details },
-    );
-  }
-  return wanted;
+  const isLegacy = gateway.settings.region === LEGACY_REGION;
+  // Object lock was asked for, and nobody may believe to have it who does not.
+  const lacksLock = wanted.objectLock && !existing.objectLock;
+  if (!isLegacy || lacksLock) throw new S3Error("BucketAlreadyOwnedByYou", undefined, { details });
 }
