@@ -1,5 +1,4 @@
 // Wires the clients of one process: metadata, cluster view, shards, bodies.
-import { CELL_BYTES_MAX } from "../../lib/base/limits.ts";
 import { BodyReader, type ChunkDamage } from "../../lib/clients/body-reader.ts";
 import { BodyWriter } from "../../lib/clients/body-writer.ts";
 import { BucketDirectory } from "../../lib/clients/bucket-directory.ts";
@@ -33,9 +32,8 @@ export interface Clients {
   close(): void;
 }
 
-/** Bodies that are on their way in wait for room in this; about a hundred streams fill at once. */
-const POOL_BYTES = 112 * 1024 * 1024;
-const POOL_KEPT_BYTES = 32 * CELL_BYTES_MAX;
+/** Room for stripes that clients are filling; further bodies wait. */
+const POOL_BYTES = 64 * 1024 * 1024;
 
 /** `addresses`: the metadata replicas. The view starts to follow the cluster map at once. */
 export function createClients(ports: ClientPorts, addresses: readonly string[]): Clients {
@@ -44,7 +42,7 @@ export function createClients(ports: ClientPorts, addresses: readonly string[]):
   const view = new ClusterView(metadata, clock, log);
   const shards = new ShardClient(transport);
   const erasure = createErasureCompute();
-  const pool = new StripePool({ capacityBytes: POOL_BYTES, keptBytes: POOL_KEPT_BYTES });
+  const pool = new StripePool(POOL_BYTES);
   const damages = new DamageReporter({ metadata, view, clock, log });
   const onDamage = (damage: ChunkDamage): void => damages.report(damage);
   view.start();

@@ -79,10 +79,7 @@ export class BodyWriter {
   readonly #deps: BodyWriterDeps;
   readonly #times: ChunkWriteTimes;
   readonly #sending = new Semaphore(SENDING_BYTES_MAX);
-  readonly #parityPool = new StripePool({
-    capacityBytes: SENDING_BYTES_MAX,
-    keptBytes: SENDING_BYTES_MAX / 2,
-  });
+  readonly #parityPool = new StripePool(SENDING_BYTES_MAX);
 
   constructor(deps: BodyWriterDeps, times: ChunkWriteTimes = TIMES) {
     this.#deps = deps;

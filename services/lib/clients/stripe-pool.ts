@@ -23,25 +23,18 @@ export class StripeBuffer {
   }
 }
 
-export interface StripePoolOptions {
-  /** All stripe buffers together, in bytes. */
-  readonly capacityBytes: number;
-  /** Free buffers kept for use again, in bytes. */
-  readonly keptBytes: number;
-}
-
 const ROUND_BYTES = 64 * 1024;
 const WAITERS_MAX = 10_000;
 
 export class StripePool {
   readonly #budget: Semaphore;
-  readonly #keptMax: number;
+  /** Free buffers by length, the length used last at the end. */
   readonly #free = new Map<number, Uint8Array[]>();
-  #keptBytes = 0;
+  #freeBytes = 0;
 
-  constructor(options: StripePoolOptions) {
-    this.#budget = new Semaphore(options.capacityBytes, WAITERS_MAX);
-    this.#keptMax = options.keptBytes;
+  /** `capacityBytes`: all buffers together, those in use and those kept for use again. */
+  constructor(capacityBytes: number) {
+    this.#budget = new Semaphore(capacityBytes, WAITERS_MAX);
   }
 
   /**
@@ -52,18 +45,30 @@ export class StripePool {
     const taken = Math.ceil(length / ROUND_BYTES) * ROUND_BYTES;
     await this.#budget.acquire(Math.min(taken, this.#budget.capacity), signal);
     const kept = this.#free.get(taken)?.pop();
-    if (kept !== undefined) this.#keptBytes -= taken;
+    if (kept !== undefined) this.#freeBytes -= taken;
+    // What is granted and what is kept must fit the capacity together.
+    this.#dropUntil(this.#budget.free);
     const memory = kept ?? new Uint8Array(taken);
     return new StripeBuffer(this, memory.subarray(0, length), taken);
   }
 
   giveBack(bytes: Uint8Array, taken: number, reusable: boolean): void {
-    if (reusable && this.#keptBytes + taken <= this.#keptMax) {
+    if (reusable) {
       const list = this.#free.get(taken) ?? [];
       list.push(new Uint8Array(bytes.buffer, bytes.byteOffset, taken));
+      this.#free.delete(taken);
       this.#free.set(taken, list);
-      this.#keptBytes += taken;
+      this.#freeBytes += taken;
     }
     this.#budget.release(Math.min(taken, this.#budget.capacity));
+    this.#dropUntil(this.#budget.free);
+  }
+
+  /** Lets go of kept buffers, of lengths not used for long first, until they fit `bytesMax`. */
+  #dropUntil(bytesMax: number): void {
+    for (const [length, list] of this.#free) {
+      while (this.#freeBytes > bytesMax && list.pop() !== undefined) this.#freeBytes -= length;
+      if (list.length === 0) this.#free.delete(length);
+    }
   }
 }

@@ -1,6 +1,7 @@
 // Cells, the bulk of what crosses between gateways and storage nodes, encoded straight into their
 // message: one copy of the data, where the general encoder nests and copies at each level. The
-// bytes are the same; a test compares them.
+// bytes are the same; a test compares them. gRPC's calling side, which
+// copies what it sends, gives the buffers back.
 import type { DescMessage } from "@bufbuild/protobuf";
 import {
   ReadShardResponseSchema,
@@ -54,7 +55,7 @@ function encode(field: number, cell: Cell): Uint8Array {
   const { data, checksum } = cell;
   const dataLength = varintBytes(data.byteLength);
   const cellBytes = 1 + dataLength + data.byteLength + FIXED32_FIELD_BYTES;
-  const bytes = Buffer.allocUnsafe(1 + varintBytes(cellBytes) + cellBytes);
+  const bytes = takeBuffer(1 + varintBytes(cellBytes) + cellBytes);
   let at = bytes.writeUInt8((field << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, 0);
   at = writeVarint(bytes, cellBytes, at);
   at = bytes.writeUInt8((DATA_FIELD << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, at);
@@ -63,6 +64,52 @@ function encode(field: number, cell: Cell): Uint8Array {
   at = bytes.writeUInt8((CHECKSUM_FIELD << TAG_SHIFT) | WIRE_FIXED32, at + data.byteLength);
   bytes.writeUInt32LE(checksum, at);
   return bytes;
+}
+
+/** Messages of this length and more are kept; a cell of the usual size is one. */
+const KEPT_LENGTH_MIN = 32 * 1024;
+const KEPT_BYTES_MAX = 12 * 1024 * 1024;
+
+/** Buffers by length. What is in them is undefined. */
+class FreeBuffers {
+  readonly #byLength = new Map<number, Buffer[]>();
+  #bytes = 0;
+
+  take(length: number): Buffer | undefined {
+    const found = this.#byLength.get(length)?.pop();
+    if (found !== undefined) this.#bytes -= length;
+    return found;
+  }
+
+  put(buffer: Buffer): void {
+    const { byteLength } = buffer;
+    if (byteLength < KEPT_LENGTH_MIN || byteLength > KEPT_BYTES_MAX) return;
+    for (const [length, list] of this.#byLength) {
+      while (this.#bytes + byteLength > KEPT_BYTES_MAX && list.pop() !== undefined) {
+        this.#bytes -= length;
+      }
+      if (list.length === 0) this.#byLength.delete(length);
+    }
+    const list = this.#byLength.get(byteLength) ?? [];
+    list.push(buffer);
+    this.#byLength.set(byteLength, list);
+    this.#bytes += byteLength;
+  }
+}
+
+const freeBuffers = new FreeBuffers();
+
+function takeBuffer(length: number): Buffer {
+  return freeBuffers.take(length) ?? Buffer.allocUnsafeSlow(length);
+}
+
+/**
+ * Takes back what `encodeCellMessage` made for `schema`, once nobody reads it any more; other bytes
+ * are left alone.
+ */
+export function releaseCellMessage(schema: DescMessage, bytes: Uint8Array): void {
+  const isCells = schema === WriteShardRequestSchema || schema === ReadShardResponseSchema;
+  if (isCells && Buffer.isBuffer(bytes)) freeBuffers.put(bytes);
 }
 
 const VARINT_BITS = 7;

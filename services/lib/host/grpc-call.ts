@@ -10,6 +10,7 @@ import { type Deferred, deferred } from "../base/bounded.ts";
 import { asBuffer } from "../base/bytes.ts";
 import type { StoreError } from "../base/errors.ts";
 import type { CallOptions } from "../ports/transport.ts";
+import { releaseCellMessage } from "./cell-codec.ts";
 import { END_MARK, fromStatus, REQUEST_ID_KEY, SECRET_KEY } from "./grpc-status.ts";
 import { pathOf, type RawCall } from "./rpc-channel.ts";
 import { callerGaveUp } from "./rpc-codec.ts";
@@ -35,6 +36,7 @@ class GrpcCall implements RawCall {
   readonly #path: string;
   readonly #target: string;
   readonly #kind: DescMethod["methodKind"];
+  readonly #input: DescMethod["input"];
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   #end: { readonly error: StoreError | undefined } | undefined;
@@ -49,6 +51,7 @@ class GrpcCall implements RawCall {
     const path = pathOf(method);
     this.#path = path;
     this.#kind = method.methodKind;
+    this.#input = method.input;
     this.#target = channel.getTarget();
     this.#signal = options.signal;
     const deadline = Date.now() + Math.max(0, Math.min(options.deadlineMs, DEADLINE_MS_MAX));
@@ -107,7 +110,12 @@ class GrpcCall implements RawCall {
     }
     const flush = deferred<void>();
     this.#flush = flush;
-    this.#call.sendMessageWithContext({ callback: () => flush.resolve() }, asBuffer(bytes));
+    const callback = (): void => {
+      flush.resolve();
+      // grpc-js has framed the message in a buffer of its own long before it calls back.
+      releaseCellMessage(this.#input, bytes);
+    };
+    this.#call.sendMessageWithContext({ callback }, asBuffer(bytes));
   }
 
   /** One message is read ahead, because grpc-js tells the status only to those who read. */

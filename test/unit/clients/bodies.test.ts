@@ -27,7 +27,7 @@ async function bench(nodeCount: number): Promise<Bench> {
   const nodes = new ShardNodes(nodeCount, POLICY);
   await nodes.listen(nodeCount);
   const erasure = createErasureCompute();
-  const pool = new StripePool({ capacityBytes: 4 * MIB, keptBytes: MIB });
+  const pool = new StripePool(4 * MIB);
   const { client: shards, view, clock, random } = nodes;
   const damages: ChunkDamage[] = [];
   const writer = new BodyWriter(
