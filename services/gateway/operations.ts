@@ -12,6 +12,7 @@ import { deleteBucketEncryption } from "./actions/delete-bucket-encryption.ts";
 import { deleteBucketOwnershipControls } from "./actions/delete-bucket-ownership-controls.ts";
 import { deleteBucketTagging } from "./actions/delete-bucket-tagging.ts";
 import { deleteObject } from "./actions/delete-object.ts";
+import { deleteObjectTagging } from "./actions/delete-object-tagging.ts";
 import { deleteObjects } from "./actions/delete-objects.ts";
 import { deletePublicAccessBlock } from "./actions/delete-public-access-block.ts";
 import { getBucketAcl } from "./actions/get-bucket-acl.ts";
@@ -24,12 +25,17 @@ import { getBucketRequestPayment } from "./actions/get-bucket-request-payment.ts
 import { getBucketTagging } from "./actions/get-bucket-tagging.ts";
 import { getBucketVersioning } from "./actions/get-bucket-versioning.ts";
 import { getObject } from "./actions/get-object.ts";
+import { getObjectAcl } from "./actions/get-object-acl.ts";
+import { getObjectLegalHold } from "./actions/get-object-legal-hold.ts";
 import { getObjectLockConfiguration } from "./actions/get-object-lock-configuration.ts";
+import { getObjectRetention } from "./actions/get-object-retention.ts";
+import { getObjectTagging } from "./actions/get-object-tagging.ts";
 import { getPublicAccessBlock } from "./actions/get-public-access-block.ts";
 import { headBucket } from "./actions/head-bucket.ts";
 import { headObject } from "./actions/head-object.ts";
 import { listBuckets } from "./actions/list-buckets.ts";
 import { listMultipartUploads } from "./actions/list-multipart-uploads.ts";
+import { listObjectVersions } from "./actions/list-object-versions.ts";
 import { listObjects } from "./actions/list-objects.ts";
 import { listObjectsV2 } from "./actions/list-objects-v2.ts";
 import { listParts } from "./actions/list-parts.ts";
@@ -42,8 +48,13 @@ import { putBucketRequestPayment } from "./actions/put-bucket-request-payment.ts
 import { putBucketTagging } from "./actions/put-bucket-tagging.ts";
 import { putBucketVersioning } from "./actions/put-bucket-versioning.ts";
 import { putObject } from "./actions/put-object.ts";
+import { putObjectAcl } from "./actions/put-object-acl.ts";
+import { putObjectLegalHold } from "./actions/put-object-legal-hold.ts";
 import { putObjectLockConfiguration } from "./actions/put-object-lock-configuration.ts";
+import { putObjectRetention } from "./actions/put-object-retention.ts";
+import { putObjectTagging } from "./actions/put-object-tagging.ts";
 import { putPublicAccessBlock } from "./actions/put-public-access-block.ts";
+import { restoreObject } from "./actions/restore-object.ts";
 import { uploadPart } from "./actions/upload-part.ts";
 import { uploadPartCopy } from "./actions/upload-part-copy.ts";
 import type { Operation } from "./operation.ts";
@@ -60,6 +71,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteBucketOwnershipControls,
   deleteBucketTagging,
   deleteObject,
+  deleteObjectTagging,
   deleteObjects,
   deletePublicAccessBlock,
   getBucketAcl,
@@ -72,12 +84,17 @@ export const OPERATIONS: readonly Operation[] = [
   getBucketTagging,
   getBucketVersioning,
   getObject,
+  getObjectAcl,
+  getObjectLegalHold,
   getObjectLockConfiguration,
+  getObjectRetention,
+  getObjectTagging,
   getPublicAccessBlock,
   headBucket,
   headObject,
   listBuckets,
   listMultipartUploads,
+  listObjectVersions,
   listObjects,
   listObjectsV2,
   listParts,
@@ -90,8 +107,13 @@ export const OPERATIONS: readonly Operation[] = [
   putBucketTagging,
   putBucketVersioning,
   putObject,
+  putObjectAcl,
+  putObjectLegalHold,
   putObjectLockConfiguration,
+  putObjectRetention,
+  putObjectTagging,
   putPublicAccessBlock,
+  restoreObject,
   uploadPart,
   uploadPartCopy,
 ];

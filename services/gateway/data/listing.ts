@@ -60,7 +60,10 @@ export async function listPage(
 }
 
 /** The ranges that can hold something of the page, in key order. */
-function rangesOf(context: BucketContext, question: PageQuestion): readonly RangeRecord[] {
+export function rangesOf(
+  context: BucketContext,
+  question: Pick<PageQuestion, "prefix" | "startAfter">,
+): readonly RangeRecord[] {
   const prefix = utf8(question.prefix);
   const from = compareBytes(prefix, question.startAfter) > 0 ? prefix : question.startAfter;
   return context.bucket.ranges.filter(({ start, end }) => {
@@ -126,7 +129,10 @@ async function listSome(
   return undefined;
 }
 
-function latest(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined {
+export function latest(
+  a: Uint8Array | undefined,
+  b: Uint8Array | undefined,
+): Uint8Array | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return compareBytes(a, b) > 0 ? a : b;
 }

@@ -12,16 +12,10 @@ import {
   resolveGrants,
 } from "../../lib/s3/settings/acl.ts";
 import { fromAclRecord, toAclRecord } from "../../lib/s3/settings/acl-record.ts";
-import {
-  checkAclHeadersAllowed,
-  type ObjectOwnership,
-  objectOwner,
-  parseOwnership,
-} from "../../lib/s3/settings/ownership.ts";
-import type { BucketContext, Gateway } from "../operation.ts";
+import { checkAclHeadersAllowed, objectOwner } from "../../lib/s3/settings/ownership.ts";
+import type { BucketContext } from "../operation.ts";
+import { bucketOwnership, refusePublicGrants } from "./bucket-acl.ts";
 import { resolveGrantee } from "./grantees.ts";
-
-const OWNERSHIP = { name: "ownership", parse: parseOwnership } as const;
 
 export type AclInit = Acl;
 
@@ -31,19 +25,15 @@ export interface OwnedAcl {
   readonly acl: AclInit | undefined;
 }
 
-export function objectOwnership(gateway: Gateway, bucket: BucketRecord): ObjectOwnership {
-  return gateway.bucketSettings.read(bucket, OWNERSHIP) ?? "BucketOwnerEnforced";
-}
-
 /**
  * Owner and list of a new object, from x-amz-acl or x-amz-grant-*. Throws
- * AccessControlListNotSupported, InvalidArgument, InvalidRequest,
+ * AccessControlListNotSupported, AccessDenied (blocked), InvalidArgument, InvalidRequest,
  * UnresolvableGrantByEmailAddress.
  */
 export async function aclOfWrite(context: BucketContext, headers: HeaderList): Promise<OwnedAcl> {
   const { gateway, bucket, identity } = context;
   const asked = parseAclHeaders(headers);
-  const ownership = objectOwnership(gateway, bucket);
+  const ownership = bucketOwnership(gateway, bucket);
   const isEnforced = ownership === "BucketOwnerEnforced";
   // What so many clients send by habit is what they get anyway.
   const isHarmless = asked.kind === "canned" && asked.name === "private";
@@ -51,7 +41,9 @@ export async function aclOfWrite(context: BucketContext, headers: HeaderList): P
   const owners = { writerId: identity.userId, bucketOwnerId: bucket.owner };
   const owner = objectOwner(ownership, asked, owners);
   if (isEnforced || asked.kind === "none") return { owner, acl: undefined };
-  return { owner, acl: toAclRecord(await grantsOf(asked, owner, bucket)) };
+  const grants = await grantsOf(asked, owner, bucket);
+  refusePublicGrants(gateway, bucket, grants);
+  return { owner, acl: toAclRecord(grants) };
 }
 
 /** The grants that the headers of a request stand for. */
