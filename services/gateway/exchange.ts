@@ -6,12 +6,15 @@ import { asBuffer, toHex } from "../lib/base/bytes.ts";
 import { isStoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Log } from "../lib/ports/log.ts";
 import { S3Error, s3ErrorDocument } from "../lib/s3/errors.ts";
+import type { HeaderField } from "../lib/s3/headers.ts";
 import { parseDecimal } from "../lib/s3/integers.ts";
 import { type Answer, emptyAnswer } from "./answer.ts";
 import { RequestBody } from "./data/request-body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { toS3Error } from "./error-mapper.ts";
 import type { Gateway } from "./operation.ts";
+import type { AccessLogging } from "./plugins/access-log.ts";
+import type { Cors } from "./plugins/cors.ts";
 import { healthAnswer } from "./plugins/health-paths.ts";
 import type { RequestMetrics } from "./plugins/request-metrics.ts";
 import type { SupportedPage } from "./plugins/supported-page.ts";
@@ -31,6 +34,8 @@ export interface ExchangeDeps {
   readonly addressing: AddressSettings;
   readonly metrics: RequestMetrics;
   readonly supportedPage: SupportedPage;
+  readonly cors: Cors;
+  readonly accessLogging: AccessLogging;
   /** Names this gateway in answers. */
   readonly hostId: string;
 }
@@ -59,6 +64,9 @@ export class Exchange {
   #request: S3Request | undefined;
   #route: Route | undefined;
   #accessKeyId = "";
+  #userId: string | undefined;
+  #headers: readonly HeaderField[] = [];
+  #cors: readonly HeaderField[] = [];
   #failure: Failure | undefined;
   #firstByteMs: number | undefined;
   #sentBytes = 0;
@@ -84,7 +92,9 @@ export class Exchange {
     let status = 0;
     let isDisconnected = false;
     try {
-      status = await this.#writeOrRefuse(await this.#answer());
+      const answer = await this.#answer();
+      this.#cors = await this.#corsHeaders();
+      status = await this.#writeOrRefuse(answer);
     } catch (error) {
       status = this.#raw.response.headersSent ? this.#raw.response.statusCode : 0;
       isDisconnected = isStoreError(error, "aborted");
@@ -122,6 +132,9 @@ export class Exchange {
       const page = settings.supportedPage ? this.#deps.supportedPage.answer(request) : undefined;
       if (page !== undefined) return page;
       if (metrics.running > settings.requestsMax) throw new S3Error("SlowDown");
+      if (request.method === "OPTIONS") {
+        return await this.#deps.cors.preflight({ request, signal: this.#gone.signal });
+      }
       this.#route = this.#deps.router.route(request);
       return await this.#deps.dispatcher.dispatch({
         request,
@@ -132,7 +145,9 @@ export class Exchange {
         signal: this.#gone.signal,
         log: this.#log,
         onIdentity: ({ identity }) => {
-          if (identity.kind === "user") this.#accessKeyId = identity.accessKeyId;
+          if (identity.kind !== "user") return;
+          this.#accessKeyId = identity.accessKeyId;
+          this.#userId = identity.userId;
         },
       });
     } catch (thrown) {
@@ -140,6 +155,12 @@ export class Exchange {
       this.#failure = { error, thrown };
       return this.#errorAnswer(error);
     }
+  }
+
+  async #corsHeaders(): Promise<readonly HeaderField[]> {
+    const request = this.#request;
+    if (request === undefined || request.method === "OPTIONS") return [];
+    return this.#deps.cors.headersOf({ request, signal: this.#gone.signal }, this.#log);
   }
 
   #parse(): S3Request {
@@ -179,27 +200,31 @@ export class Exchange {
   async #write(answer: Answer): Promise<void> {
     const { clock } = this.#deps.gateway.dependencies;
     const { response, message, expectsContinue } = this.#raw;
-    await writeAnswer(answer, {
-      response,
-      isHead: message.method === "HEAD",
-      ids: this.#ids,
-      clock,
-      idleTimeoutMs: this.#deps.gateway.settings.idleTimeoutMs,
-      close: !this.#body.isFinished,
-      onHead: () => {
-        this.#firstByteMs = clock.monotonicMs();
+    this.#headers = [...answer.headers, ...this.#cors];
+    await writeAnswer(
+      { ...answer, headers: this.#headers },
+      {
+        response,
+        isHead: message.method === "HEAD",
+        ids: this.#ids,
+        clock,
+        idleTimeoutMs: this.#deps.gateway.settings.idleTimeoutMs,
+        close: !this.#body.isFinished,
+        onHead: () => {
+          this.#firstByteMs = clock.monotonicMs();
+        },
+        beforeEnd: async () => {
+          const isAwaited = expectsContinue && !this.#body.isStarted;
+          // A client that sent nothing for so long sends nothing now.
+          const isSilent = this.#failure?.error.code === "RequestTimeout";
+          if (this.#body.isFinished || isAwaited || isSilent) return;
+          await this.#body.discard(DISCARD_BYTES_MAX, DISCARD_MS_MAX);
+        },
+        onSent: (bytes) => {
+          this.#sentBytes += bytes;
+        },
       },
-      beforeEnd: async () => {
-        const isAwaited = expectsContinue && !this.#body.isStarted;
-        // A client that sent nothing for so long sends nothing now.
-        const isSilent = this.#failure?.error.code === "RequestTimeout";
-        if (this.#body.isFinished || isAwaited || isSilent) return;
-        await this.#body.discard(DISCARD_BYTES_MAX, DISCARD_MS_MAX);
-      },
-      onSent: (bytes) => {
-        this.#sentBytes += bytes;
-      },
-    });
+    );
   }
 
   #noteBrokenAnswer(error: unknown, isDisconnected: boolean): void {
@@ -226,6 +251,7 @@ export class Exchange {
       sentBytes: this.#sentBytes,
       isDisconnected,
     });
+    this.#recordAccess(status, seconds);
     const { message } = this.#raw;
     this.#log.info("request", {
       operation,
@@ -247,7 +273,31 @@ export class Exchange {
     }
   }
 
+  #recordAccess(status: number, seconds: number): void {
+    const request = this.#request;
+    if (request === undefined) return;
+    const { message, rawTarget } = this.#raw;
+    const firstByteMs = this.#firstByteMs;
+    this.#deps.accessLogging.record({
+      request,
+      rawTarget,
+      httpVersion: message.httpVersion,
+      remoteAddress: message.socket.remoteAddress,
+      requester: this.#userId,
+      hostId: this.#ids.hostId,
+      status,
+      errorCode: this.#failure?.error.code,
+      sentBytes: this.#sentBytes,
+      receivedBytes: this.#body.receivedBytes,
+      headers: this.#headers,
+      totalMs: seconds * 1000,
+      firstByteMs: firstByteMs === undefined ? undefined : firstByteMs - this.#startedMs,
+      interface: "REST",
+    });
+  }
+
   #operationName(): string {
+    if (this.#request?.method === "OPTIONS") return "PreflightRequest";
     if (this.#route?.kind === "found") return this.#route.operation.name;
     return this.#route === undefined ? "none" : "unknown";
   }

@@ -10,13 +10,16 @@ import { parseServiceName } from "../lib/s3/addressing.ts";
 import { loadChecksums } from "../lib/s3/checksums.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
+import { AccessLogQueue } from "./data/access-log.ts";
 import { BucketSettings } from "./data/bucket-settings.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
 import { OPERATIONS } from "./operations.ts";
+import { AccessLogging } from "./plugins/access-log.ts";
 import { Authentication } from "./plugins/authentication.ts";
 import { type Authorizer, OwnerAuthorizer } from "./plugins/authorization.ts";
+import { Cors } from "./plugins/cors.ts";
 import { RequestMetrics } from "./plugins/request-metrics.ts";
 import { SupportedPage } from "./plugins/supported-page.ts";
 import type { AddressSettings } from "./request.ts";
@@ -50,6 +53,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     authorizer: options.authorizer ?? new OwnerAuthorizer(),
     bucketSettings: new BucketSettings(),
   };
+  const accessLogging = new AccessLogging(gateway, new AccessLogQueue(dependencies));
   const authentication = new Authentication(dependencies.credentials, settings);
   const deps: ExchangeDeps = {
     gateway,
@@ -58,6 +62,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     addressing: addressingOf(settings),
     metrics: new RequestMetrics(dependencies.metrics),
     supportedPage: new SupportedPage(OPERATIONS),
+    cors: new Cors(gateway),
+    accessLogging,
     hostId: hostIdOf(utf8(name)),
   };
   const app = createServer(deps);
@@ -65,7 +71,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { port } = boundAddress(app);
   const address = `${settings.address.includes(":") ? `[${settings.address}]` : settings.address}:${port}`;
   dependencies.log.info("serving S3", { address });
-  return { address, port, close: () => closeServer(app, options) };
+  const close = async (): Promise<void> => {
+    await closeServer(app, options);
+    await accessLogging.close();
+  };
+  return { address, port, close };
 }
 
 function addressingOf(settings: S3Settings): AddressSettings {
