@@ -1,7 +1,6 @@
 // Every setting of a Dolium process, with its default: the source of the checked configuration file
 // and of the environment names (`s3.inlineBytes` is DOLIUM_S3__INLINE_BYTES; secrets also as
 // ..._FILE).
-import Type from "typebox";
 import { S3_SETTINGS } from "../gateway/config.ts";
 import {
   AccessLogsConfigSchema,
@@ -10,6 +9,7 @@ import {
   NotifyConfigSchema,
 } from "../keeper/config.ts";
 import { CELL_BYTES_MAX, DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../lib/base/limits.ts";
+import * as Type from "../lib/base/settings-schema.ts";
 
 const strict = { additionalProperties: false } as const;
 const text = (description: string, value = ""): Type.TString =>
@@ -62,6 +62,14 @@ export const ConfigSchema = Type.Object(
           default: 2,
           description: "Raft groups for object names, taken when the cluster is first started.",
         }),
+      },
+      { ...strict, default: {} },
+    ),
+    encryption: Type.Object(
+      {
+        clusterKey: text(
+          "32 bytes, hex or base64, that seal the keys of encrypted objects; empty: only SSE-C.",
+        ),
       },
       { ...strict, default: {} },
     ),

@@ -1,9 +1,8 @@
-// Settings of the S3 side of a gateway, as a TypeBox schema with defaults: the source of the
+// Settings of the S3 side of a gateway, as a JSON Schema with defaults: the source of the
 // checked configuration file, of its environment names and of its documentation. Nothing here is
 // secret.
-import { type Static, Type } from "typebox";
-import { Default, Parse } from "typebox/value";
 import { HEADER_BYTES_MAX, INLINE_BYTES_MAX, USER_METADATA_BYTES_MAX } from "../lib/base/limits.ts";
+import * as Type from "../lib/base/settings-schema.ts";
 
 const KIB = 1024;
 
@@ -112,6 +111,11 @@ export const S3_SETTINGS = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    customerKeysOverHttp: Type.Boolean({
+      default: false,
+      description:
+        "Take encryption keys of clients (SSE-C) over plain HTTP, where TLS ends before the gateway.",
+    }),
     headerBytesMax: Type.Integer({
       minimum: 8 * KIB,
       maximum: HEADER_BYTES_MAX,
@@ -158,12 +162,4 @@ export const S3_SETTINGS = Type.Object(
   { additionalProperties: false },
 );
 
-export type S3Settings = Static<typeof S3_SETTINGS>;
-
-/**
- * The settings with every default, and `changes` over them. Throws when a change does not fit the
- * schema.
- */
-export function s3Settings(changes: Partial<S3Settings> = {}): S3Settings {
-  return Parse(S3_SETTINGS, Default(S3_SETTINGS, { ...changes }));
-}
+export type S3Settings = Type.Static<typeof S3_SETTINGS>;

@@ -1,5 +1,5 @@
 // Settings of the keeper. Times are milliseconds.
-import Type from "typebox";
+import * as Type from "../lib/base/settings-schema.ts";
 
 export const KeeperConfigSchema = Type.Object(
   {

@@ -4,8 +4,8 @@
 // misspelt setting silently left at its default is the worst kind.
 import { readFileSync } from "node:fs";
 import { Ajv, type ErrorObject } from "ajv";
-import type { Static, TSchema } from "typebox";
 import { StoreError } from "../base/errors.ts";
+import type { Static, TSchema } from "../base/settings-schema.ts";
 import {
   type Environment,
   type EnvironmentSetting,
@@ -23,7 +23,7 @@ export interface ConfigSources {
 type Settings = Record<string, unknown>;
 
 /**
- * `schema`: a TypeBox object; objects in it take no keys but their own unless they say otherwise.
+ * `schema`: an object of lib/base/settings-schema; objects in it take no keys but their own unless they say otherwise.
  * Throws StoreError "invalid" whose message has one line for each problem.
  */
 export function loadConfig<S extends TSchema>(schema: S, sources: ConfigSources): Static<S> {

@@ -1,8 +1,9 @@
 // The operations port of a service, plain HTTP: metrics for Prometheus and health for
 // orchestrators. Probes say only yes or no; what is wrong is for the cluster page, which people and
-// alerts read. A check that throws or takes too long counts as no.
-import { fastify } from "fastify";
-import { StoreError } from "../base/errors.ts";
+// alerts read. A check that throws or takes too long counts as no. It is node:http alone: a framework
+// for seven paths is what every process of a cluster would load first.
+import { createServer, type Server } from "node:http";
+import { StoreError, toStoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { MetricsRegistry } from "./metrics.ts";
 
@@ -45,14 +46,72 @@ export interface OpsServer {
   close(): Promise<void>;
 }
 
+interface Answer {
+  readonly code: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const NOT_FOUND: Answer = { code: 404, type: JSON_TYPE, body: '{"status":"not found"}' };
+const BROKEN: Answer = { code: 500, type: JSON_TYPE, body: '{"status":"unavailable"}' };
+const HEADER_BYTES_MAX = 16_384;
+const REQUEST_MS_MAX = 30_000;
+
 export function createOpsServer(options: OpsServerOptions): OpsServer {
+  const { log } = options;
+  const pages = createPages(options);
+  const limits = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_MS_MAX };
+  const server = createServer(limits, (request, response) => {
+    const { method, url = "/" } = request;
+    const [path = "/", query = ""] = url.split("?");
+    const page = method === "GET" || method === "HEAD" ? pages.get(path) : undefined;
+    const asked = page?.(new URLSearchParams(query)) ?? Promise.resolve(NOT_FOUND);
+    asked
+      .catch((error: unknown) => {
+        log.error("the operations port could not answer", error, { path });
+        return BROKEN;
+      })
+      .then(({ code, type, body }) => {
+        response.writeHead(code, {
+          "content-type": type,
+          "content-length": Buffer.byteLength(body),
+        });
+        response.end(body);
+      });
+    request.resume();
+  });
+  return {
+    async listen(address: string): Promise<string> {
+      const { host, port } = splitAddress(address);
+      await listenOn(server, { host, port, address });
+      const bound = server.address();
+      const found = typeof bound === "object" && bound !== null ? bound.port : port;
+      return address.replace(/:[0-9]+$/, `:${found}`);
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+type Page = (query: URLSearchParams) => Promise<Answer>;
+
+function createPages(options: OpsServerOptions): ReadonlyMap<string, Page> {
   const { metrics, health, log } = options;
   const timeoutMs = options.checkTimeoutMs ?? CHECK_MS_MAX;
-  const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 });
-  server.get("/metrics", async (_request, reply) => {
-    reply.type(metrics.contentType);
-    return metrics.expose();
-  });
+  const probe =
+    (path: string, check: Check): Page =>
+    async () => {
+      const { ok } = await ask(path, check, { log, timeoutMs });
+      return {
+        code: ok ? 200 : 503,
+        type: JSON_TYPE,
+        body: JSON.stringify({ status: statusWord(ok) }),
+      };
+    };
   const probes: readonly (readonly [string, Check])[] = [
     ["/health/started", health.started],
     ["/health/live", health.live],
@@ -60,36 +119,41 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     ["/healthz", health.live],
     ["/readyz", health.ready],
   ];
-  for (const [path, check] of probes) {
-    server.get(path, async (_request, reply) => {
-      const { ok } = await ask(path, check, { log, timeoutMs });
-      return reply.code(ok ? 200 : 503).send({ status: statusWord(ok) });
-    });
-  }
-  server.get<{ Querystring: { maintenance?: string } }>(
-    "/health/cluster",
-    async (request, reply) => {
-      const maintenance = request.query.maintenance === "true";
-      const check = (): ReturnType<Check> => health.cluster({ maintenance });
-      const { ok, detail } = await ask("/health/cluster", check, { log, timeoutMs });
-      const refusal = maintenance ? 412 : 503;
-      return reply.code(ok ? 200 : refusal).send({ status: statusWord(ok), ...detail });
-    },
-  );
-  return {
-    async listen(address: string): Promise<string> {
-      const { host, port } = splitAddress(address);
-      try {
-        await server.listen({ host, port });
-      } catch (error) {
-        throw new StoreError("io", `listen on ${address}: ${String(error)}`, { cause: error });
-      }
-      const [found] = server.addresses();
-      const bound = typeof found === "object" ? found.port : port;
-      return address.replace(/:[0-9]+$/, `:${bound}`);
-    },
-    close: () => server.close(),
+  const cluster: Page = async (query) => {
+    const maintenance = query.get("maintenance") === "true";
+    const check = (): ReturnType<Check> => health.cluster({ maintenance });
+    const { ok, detail } = await ask("/health/cluster", check, { log, timeoutMs });
+    const refusal = maintenance ? 412 : 503;
+    const body = JSON.stringify({ status: statusWord(ok), ...detail });
+    return { code: ok ? 200 : refusal, type: JSON_TYPE, body };
   };
+  return new Map<string, Page>([
+    ...probes.map(([path, check]) => [path, probe(path, check)] as const),
+    ["/health/cluster", cluster],
+    ["/metrics", async () => ok(metrics.contentType, await metrics.expose())],
+  ]);
+}
+
+function ok(type: string, body: string): Answer {
+  return { code: 200, type, body };
+}
+
+/** Throws "io" when the address cannot be bound. */
+function listenOn(
+  server: Server,
+  at: { readonly host: string; readonly port: number; readonly address: string },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onError = (error: unknown): void => {
+    const { message } = toStoreError(error, "io");
+    reject(new StoreError("io", `listen on ${at.address}: ${message}`, { cause: error }));
+  };
+  server.once("error", onError);
+  server.listen({ host: at.host, port: at.port }, () => {
+    server.off("error", onError);
+    resolve();
+  });
+  return promise;
 }
 
 function statusWord(ok: boolean): string {

@@ -1,10 +1,11 @@
 // A real gateway on a real port, over metadata and bodies in memory: what the gateway does alone is
 // tested with real HTTP, and failures of the rest are played by the doubles.
 
-import { type S3Settings, s3Settings } from "../../../services/gateway/config.ts";
+import type { S3Settings } from "../../../services/gateway/config.ts";
 import type { Credential, MetadataAccess } from "../../../services/gateway/dependencies.ts";
 import { type RunningGateway, startGateway } from "../../../services/gateway/server.ts";
 import { BucketDirectory } from "../../../services/lib/clients/bucket-directory.ts";
+import { KmsDirectory } from "../../../services/lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../../../services/lib/clients/metadata-client.ts";
 import { createClock } from "../../../services/lib/host/clock.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
@@ -12,6 +13,7 @@ import type { Log, LogFields } from "../../../services/lib/ports/log.ts";
 import type { Labels, Metrics } from "../../../services/lib/ports/metrics.ts";
 import { MemoryBodies } from "./memory-bodies.ts";
 import { MemoryMetadata } from "./memory-metadata.ts";
+import { s3Settings } from "./s3-settings.ts";
 
 export interface LogLine {
   readonly level: string;
@@ -162,12 +164,17 @@ export async function startMemoryGateway(
   return { ...(await startGatewayOver(metadata, changes)), metadata };
 }
 
+/** Seals the keys of encrypted objects, unless a test takes it away. */
+const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
+
 /** A gateway over that metadata, and bodies in memory. */
 export async function startGatewayOver(
   metadata: MetadataAccess,
   changes: Partial<S3Settings> = {},
+  options: { readonly clusterKey: Uint8Array | undefined } = { clusterKey: CLUSTER_KEY },
 ): Promise<Omit<MemoryGateway, "metadata">> {
   const clock = createClock();
+  const random = createRandom();
   const bodies = new MemoryBodies();
   const log = new MemoryLog();
   const metrics = new MemoryMetrics();
@@ -180,6 +187,7 @@ export async function startGatewayOver(
       metadata,
       // The directory only asks questions of its client.
       buckets: new BucketDirectory(metadata as unknown as MetadataClient, clock),
+      kms: new KmsDirectory({ metadata, clock, random }, options.clusterKey),
       cluster: { defaultPolicy: () => "standard" },
       writer: bodies,
       reader: bodies,
@@ -187,7 +195,7 @@ export async function startGatewayOver(
         find: async (accessKeyId) => users.find((user) => user.accessKeyId === accessKeyId),
       },
       clock,
-      random: createRandom(),
+      random,
       log,
       metrics,
       isReady: () => state.ready,

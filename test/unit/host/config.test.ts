@@ -4,15 +4,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { isStoreError } from "../../../services/lib/base/errors.ts";
+import type { TSchema } from "../../../services/lib/base/settings-schema.ts";
 import { loadConfig } from "../../../services/lib/host/config.ts";
 import { variableName } from "../../../services/lib/host/config-environment.ts";
 
 const root = mkdtempSync(join(tmpdir(), "dolium-config-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-const schema = Type.Object({
+const built = Type.Object({
   region: Type.String({ default: "us-east-1", minLength: 1 }),
   lifecycle: Type.Object({
     daySeconds: Type.Integer({ default: 86_400, minimum: 1 }),
@@ -29,6 +30,8 @@ const schema = Type.Object({
   node: Type.Object({ id: Type.String() }),
   backup: Type.Optional(Type.Object({ path: Type.String(), keep: Type.Integer({ default: 7 }) })),
 });
+/** The keywords are JSON Schema's, whoever writes them down. */
+const schema: TSchema<Static<typeof built>> = built;
 
 function file(name: string, content: unknown): string {
   const path = join(root, name);
