@@ -3,10 +3,22 @@
 // a character).
 import type { HeaderField } from "../lib/s3/headers.ts";
 
+/** What work that took long came to; failures are told too, since the status is out by then. */
+export type LateDocument =
+  | { readonly kind: "done"; readonly text: string }
+  | { readonly kind: "failed"; readonly thrown: unknown };
+
 export type AnswerBody =
   | { readonly kind: "empty" }
   | { readonly kind: "xml"; readonly text: string }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** A document that is not known yet; white space is sent every so often until it is. */
+  | {
+      readonly kind: "late-xml";
+      /** Never rejects. */
+      readonly document: Promise<LateDocument>;
+      readonly everyMs: number;
+    }
   /** Exactly `size` bytes; `source` is not touched for HEAD. */
   | {
       readonly kind: "stream";

@@ -223,8 +223,17 @@ export class Exchange {
         onSent: (bytes) => {
           this.#sentBytes += bytes;
         },
+        lateError: (thrown) => this.#lateError(thrown),
       },
     );
+  }
+
+  /** The document of work that failed after its head was out. */
+  #lateError(thrown: unknown): string {
+    const error = toS3Error(thrown);
+    this.#failure = { error, thrown };
+    const resource = this.#request?.target.rawPath ?? "";
+    return s3ErrorDocument(error, { resource, ...this.#ids });
   }
 
   #noteBrokenAnswer(error: unknown, isDisconnected: boolean): void {

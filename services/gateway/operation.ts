@@ -1,6 +1,7 @@
 // A row of the operation table: what an S3 action matches, needs and does. The router, the
 // authorization, the metrics label, the body limit and the list of supported actions come from it.
 import { present } from "../lib/base/assert.ts";
+import type { Semaphore } from "../lib/base/bounded.ts";
 import { utf8 } from "../lib/base/bytes.ts";
 import type { BucketRecord } from "../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Log } from "../lib/ports/log.ts";
@@ -82,6 +83,8 @@ export interface Gateway {
   readonly checksums: ChecksumFactory;
   readonly authorizer: Authorizer;
   readonly bucketSettings: BucketSettings;
+  /** Held while a multipart upload is completed. */
+  readonly completions: Semaphore;
 }
 
 export interface ServiceContext {

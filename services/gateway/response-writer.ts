@@ -8,10 +8,13 @@ import { StoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { HeaderField } from "../lib/s3/headers.ts";
 import { formatHttpDate } from "../lib/s3/http-date.ts";
+import { withoutDeclaration, XML_DECLARATION } from "../lib/s3/xml-writer.ts";
 import type { Answer, AnswerBody } from "./answer.ts";
+import { settledWithin } from "./data/late-answer.ts";
 
 /** A client must take this many bytes within the idle time. */
 const PIECE_BYTES = 64 * 1024;
+const WHITE_SPACE = Buffer.from(" ");
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
 export const SERVER_NAME = "Dolium";
 
@@ -32,6 +35,8 @@ export interface WriteOptions {
   readonly onHead: () => void;
   /** Runs when the answer is out, before the connection may be closed. */
   readonly beforeEnd: () => Promise<void>;
+  /** The error document for work that failed after the head was out. */
+  readonly lateError: (thrown: unknown) => string;
   /** Told the number of body bytes after each piece. */
   readonly onSent: (bytes: number) => void;
 }
@@ -85,15 +90,19 @@ function headerLines(answer: Answer, options: WriteOptions): string[] {
     ["Server", SERVER_NAME],
     ...answer.headers,
   ];
+  const { kind } = answer.body;
+  if (kind === "xml" || kind === "late-xml") fields.push(["Content-Type", "application/xml"]);
   const length = bodyLength(answer.body);
-  if (answer.body.kind === "xml") fields.push(["Content-Type", "application/xml"]);
-  const statesLength = answer.body.kind !== "xml" || !options.isHead;
-  if (statesLength && !NO_BODY.has(answer.status)) fields.push(["Content-Length", String(length)]);
+  const statesLength = kind !== "xml" || !options.isHead;
+  if (length !== undefined && statesLength && !NO_BODY.has(answer.status)) {
+    fields.push(["Content-Length", String(length)]);
+  }
   if (close) fields.push(["Connection", "close"]);
   return fields.flat();
 }
 
-function bodyLength(body: AnswerBody): number {
+/** Undefined when nobody knows yet. */
+function bodyLength(body: AnswerBody): number | undefined {
   switch (body.kind) {
     case "empty":
       return 0;
@@ -103,6 +112,8 @@ function bodyLength(body: AnswerBody): number {
       return body.bytes.byteLength;
     case "stream":
       return body.size;
+    case "late-xml":
+      return undefined;
   }
 }
 
@@ -110,7 +121,24 @@ async function writeWhole({ status, body }: Answer, options: WriteOptions): Prom
   const hasBody = !options.isHead && !NO_BODY.has(status);
   if (hasBody && body.kind === "xml") return writeView(Buffer.from(body.text), options);
   if (hasBody && body.kind === "bytes") return writeView(body.bytes, options);
+  if (hasBody && body.kind === "late-xml") return writeLate(body, options);
   options.response.flushHeaders();
+}
+
+/** The declaration, white space while the work goes on, and then the rest of the document. */
+async function writeLate(
+  { document, everyMs }: Extract<AnswerBody, { kind: "late-xml" }>,
+  options: WriteOptions,
+): Promise<void> {
+  await writeView(Buffer.from(XML_DECLARATION), options);
+  for (;;) {
+    const late = await settledWithin(options.clock, everyMs, document);
+    if (late !== undefined) {
+      const text = late.kind === "done" ? late.text : options.lateError(late.thrown);
+      return writeView(Buffer.from(withoutDeclaration(text)), options);
+    }
+    await writeView(WHITE_SPACE, options);
+  }
 }
 
 async function writeStream(

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import fastify, { type FastifyInstance } from "fastify";
+import { Semaphore } from "../lib/base/bounded.ts";
 import { toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { parseServiceName } from "../lib/s3/addressing.ts";
@@ -24,6 +25,9 @@ import { RequestMetrics } from "./plugins/request-metrics.ts";
 import { SupportedPage } from "./plugins/supported-page.ts";
 import type { AddressSettings } from "./request.ts";
 import { Router } from "./router.ts";
+
+/** Multipart uploads that wait to be completed; past it a request is answered SlowDown. */
+const COMPLETIONS_WAITING_MAX = 1000;
 
 export interface GatewayOptions {
   readonly dependencies: GatewayDependencies;
@@ -52,6 +56,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     checksums: await loadChecksums(),
     authorizer: options.authorizer ?? new OwnerAuthorizer(),
     bucketSettings: new BucketSettings(),
+    completions: new Semaphore(settings.completionsMax, COMPLETIONS_WAITING_MAX),
   };
   const accessLogging = new AccessLogging(gateway, new AccessLogQueue(dependencies));
   const authentication = new Authentication(dependencies.credentials, settings);

@@ -41,9 +41,12 @@ export function storedVersionIdText(version: Version): string {
 
 /** The id that answers about a stored version show; undefined in a bucket without versioning. */
 export function shownVersionId(bucket: BucketRecord, version: Version): string | undefined {
-  const isVersioned =
-    bucket.versioning === Versioning.ENABLED || bucket.versioning === Versioning.SUSPENDED;
-  return isVersioned || !version.nullVersion ? storedVersionIdText(version) : undefined;
+  return isVersioned(bucket) || !version.nullVersion ? storedVersionIdText(version) : undefined;
+}
+
+/** Versioning is on, or was. */
+export function isVersioned({ versioning }: BucketRecord): boolean {
+  return versioning === Versioning.ENABLED || versioning === Versioning.SUSPENDED;
 }
 
 /** x-amz-version-id, or nothing. */
