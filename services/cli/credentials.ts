@@ -3,7 +3,10 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { isStoreError } from "../lib/base/errors.ts";
+import { parseClusterKey } from "../lib/seal/cluster-key.ts";
 import { UsageError } from "./command-line.ts";
+import type { Config } from "./config-schema.ts";
 
 export interface RootCredentials {
   readonly accessKeyId: string;
@@ -18,6 +21,8 @@ const PASSWORD_CHARACTERS_MIN = 8;
 const USER_CHARACTERS_MIN = 3;
 const CREDENTIALS_FILE = "root-credentials.json";
 const SECRET_FILE = "cluster-secret";
+const CLUSTER_KEY_FILE = "cluster-key";
+const CLUSTER_KEY_BYTES = 32;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** Root keys of a process that keeps none itself: they must be in the environment. */
@@ -45,7 +50,12 @@ export function rootCredentials(environment: Environment, dataDir: string): Root
 }
 
 /** Files that every directory of a single server keeps a copy of. */
-export const SHARED_FILES: readonly string[] = [CREDENTIALS_FILE, SECRET_FILE, "cluster.json"];
+export const SHARED_FILES: readonly string[] = [
+  CREDENTIALS_FILE,
+  SECRET_FILE,
+  CLUSTER_KEY_FILE,
+  "cluster.json",
+];
 
 export function clusterSecretOf(path: string): string {
   return readFileSync(path, "utf8").trim();
@@ -56,6 +66,49 @@ export function clusterSecretFile(dataDir: string): string {
   const path = join(dataDir, SECRET_FILE);
   if (!existsSync(path)) writePrivate(path, randomBytes(32).toString("hex"));
   return path;
+}
+
+/**
+ * Path of the file with the key that seals the keys of encrypted objects; made on first use. Whoever
+ * loses it loses every object that is encrypted with the cluster's own keys.
+ */
+export function clusterKeyFile(dataDir: string): string {
+  const path = join(dataDir, CLUSTER_KEY_FILE);
+  if (!existsSync(path))
+    writePrivate(path, `${randomBytes(CLUSTER_KEY_BYTES).toString("base64")}\n`);
+  return path;
+}
+
+/** The configured cluster key; undefined when there is none. Throws UsageError. */
+export function clusterKeyOf({ encryption }: Config): Uint8Array | undefined {
+  return checkedClusterKey(encryption.clusterKey, "encryption.clusterKey");
+}
+
+/** The configured cluster key, else the one kept in the data directory. Throws UsageError. */
+export function localClusterKey(config: Config, dataDir: string): Uint8Array | undefined {
+  const configured = clusterKeyOf(config);
+  if (configured !== undefined) return configured;
+  const path = clusterKeyFile(dataDir);
+  return checkedClusterKey(readFileSync(path, "utf8"), path);
+}
+
+function checkedClusterKey(text: string, source: string): Uint8Array | undefined {
+  try {
+    return parseClusterKey(text);
+  } catch (error) {
+    if (!isStoreError(error, "invalid")) throw error;
+    throw new UsageError(`${source}: ${error.message}`, { cause: error });
+  }
+}
+
+/** What tells the processes of a local cluster its key; nothing where the operator set one. */
+export function clusterKeyVariables(
+  environment: Environment,
+  dataDir: string,
+): Readonly<Record<string, string>> {
+  const name = "DOLIUM_ENCRYPTION__CLUSTER_KEY";
+  const isSet = [name, `${name}_FILE`].some((variable) => (environment[variable] ?? "") !== "");
+  return isSet ? {} : { [`${name}_FILE`]: clusterKeyFile(dataDir) };
 }
 
 function fromEnvironment(environment: Environment, name: string): string | undefined {

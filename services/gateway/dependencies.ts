@@ -2,6 +2,7 @@
 // ports. Everything is passed in, so that one gateway runs in production, in one process and in a
 // simulation.
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
+import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { Manifest } from "../lib/gen/dolium/record/v1/object_pb.ts";
 import type { Clock } from "../lib/ports/clock.ts";
@@ -15,6 +16,9 @@ export type Buckets = Pick<
   BucketDirectory,
   "get" | "refresh" | "invalidate" | "groupOf" | "groupsOf"
 >;
+
+/** The named keys of the cluster. */
+export type NamedKeys = Pick<KmsDirectory, "isConfigured" | "newest" | "newestOrMade" | "version">;
 
 export interface BodyWriteRequest {
   readonly bucketId: number;
@@ -74,6 +78,7 @@ export interface CredentialStore {
 export interface GatewayDependencies {
   readonly metadata: MetadataAccess;
   readonly buckets: Buckets;
+  readonly kms: NamedKeys;
   readonly cluster: Policies;
   readonly writer: BodyWriting;
   readonly reader: BodyReading;

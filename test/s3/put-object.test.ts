@@ -247,8 +247,8 @@ test("knows storage classes", async () => {
 test("refuses what would be a promise it does not keep", async () => {
   const target = pathOf(bucket, "promise");
   const cases = [
-    ["x-amz-server-side-encryption", "AES256", 501, "NotImplemented"],
-    ["x-amz-server-side-encryption-customer-algorithm", "AES256", 501, "NotImplemented"],
+    ["x-amz-server-side-encryption", "aws:kms:dsse", 501, "NotImplemented"],
+    ["x-amz-server-side-encryption-customer-algorithm", "AES256", 400, "InvalidArgument"],
     ["x-amz-object-lock-mode", "COMPLIANCE", 400, "InvalidArgument"],
     ["x-amz-object-lock-legal-hold", "ON", 400, "InvalidRequest"],
     ["x-amz-acl", "public-read", 400, "AccessControlListNotSupported"],

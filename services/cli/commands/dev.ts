@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { command } from "../command-line.ts";
-import { clusterSecretFile, rootCredentials } from "../credentials.ts";
+import { clusterKeyVariables, clusterSecretFile, rootCredentials } from "../credentials.ts";
 import { type ClusterPlan, preparePlan } from "../dev/cluster-file.ts";
 import { Supervisor } from "../dev/supervisor.ts";
 import { createOutput, type Output } from "../output.ts";
@@ -58,12 +58,18 @@ export const devCommand = command({
         DOLIUM_ROOT_USER: credentials.accessKeyId,
         DOLIUM_ROOT_PASSWORD: credentials.secretAccessKey,
         DOLIUM_CLUSTER__SECRET_FILE: clusterSecretFile(dataDir),
+        ...clusterKeyVariables(process.env, dataDir),
       },
     });
     output.say(`Starting ${plan.processes.length} processes with data in ${dataDir}`);
     const started = supervisor.start().then(() => true);
-    if (await Promise.race([started, stopped.then(() => false)])) {
-      announce(output, plan, { ...credentials, dataDir, processes: supervisor.processes() });
+    try {
+      if (await Promise.race([started, stopped.then(() => false)])) {
+        announce(output, plan, { ...credentials, dataDir, processes: supervisor.processes() });
+      }
+    } catch (error) {
+      await supervisor.stop();
+      throw error;
     }
     const signal = await stopped;
     output.say(`${signal}: stopping`);

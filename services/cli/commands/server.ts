@@ -24,6 +24,7 @@ import type { Config } from "../config-schema.ts";
 import {
   clusterSecretFile,
   clusterSecretOf,
+  localClusterKey,
   type RootCredentials,
   rootCredentials,
   SHARED_FILES,
@@ -74,6 +75,7 @@ export const serverCommand = command({
     const root = rootCredentials(process.env, first);
     const clusterSecret = clusterSecretOf(clusterSecretFile(first));
     const config = readConfig(options.config);
+    const clusterKey = localClusterKey(config, first);
     const log = createLog({ level: config.log.level, fields: { service: "server" } });
     const life = installProcessLife({ log });
     const stopped = Promise.withResolvers<number>();
@@ -91,7 +93,7 @@ export const serverCommand = command({
       life,
     };
     const port = options["s3-port"] ?? Number(process.env.DOLIUM_S3_PORT ?? S3_PORT);
-    const clients = await startParts(embedded, { root, port });
+    const clients = await startParts(embedded, { root, port, clusterKey });
     shareFiles(directories);
     announce(output, embedded, { root, port, clients });
     return stopped.promise;
@@ -137,7 +139,11 @@ function shareFiles(directories: readonly string[]): void {
 
 async function startParts(
   embedded: Embedded,
-  how: { readonly root: RootCredentials; readonly port: number },
+  how: {
+    readonly root: RootCredentials;
+    readonly port: number;
+    readonly clusterKey: Uint8Array | undefined;
+  },
 ): Promise<Clients> {
   const { life, ports, network, directories, config } = embedded;
   const ops = createOpsServer({
@@ -167,7 +173,7 @@ async function startParts(
   });
   life.onStop("storage", () => node.stop());
   life.onStop("storage calls", () => server.close(1000));
-  const keeper = composeKeeper({ name: "keeper", ports, clients, config: config.keeper });
+  const keeper = composeKeeper({ name: "keeper", ports, clients, config });
   life.onStop("keeper", () => keeper.close());
   const probe = ports.random.bytes(16);
   while (placeable(clients.view, probe) !== undefined) {
@@ -180,6 +186,7 @@ async function startParts(
     clients,
     settings: { ...config.s3, port: how.port },
     root: how.root,
+    clusterKey: how.clusterKey,
   });
   life.onStop("gateway", () => gateway.close());
   await ops.listen(`${config.ops.address}:0`);

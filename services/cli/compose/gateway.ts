@@ -3,6 +3,7 @@ import type { S3Settings } from "../../gateway/config.ts";
 import type { Credential, CredentialStore } from "../../gateway/dependencies.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
+import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
@@ -14,6 +15,8 @@ export interface GatewayParts {
   readonly clients: Clients;
   readonly settings: S3Settings;
   readonly root: RootCredentials;
+  /** Seals the keys of encrypted objects; undefined: only clients' own keys. */
+  readonly clusterKey: Uint8Array | undefined;
 }
 
 export async function composeGateway(parts: GatewayParts): Promise<RunningGateway> {
@@ -24,6 +27,7 @@ export async function composeGateway(parts: GatewayParts): Promise<RunningGatewa
     dependencies: {
       metadata: clients.metadata,
       buckets: clients.buckets,
+      kms: new KmsDirectory({ ...ports, metadata: clients.metadata }, parts.clusterKey),
       cluster: clients.view,
       writer: clients.writer,
       reader: clients.reader,

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { placeable } from "../commands/can-place.ts";
 import { composeGateway } from "../compose/gateway.ts";
-import { requiredRootCredentials } from "../credentials.ts";
+import { clusterKeyOf, requiredRootCredentials } from "../credentials.ts";
 import type { Frame, Running } from "./frame.ts";
 
 export async function start(frame: Frame): Promise<Running> {
@@ -15,6 +15,7 @@ export async function start(frame: Frame): Promise<Running> {
     clients,
     settings: frame.config.s3,
     root,
+    clusterKey: clusterKeyOf(frame.config),
   });
   frame.life.onStop("gateway", () => gateway.close());
   const probe = randomBytes(16);

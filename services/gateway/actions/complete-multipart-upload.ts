@@ -3,6 +3,7 @@
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
+import type { CompleteUploadReply } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { CompletedUpload, Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import {
   checkChecksum,
@@ -15,13 +16,16 @@ import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { parseDecimal } from "../../lib/s3/integers.ts";
 import { completeMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
 import { uriEncode } from "../../lib/s3/uri-encoding.ts";
-import { parseCompleteMultipartUpload } from "../../lib/s3/xml-requests.ts";
+import { type CompletedPart, parseCompleteMultipartUpload } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { fromRecord, toRecord, typeOf } from "../data/checksum-records.ts";
+import { answerWithin, holding } from "../data/late-answer.ts";
 import { executeAt } from "../data/name-space.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { checkCompletionKey } from "../data/sealing.ts";
+import { completedEncryptionFields } from "../data/sealing-fields.ts";
 import { assembleParts, type CompletedBody, digestOfRequest } from "../data/upload-completion.ts";
-import { askUpload, noSuchUpload, requestedUploadId, uploadIdText } from "../data/uploads.ts";
+import { askParts, noSuchUpload, requestedUploadId, uploadIdText } from "../data/uploads.ts";
+import { isVersioned, versionIdFields, versionIdText } from "../data/version-id.ts";
 import { type CommandCondition, commandCondition } from "../data/write-condition.ts";
 import type { ObjectContext, ObjectOperation } from "../operation.ts";
 
@@ -53,24 +57,46 @@ export const completeMultipartUpload: ObjectOperation = {
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { headers } = context.request;
-  refuseUnkeptHeaders(headers);
+  const { request, gateway } = context;
+  const { headers } = request;
   const uploadId = requestedUploadId(context);
-  const named = parseCompleteMultipartUpload(context.document, { lenient: false });
+  const lenient = gateway.settings.lenient.partsWithoutEtag;
+  const named = parseCompleteMultipartUpload(context.document, { lenient });
   const condition = commandCondition(parseWriteCondition(headers));
+  const everyMs = gateway.settings.completeKeepAliveMs;
+  return answerWithin(gateway.dependencies.clock, everyMs, () =>
+    holding(gateway.completions, context.signal, () =>
+      complete(context, { uploadId, named, condition }),
+    ),
+  );
+}
+
+interface Completing {
+  readonly uploadId: Uint8Array;
+  readonly named: readonly CompletedPart[];
+  readonly condition: CommandCondition;
+}
+
+async function complete(
+  context: ObjectContext,
+  { uploadId, named, condition }: Completing,
+): Promise<Answer> {
   const partsDigest = digestOfRequest(named);
   const partNumbers = named.map(({ partNumber }) => partNumber);
-  const { upload, parts, completed } = await askUpload(context, uploadId, partNumbers);
+  const { upload, parts, completed } = await askParts(context, uploadId, partNumbers);
   if (completed !== undefined && equalBytes(completed.partsDigest, partsDigest)) {
     return repeatedAnswer(context, completed);
   }
   if (upload === undefined) throw noSuchUpload(uploadIdText(uploadId));
+  checkCompletionKey(context, upload);
   const { checksums } = context.gateway;
   const body = assembleParts(upload, { named, stored: parts }, checksums);
   checkClaims(context, upload, body);
-  const earlier = await commit(context, { upload, body, condition, partsDigest });
+  const { earlier, versionId } = await commit(context, { upload, body, condition, partsDigest });
   if (earlier !== undefined) return repeatedAnswer(context, earlier);
-  return answer(context, body.etag, body.checksums);
+  const made = answer(context, { ...body, versionId: versionIdText(versionId) });
+  const fields = completedEncryptionFields(context, upload.encryption);
+  return { ...made, headers: [...made.headers, ...fields] };
 }
 
 /** What the request says about the whole object must be so. */
@@ -112,11 +138,11 @@ interface Completion {
   readonly partsDigest: Uint8Array;
 }
 
-/** Commits; the earlier completion when another request with the same parts was first. */
+/** Commits; the reply has the earlier completion when the same parts were completed before. */
 async function commit(
   context: ObjectContext,
   { upload, body, condition, partsDigest }: Completion,
-): Promise<CompletedUpload | undefined> {
+): Promise<CompleteUploadReply> {
   const { bucket, key } = context;
   const { uploadId } = upload;
   const place = { bucket, key, condition: condition.header };
@@ -155,22 +181,29 @@ async function commit(
   if (reply.kind.case !== "completeUpload") {
     throw new StoreError("internal", "a completion was answered by another reply");
   }
-  return reply.kind.value.earlier;
+  return reply.kind.value;
 }
 
 function repeatedAnswer(context: ObjectContext, completed: CompletedUpload): Answer {
-  return answer(context, completed.etag, completed.checksums.map(fromRecord));
+  const { etag, checksums, versionId } = completed;
+  return answer(context, {
+    etag,
+    checksums: checksums.map(fromRecord),
+    versionId: isVersioned(context.bucket) ? versionIdText(versionId) : undefined,
+  });
 }
 
-function answer(
-  context: ObjectContext,
-  etag: string,
-  checksums: readonly StoredChecksum[],
-): Answer {
+interface Told {
+  readonly etag: string;
+  readonly checksums: readonly StoredChecksum[];
+  readonly versionId: string | undefined;
+}
+
+function answer(context: ObjectContext, { etag, checksums, versionId }: Told): Answer {
   const location = locationOf(context);
   const { bucket, keyText: key } = context;
   const result = { location, bucket: bucket.name, key, etag, checksums };
-  return xmlAnswer(completeMultipartUploadDocument(result));
+  return xmlAnswer(completeMultipartUploadDocument(result), versionIdFields(versionId));
 }
 
 /** URL of the object under the host that the client used. */

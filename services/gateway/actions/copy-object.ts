@@ -5,6 +5,7 @@ import { equalBytes } from "../../lib/base/bytes.ts";
 import { parseCopyChecksumAlgorithm } from "../../lib/s3/checksum-headers.ts";
 import type { ChecksumAlgorithm } from "../../lib/s3/checksums.ts";
 import { parseWriteCondition } from "../../lib/s3/conditions.ts";
+import { asksForEncryption } from "../../lib/s3/encryption-headers.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { md5Etag } from "../../lib/s3/etag.ts";
 import { copyObjectDocument } from "../../lib/s3/object-documents.ts";
@@ -21,7 +22,8 @@ import { type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
 import { headersOfWrite, type ObjectHeadersInit, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { entityDigest, sealingOfWrite } from "../data/sealing.ts";
+import { writtenEncryptionFields } from "../data/sealing-fields.ts";
 import { shownVersionId, versionIdFields } from "../data/version-id.ts";
 import { commandCondition } from "../data/write-condition.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
@@ -44,7 +46,6 @@ export const copyObject: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key } = context;
   const { headers } = request;
-  refuseUnkeptHeaders(headers);
   const directive = directiveOf(context);
   const tagging = parseTaggingDirective(headers);
   const storageClass = storageClassOf(gateway, headers);
@@ -52,6 +53,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   const ownBeside = await besideOfWrite(context, headers);
   const condition = commandCondition(parseWriteCondition(headers));
   const wanted = parseCopyChecksumAlgorithm(headers);
+  const sealing = await sealingOfWrite(context, headers);
   const source = await openCopySource(context, undefined);
   if (directive === "COPY") refuseSelfCopy(context, source, ownHeaders);
   const algorithm = wanted ?? sourceAlgorithm(source);
@@ -67,8 +69,9 @@ async function run(context: ObjectContext): Promise<Answer> {
     storageClass,
     source: bytes.stream(),
     inlineBytesMax: gateway.settings.inlineBytes,
+    sealing,
   });
-  const etag = md5Etag(bytes.digest("MD5"));
+  const etag = md5Etag(entityDigest(context, sealing, bytes.digest("MD5")));
   const checksums = algorithm === undefined ? [] : [fullObject(algorithm, bytes.digest(algorithm))];
   const version = {
     size,
@@ -88,6 +91,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }), [
     ...sourceVersionFields(source),
     ...versionIdFields(versionId),
+    ...writtenEncryptionFields(context, sealing?.encryption),
   ]);
 }
 
@@ -112,9 +116,11 @@ function refuseSelfCopy(
     headers.has("x-amz-storage-class") && storageClass !== found.version.storageClass;
   const changesRedirect = (ownHeaders.websiteRedirectLocation ?? "") !== "";
   const changesChecksum = headers.has("x-amz-checksum-algorithm");
+  const changesSeal = asksForEncryption(headers);
   // An old version becomes the current one by being copied over it.
   const restores = namesVersion && shownVersionId(place.bucket, found.version) !== undefined;
-  if (!isSelf || changesClass || changesRedirect || changesChecksum || restores) return;
+  if (!isSelf || changesClass || changesRedirect || changesChecksum || changesSeal) return;
+  if (restores) return;
   throw new S3Error(
     "InvalidRequest",
     "This copy request is illegal because it is trying to copy an object to itself without " +

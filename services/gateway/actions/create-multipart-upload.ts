@@ -9,7 +9,8 @@ import { algorithmRecord, typeRecord } from "../data/checksum-records.ts";
 import { executeAt } from "../data/name-space.ts";
 import { besideOfWrite } from "../data/object-beside.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { sealingOfWrite } from "../data/sealing.ts";
+import { writtenEncryptionFields } from "../data/sealing-fields.ts";
 import { uploadIdText } from "../data/uploads.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 
@@ -24,9 +25,11 @@ export const createMultipartUpload: ObjectOperation = {
     "AccessControlListNotSupported",
     "BadRequest",
     "InvalidArgument",
+    "InvalidEncryptionAlgorithmError",
     "InvalidRequest",
     "InvalidStorageClass",
     "InvalidTag",
+    "KMS.NotFoundException",
     "MetadataTooLarge",
     "NoSuchBucket",
     "NotImplemented",
@@ -40,9 +43,9 @@ export const createMultipartUpload: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key, keyText } = context;
   const { headers } = request;
-  refuseUnkeptHeaders(headers);
   const checksum = parseMultipartChecksum(headers);
   const beside = await besideOfWrite(context, headers);
+  const encryption = (await sealingOfWrite(context, headers))?.encryption;
   const { clock, random } = gateway.dependencies;
   const nowMs = clock.wallMs();
   const uploadId = newManifestId(nowMs, random);
@@ -61,6 +64,7 @@ async function run(context: ObjectContext): Promise<Answer> {
           headers: headersOfWrite(gateway, headers),
           storageClass: storageClassOf(gateway, headers),
           ...beside,
+          ...(encryption === undefined ? {} : { encryption }),
           checksumAlgorithm: algorithmRecord(checksum?.algorithm),
           checksumType: typeRecord(checksum?.type),
         },
@@ -74,6 +78,7 @@ async function run(context: ObjectContext): Promise<Answer> {
           ["x-amz-checksum-algorithm", checksum.algorithm],
           ["x-amz-checksum-type", checksum.type],
         ];
+  fields.push(...writtenEncryptionFields(context, encryption));
   const result = { bucket: bucket.name, key: keyText, uploadId: uploadIdText(uploadId) };
   return xmlAnswer(initiateMultipartUploadDocument(result), fields);
 }

@@ -2,11 +2,11 @@
 // deletes that version for good. Deleting what is not there succeeds, unless a condition was set.
 import { present } from "../../lib/base/assert.ts";
 import { parseDeleteConditions } from "../../lib/s3/conditions.ts";
+import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
 import { deleteTargets } from "../data/object-delete.ts";
 import { bypassesGovernance } from "../data/object-lock.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
 import {
   CURRENT_VERSION,
   requestedVersionId,
@@ -40,7 +40,7 @@ export const deleteObject: ObjectOperation = {
 
 async function run(context: ObjectContext): Promise<Answer> {
   const { headers, receivedMs } = context.request;
-  refuseUnkeptHeaders(headers);
+  refuseManagedEncryption(headers);
   const versionId = requestedVersionId(context);
   const bypassGovernance = bypassesGovernance(context);
   const { condition, header } = deleteCondition(parseDeleteConditions(headers, receivedMs));

@@ -8,6 +8,7 @@ import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import type { DeleteObjectsReply_Result } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { checkKey } from "../../lib/s3/addressing.ts";
 import { parseChecksumHeaders } from "../../lib/s3/checksum-headers.ts";
+import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { parseHttpDate, parseIsoDate } from "../../lib/s3/http-date.ts";
 import {
@@ -19,7 +20,6 @@ import { type DeleteEntry, parseDelete } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { type DeleteTarget, deleteTargets } from "../data/object-delete.ts";
 import { bypassesGovernance } from "../data/object-lock.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
 import { parseVersionId, versionIdText } from "../data/version-id.ts";
 import { deleteCondition } from "../data/write-condition.ts";
 import { checkOutcome, toS3Error } from "../error-mapper.ts";
@@ -49,7 +49,7 @@ type Outcome = DeletedObject | DeleteFailure;
 
 async function run(context: BucketContext): Promise<Answer> {
   const { headers, receivedMs } = context.request;
-  refuseUnkeptHeaders(headers);
+  refuseManagedEncryption(headers);
   requireDigest(context);
   const bypassGovernance = bypassesGovernance(context);
   const { entries, quiet } = parseDelete(context.document);

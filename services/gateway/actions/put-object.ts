@@ -11,7 +11,8 @@ import { besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { entityDigest, sealingOfWrite } from "../data/sealing.ts";
+import { writtenEncryptionFields } from "../data/sealing-fields.ts";
 import { VerifiedBody } from "../data/verified-body.ts";
 import { versionIdFields } from "../data/version-id.ts";
 import { commandCondition } from "../data/write-condition.ts";
@@ -32,14 +33,17 @@ export const putObject: ObjectOperation = {
     "IncompleteBody",
     "InvalidArgument",
     "InvalidDigest",
+    "InvalidEncryptionAlgorithmError",
     "InvalidRequest",
     "InvalidStorageClass",
     "InvalidTag",
+    "KMS.NotFoundException",
     "KeyTooLongError",
     "MetadataTooLarge",
     "MissingContentLength",
     "NoSuchBucket",
     "NoSuchKey",
+    "NotImplemented",
     "PreconditionFailed",
     "UnresolvableGrantByEmailAddress",
     "XAmzContentSHA256Mismatch",
@@ -52,7 +56,6 @@ export const putObject: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key } = context;
   const { headers } = request;
-  refuseUnkeptHeaders(headers);
   const storageClass = storageClassOf(gateway, headers);
   const stored = headersOfWrite(gateway, headers);
   const beside = await besideOfWrite(context, headers);
@@ -68,6 +71,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     alsoCompute: ["MD5"],
   });
   if (beside.lock !== undefined) requireDigest(body);
+  const sealing = await sealingOfWrite(context, headers);
   const size = present(body.size, "size of the body");
   const written = await writeBody(context, {
     bucket,
@@ -76,9 +80,10 @@ async function run(context: ObjectContext): Promise<Answer> {
     storageClass,
     source: body.stream(),
     inlineBytesMax: gateway.settings.inlineBytes,
+    sealing,
   });
   assert(body.isVerified, "PutObject: the body was not verified before its commit");
-  const etag = md5Etag(body.digest("MD5"));
+  const etag = md5Etag(entityDigest(context, sealing, body.digest("MD5")));
   const stated = body.statedChecksum();
   const checksums = stated === undefined ? [] : [fullObject(stated.algorithm, stated.digest)];
   const version = { size, etag, headers: stored, checksums, storageClass, beside };
@@ -88,6 +93,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     ["ETag", quoteEtag(etag)],
     ...checksumFields(checksums),
     ...versionIdFields(versionId),
+    ...writtenEncryptionFields(context, sealing?.encryption),
   ]);
 }
 

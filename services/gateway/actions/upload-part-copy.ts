@@ -8,7 +8,8 @@ import { type Answer, xmlAnswer } from "../answer.ts";
 import { fullObject } from "../data/checksum-records.ts";
 import { CopiedBytes, openCopySource, sourceVersionFields } from "../data/copy-source.ts";
 import { writeBody } from "../data/object-writer.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { entityDigest, sealingOfPart } from "../data/sealing.ts";
+import { encryptionFields } from "../data/sealing-fields.ts";
 import { commitPart, openUpload, partAlgorithm, requestedUploadId } from "../data/uploads.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 import { getObject } from "./get-object.ts";
@@ -30,12 +31,12 @@ export const uploadPartCopy: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key } = context;
   const { headers, target } = request;
-  refuseUnkeptHeaders(headers);
   const partNumber = parsePartNumber(target.query.get("partNumber") ?? "");
   const uploadId = requestedUploadId(context);
   const rangeHeader = headers.get("x-amz-copy-source-range");
   const range = rangeHeader === undefined ? undefined : parseCopySourceRange(rangeHeader);
   const upload = await openUpload(context, uploadId);
+  const sealing = await sealingOfPart(context, upload);
   const source = await openCopySource(context, range);
   const algorithm = partAlgorithm(upload, undefined);
   const bytes = new CopiedBytes(context, source, {
@@ -50,13 +51,17 @@ async function run(context: ObjectContext): Promise<Answer> {
     storageClass: upload.storageClass,
     source: bytes.stream(),
     inlineBytesMax: -1,
+    sealing,
   });
   assert(written.kind === "manifest", "UploadPartCopy: a part is never inline");
-  const md5 = bytes.digest("MD5");
+  const md5 = entityDigest(context, sealing, bytes.digest("MD5"));
   const checksums = algorithm === undefined ? [] : [fullObject(algorithm, bytes.digest(algorithm))];
-  const { manifest } = written;
-  const part = { uploadId, partNumber, size, md5, checksums, manifest };
+  const { manifest, seal } = written;
+  const part = { uploadId, partNumber, size, md5, checksums, manifest, seal };
   const { modifiedMs } = await commitPart(context, part);
   const result = { lastModifiedMs: modifiedMs, etag: md5Etag(md5), checksums };
-  return xmlAnswer(copyPartDocument(result), sourceVersionFields(source));
+  return xmlAnswer(copyPartDocument(result), [
+    ...sourceVersionFields(source),
+    ...encryptionFields(context, sealing?.encryption),
+  ]);
 }

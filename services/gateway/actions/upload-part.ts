@@ -8,7 +8,8 @@ import { parsePartNumber } from "../../lib/s3/xml-requests.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
 import { checksumFields, fullObject } from "../data/checksum-records.ts";
 import { writeBody } from "../data/object-writer.ts";
-import { refuseUnkeptHeaders } from "../data/refused-headers.ts";
+import { entityDigest, sealingOfPart } from "../data/sealing.ts";
+import { encryptionFields } from "../data/sealing-fields.ts";
 import { commitPart, openUpload, partAlgorithm, requestedUploadId } from "../data/uploads.ts";
 import { VerifiedBody } from "../data/verified-body.ts";
 import type { ObjectContext, ObjectOperation } from "../operation.ts";
@@ -26,6 +27,7 @@ export const uploadPart: ObjectOperation = {
     "IncompleteBody",
     "InvalidArgument",
     "InvalidDigest",
+    "InvalidEncryptionAlgorithmError",
     "InvalidRequest",
     "MissingContentLength",
     "NoSuchBucket",
@@ -40,12 +42,12 @@ export const uploadPart: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key } = context;
   const { headers, target } = request;
-  refuseUnkeptHeaders(headers);
   const partNumber = parsePartNumber(target.query.get("partNumber") ?? "");
   const uploadId = requestedUploadId(context);
   const stated = parseChecksumHeaders(headers)?.algorithm;
   const upload = await openUpload(context, uploadId);
   const algorithm = partAlgorithm(upload, stated);
+  const sealing = await sealingOfPart(context, upload);
   const body = new VerifiedBody({
     body: context.body,
     headers,
@@ -64,15 +66,17 @@ async function run(context: ObjectContext): Promise<Answer> {
     storageClass: upload.storageClass,
     source: body.stream(),
     inlineBytesMax: -1,
+    sealing,
   });
   assert(body.isVerified, "UploadPart: the body was not verified before its commit");
   assert(written.kind === "manifest", "UploadPart: a part is never inline");
-  const md5 = body.digest("MD5");
+  const md5 = entityDigest(context, sealing, body.digest("MD5"));
   const checksums = algorithm === undefined ? [] : [fullObject(algorithm, body.digest(algorithm))];
-  const { manifest } = written;
-  await commitPart(context, { uploadId, partNumber, size, md5, checksums, manifest });
+  const { manifest, seal } = written;
+  await commitPart(context, { uploadId, partNumber, size, md5, checksums, manifest, seal });
   return emptyAnswer(200, [
     ["ETag", quoteEtag(md5Etag(md5))],
     ...checksumFields(checksums).filter(([name]) => name !== "x-amz-checksum-type"),
+    ...encryptionFields(context, sealing?.encryption),
   ]);
 }

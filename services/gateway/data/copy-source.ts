@@ -13,6 +13,7 @@ import { preconditionFailed } from "../error-mapper.ts";
 import type { ServiceContext } from "../operation.ts";
 import { inBucket } from "./bucket-access.ts";
 import { type Extent, findObject, objectBytes, type StoredObject } from "./object-reader.ts";
+import { withClientKey } from "./sealing-read.ts";
 import { CURRENT_VERSION, parseVersionId, shownVersionId, versionIdFields } from "./version-id.ts";
 
 const CONDITIONS = [
@@ -42,7 +43,7 @@ export async function openCopySource(
 ): Promise<OpenCopySource> {
   const { headers, receivedMs } = context.request;
   const source = parseCopySource(headers.get("x-amz-copy-source") ?? "");
-  const found = await findSource(context, source, range);
+  const found = withClientKey(context, await findSource(context, source, range), "source");
   const { version } = found;
   const subject = { etag: version.etag, lastModifiedMs: toSafeNumber(version.modifiedMs) };
   if (evaluateCopy(parseCopyConditions(headers, receivedMs), subject) === "precondition-failed") {

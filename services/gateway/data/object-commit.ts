@@ -66,6 +66,7 @@ export async function commitObject(context: ObjectContext, commit: Commit): Prom
           body.kind === "inline"
             ? { case: "inline", value: body.bytes }
             : { case: "manifestId", value: body.manifest.manifestId },
+        ...body.seal,
       },
       ...(body.kind === "manifest" ? { manifest: body.manifest } : {}),
       condition: condition.condition,

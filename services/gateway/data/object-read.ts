@@ -3,6 +3,7 @@
 import { present } from "../../lib/base/assert.ts";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import { evaluateRead, parseReadConditions } from "../../lib/s3/conditions.ts";
+import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import {
@@ -20,6 +21,8 @@ import type { ObjectContext } from "../operation.ts";
 import { checksumFields, fromRecord } from "./checksum-records.ts";
 import { type Extent, findObject, type StoredObject } from "./object-reader.ts";
 import { versionFields } from "./object-record.ts";
+import { encryptionFields } from "./sealing-fields.ts";
+import { withClientKey } from "./sealing-read.ts";
 import { deleteMarkerError, missingVersion } from "./version-errors.ts";
 import { requestedVersionId, shownVersionId, versionIdFields } from "./version-id.ts";
 
@@ -38,17 +41,20 @@ export async function readObject(
 ): Promise<Answer> {
   const { request, bucket, key } = context;
   const { headers, target } = request;
+  refuseManagedEncryption(headers);
   const overrides = collectResponseOverrides(target.query, true);
   const versionId = requestedVersionId(context);
   const extent = requestedExtent(context);
   // The parts are needed to tell where one begins; the bodies only to stream them.
   const withBody = options.withBody || extent.kind === "part";
-  const found = await findObject(context, { bucket, key, versionId, extent, withBody });
-  if (found === undefined) throw missingVersion(context);
-  const { version } = found;
+  const stored = await findObject(context, { bucket, key, versionId, extent, withBody });
+  if (stored === undefined) throw missingVersion(context);
+  const { version } = stored;
   if (version.deleteMarker) throw deleteMarkerError(context, version);
+  const found = withClientKey(context, stored, "target");
   const fields = [
     ...versionFields(version, overrides),
+    ...encryptionFields(context, version.encryption),
     ...versionIdFields(shownVersionId(bucket, version)),
   ];
   const subject = { etag: version.etag, lastModifiedMs: toSafeNumber(version.modifiedMs) };

@@ -9,6 +9,7 @@ import type { Manifest, PartReference, Version } from "../../lib/gen/dolium/reco
 import type { PlacedManifest } from "../dependencies.ts";
 import type { ServiceContext } from "../operation.ts";
 import { type Place, queryAt } from "./name-space.ts";
+import { sealedObjectBytes } from "./sealing-read.ts";
 
 /** GetManifest is asked for this many at once. */
 const MANIFESTS_PER_QUERY = 100;
@@ -41,6 +42,8 @@ export interface StoredObject {
   readonly size: number;
   /** Manifests of the wanted extent, by offset in the object. */
   readonly manifests: readonly PlacedManifest[];
+  /** Opened with the key of the client; managed keys are opened when bytes are read. */
+  readonly dataKey?: Uint8Array;
 }
 
 /** The object, or undefined when there is none. Throws StoreError. */
@@ -183,7 +186,11 @@ export async function* objectBytes(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   assert(first >= 0 && last < found.size, "objectBytes: range outside the object");
   if (last < first) return;
-  const { body } = found.version;
+  const { body, encryption } = found.version;
+  if (encryption !== undefined) {
+    yield* sealedObjectBytes(context, found, { first, last });
+    return;
+  }
   if (body.case === "inline") {
     assert(body.value.byteLength === found.size, "objectBytes: inline bytes of another size");
     yield body.value.subarray(first, last + 1);

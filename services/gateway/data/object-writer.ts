@@ -5,11 +5,25 @@ import { assert } from "../../lib/base/assert.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
+import { sealedSize } from "../../lib/seal/blocks.ts";
+import { BODY_NONCE_BYTES, bodyKey } from "../../lib/seal/key-derivation.ts";
+import { sealBody } from "../../lib/seal/seal-body.ts";
 import type { ServiceContext } from "../operation.ts";
+import type { EncryptionInit, Sealing } from "./sealing.ts";
 
-export type WrittenBody =
+/** What the record of a sealed body must keep, besides its plain size. */
+export interface Seal {
+  readonly encryption: EncryptionInit;
+  readonly bodyNonce: Uint8Array;
+}
+
+export type WrittenBody = (
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
-  | { readonly kind: "manifest"; readonly manifest: Manifest };
+  | { readonly kind: "manifest"; readonly manifest: Manifest }
+) & {
+  /** Undefined: the bytes are stored as they came. */
+  readonly seal: Seal | undefined;
+};
 
 export interface BodyToWrite {
   readonly bucket: BucketRecord;
@@ -20,15 +34,18 @@ export interface BodyToWrite {
   readonly source: AsyncIterable<Uint8Array>;
   /** Largest size that is kept inline; -1 for never. */
   readonly inlineBytesMax: number;
+  /** How the body is sealed; undefined for not at all. */
+  readonly sealing: Sealing | undefined;
 }
 
 /** Throws what the source throws, IncompleteBody when it has another length, and StoreError. */
 export async function writeBody(context: ServiceContext, body: BodyToWrite): Promise<WrittenBody> {
+  const { source, size, seal } = sealedSource(context, body);
   if (body.size <= body.inlineBytesMax) {
-    return { kind: "inline", bytes: await readExactly(body.source, body.size) };
+    return { kind: "inline", bytes: await readExactly(source, size), seal };
   }
   const { writer } = context.gateway.dependencies;
-  const { bucket, key, size, source } = body;
+  const { bucket, key } = body;
   const policy = policyOf(context, body);
   const manifest = await writer.write({
     bucketId: bucket.bucketId,
@@ -39,7 +56,27 @@ export async function writeBody(context: ServiceContext, body: BodyToWrite): Pro
     signal: context.signal,
   });
   assert(manifest.size === BigInt(size), "writeBody: the manifest has another size");
-  return { kind: "manifest", manifest };
+  return { kind: "manifest", manifest, seal };
+}
+
+/** The bytes that are stored: the body's own, or those it is sealed to, under a key of its own. */
+function sealedSource(
+  { gateway }: ServiceContext,
+  { source, size, sealing }: BodyToWrite,
+): {
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly size: number;
+  readonly seal: Seal | undefined;
+} {
+  if (sealing === undefined) return { source, size, seal: undefined };
+  const bodyNonce = gateway.dependencies.random.bytes(BODY_NONCE_BYTES);
+  const key = bodyKey(sealing.dataKey, bodyNonce);
+  const { encryption } = sealing;
+  return {
+    source: sealBody(source, { key, size }),
+    size: sealedSize(size),
+    seal: { encryption, bodyNonce },
+  };
 }
 
 /** The placement policy of the storage class, where it has one, else that of the bucket. */

@@ -1,4 +1,5 @@
 // Multipart uploads: finding one by the id a client sends, and committing a part to it.
+import { mapBounded } from "../../lib/base/bounded.ts";
 import { fromHex, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import type { GetUploadAnswer } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
@@ -9,7 +10,11 @@ import { S3Error } from "../../lib/s3/errors.ts";
 import type { ObjectContext } from "../operation.ts";
 import { algorithmOf, toRecord } from "./checksum-records.ts";
 import { executeAt, queryAt } from "./name-space.ts";
+import type { Seal } from "./object-writer.ts";
 
+/** A part is some 200 bytes of record; an answer stays far below the limit of a message. */
+const PARTS_PER_QUERY = 1000;
+const QUERY_WIDTH = 4;
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
 
 export function uploadIdText(uploadId: Uint8Array): string {
@@ -44,6 +49,30 @@ export async function askUpload(
   return queryAt<"getUpload">(context, context, { case: "getUpload", value });
 }
 
+/** As askUpload for up to 10,000 parts, fetched in pages; they come in the order asked. */
+export async function askParts(
+  context: ObjectContext,
+  uploadId: Uint8Array,
+  partNumbers: readonly number[],
+): Promise<Pick<GetUploadAnswer, "upload" | "parts" | "completed">> {
+  const pages: number[][] = [];
+  for (let at = 0; at < partNumbers.length; at += PARTS_PER_QUERY) {
+    pages.push(partNumbers.slice(at, at + PARTS_PER_QUERY));
+  }
+  const answers = await mapBounded(pages, QUERY_WIDTH, (page) =>
+    askUpload(context, uploadId, page),
+  );
+  const upload = answers[0]?.upload;
+  // Gone from one page on: somebody else completed or aborted it in between.
+  const isOpen = answers.every((answer) => answer.upload !== undefined);
+  const completed = answers.find((answer) => answer.completed !== undefined)?.completed;
+  return {
+    ...(isOpen && upload !== undefined ? { upload } : {}),
+    ...(completed === undefined ? {} : { completed }),
+    parts: answers.flatMap(({ parts }) => parts),
+  };
+}
+
 /** The upload in progress. Throws NoSuchUpload. */
 export async function openUpload(context: ObjectContext, uploadId: Uint8Array): Promise<Upload> {
   const { upload } = await askUpload(context, uploadId);
@@ -72,6 +101,7 @@ export interface NewPart {
   readonly md5: Uint8Array;
   readonly checksums: readonly StoredChecksum[];
   readonly manifest: Manifest;
+  readonly seal: Seal | undefined;
 }
 
 /** Commits a part; one of the same number is replaced. Throws NoSuchUpload and StoreError. */
@@ -80,7 +110,7 @@ export async function commitPart(
   part: NewPart,
 ): Promise<{ readonly modifiedMs: number }> {
   const { bucket, key } = context;
-  const { uploadId, partNumber, size, md5, checksums, manifest } = part;
+  const { uploadId, partNumber, size, md5, checksums, manifest, seal } = part;
   const reply = await executeAt(
     context,
     { bucket, key },
@@ -96,6 +126,7 @@ export async function commitPart(
           md5,
           checksums: checksums.map(toRecord),
           manifestId: manifest.manifestId,
+          ...(seal === undefined ? {} : { bodyNonce: seal.bodyNonce }),
         },
         manifest,
       },

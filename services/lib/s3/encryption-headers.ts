@@ -194,11 +194,9 @@ export function refuseManagedEncryption(headers: HeaderList): void {
   );
 }
 
-/** True when the request brings a client's key, well formed or not. */
-export function bringsClientKey(headers: HeaderList): boolean {
-  return [...headers.names()].some(
-    (name) => name.startsWith(CLIENT_KEY) || name.startsWith(SOURCE_CLIENT_KEY),
-  );
+/** True when a write says how it wants to be encrypted, well formed or not. */
+export function asksForEncryption(headers: HeaderList): boolean {
+  return [...headers.names()].some((name) => name.startsWith(METHOD));
 }
 
 const ARN = /^arn:[a-z0-9-]+:kms:[A-Za-z0-9-]*:[0-9]*:(.+)$/;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import {
-  bringsClientKey,
+  asksForEncryption,
   kmsKeyArn,
   kmsKeyName,
   parseClientKey,
@@ -140,9 +140,9 @@ test("the key of a copy's source is another than that of its target", () => {
   assert.equal(parseClientKey(list(...source), "target"), undefined);
   assert.equal(Buffer.compare(parseClientKey(list(...source), "source")?.key ?? MD5_NONE, KEY), 0);
   assert.equal(parseClientKey(list(...clientKey()), "source"), undefined);
-  assert.ok(bringsClientKey(list(...source)));
-  assert.ok(bringsClientKey(list(...clientKey({ key: undefined }))));
-  assert.ok(!bringsClientKey(list([METHOD, "AES256"])));
+  assert.ok(!asksForEncryption(list(...source)));
+  assert.ok(asksForEncryption(list(...clientKey({ key: undefined }))));
+  assert.ok(asksForEncryption(list([METHOD, "AES256"])));
 });
 const MD5_NONE = Buffer.alloc(0);
 
