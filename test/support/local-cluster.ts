@@ -1,12 +1,13 @@
 // Starts `dolium dev` or `dolium server` as a user would, over a temporary directory, reads its
 // JSON lines, kills and restarts its processes. Everything it started is gone after `stop`.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
+import { readPlan } from "../../services/cli/dev/cluster-file.ts";
 import { FreePorts } from "../../services/cli/dev/free-ports.ts";
 import { eventually } from "./eventually.ts";
 
@@ -32,10 +33,14 @@ export interface ClusterOptions {
   /** Keep using this directory; otherwise a new one is made and removed at the end. */
   readonly dataDir?: string;
   readonly readyTimeoutMs?: number;
+  /** Port of the first gateway; a free one when left out. */
+  readonly s3Port?: number;
 }
 
 const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
-const READY_TIMEOUT_MS = 60_000;
+/** Starting is bounded by the processors, which the machine may give to others. */
+const READY_TIMEOUT_MS = 180_000;
+const LOG_TAIL_LINES = 8;
 const STOP_TIMEOUT_MS = 30_000;
 
 export class LocalCluster {
@@ -43,6 +48,8 @@ export class LocalCluster {
   readonly #ownsData: boolean;
   readonly #options: ClusterOptions;
   readonly #pids = new Map<string, RunningProcess>();
+  readonly #ports = new FreePorts();
+  readonly #started = new Set<string>();
   #child: ChildProcess | undefined;
   #exit: Promise<number | null> = Promise.resolve(null);
   #ready: ReadyLine | undefined;
@@ -57,7 +64,7 @@ export class LocalCluster {
 
   static async start(options: ClusterOptions = {}): Promise<LocalCluster> {
     const cluster = new LocalCluster(options);
-    cluster.#s3Port = await new FreePorts().take();
+    cluster.#s3Port = options.s3Port ?? (await cluster.#ports.take());
     try {
       await cluster.#launch();
     } catch (error) {
@@ -156,6 +163,7 @@ export class LocalCluster {
       clearTimeout(timer);
     }
     for (const { pid } of this.processes()) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    await this.#ports.close();
     if (process.env.DOLIUM_TEST_KEEP !== undefined) {
       process.stderr.write(`kept ${this.dataDir}\n`);
     } else if (this.#ownsData) {
@@ -177,6 +185,7 @@ export class LocalCluster {
     this.#child = child;
     this.#ready = undefined;
     this.#pids.clear();
+    this.#started.clear();
     const exited = Promise.withResolvers<number | null>();
     this.#exit = exited.promise;
     child.once("exit", (code) => exited.resolve(code));
@@ -185,10 +194,26 @@ export class LocalCluster {
     });
     createInterface({ input: child.stdout }).on("line", (line) => this.#readLine(line));
     const timeoutMs = this.#options.readyTimeoutMs ?? READY_TIMEOUT_MS;
-    await eventually(`dolium ${mode} is ready`, timeoutMs, async () => {
-      if (child.exitCode !== null) throw new Error(`ended: ${this.#stderr}`);
-      return this.#ready;
+    try {
+      const end = await eventually(`dolium ${mode} is ready`, timeoutMs, async () =>
+        child.exitCode === null ? this.#ready : "ended",
+      );
+      if (end === "ended") throw new Error(`dolium ${mode} ended: ${this.#stderr}`);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${this.#notReady()}`, { cause: error });
+    }
+  }
+
+  /** The planned processes that never became ready, each with the end of its log. */
+  #notReady(): string {
+    const planned = readPlan(this.dataDir)?.processes ?? [];
+    const missing = planned.filter(({ name }) => !this.#started.has(name));
+    const tails = missing.map(({ name, dir }) => {
+      const path = join(dir, `${name}.log`);
+      const lines = existsSync(path) ? readFileSync(path, "utf8").trimEnd().split("\n") : [];
+      return `-- ${name} is not ready; its log ends:\n${lines.slice(-LOG_TAIL_LINES).join("\n")}`;
     });
+    return `${missing.length} of ${planned.length} processes are not ready\n${tails.join("\n")}`;
   }
 
   #readLine(line: string): void {
@@ -197,6 +222,8 @@ export class LocalCluster {
     if (event.event === "ready") {
       this.#ready = event;
       for (const running of event.processes) this.#pids.set(running.name, running);
+    } else if (event.event === "started") {
+      this.#started.add(event.name);
     } else if (event.event === "restarted") {
       const known = this.#pids.get(event.name);
       if (known !== undefined) this.#pids.set(event.name, { ...known, pid: event.pid });

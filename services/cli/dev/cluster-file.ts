@@ -65,13 +65,18 @@ export async function preparePlan(dataDir: string, shape: ClusterShape): Promise
     ["keeper", 1],
   ];
   const processes: PlannedProcess[] = [];
-  const ports = new FreePorts();
+  const known = kept?.processes.flatMap(({ rpcPort, opsPort, s3Port }) => [
+    rpcPort,
+    opsPort,
+    s3Port,
+  ]);
+  const ports = new FreePorts([shape.s3Port, ...(known ?? [])]);
   for (const [role, count] of wanted) {
     for (let number = 1; number <= count; number += 1) {
       const name = role === "keeper" ? role : `${role}-${number}`;
-      const known = kept?.processes.find((candidate) => candidate.name === name);
+      const before = kept?.processes.find((candidate) => candidate.name === name);
       const s3Port = role === "gateway" && number === 1 ? shape.s3Port : undefined;
-      processes.push(known ?? (await planProcess(ports, join(dataDir, name), { name, role })));
+      processes.push(before ?? (await planProcess(ports, join(dataDir, name), { name, role })));
       const last = processes.length - 1;
       const planned = processes[last];
       if (s3Port !== undefined && planned !== undefined) processes[last] = { ...planned, s3Port };

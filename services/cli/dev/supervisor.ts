@@ -28,7 +28,10 @@ export class Supervisor {
     this.#children = options.plan.processes.map((planned) => this.#child(planned));
   }
 
-  /** Starts all processes; resolves when every one said it is ready. */
+  /**
+   * Starts all processes; resolves when every one said it is ready. Rejects when one ended before
+   * and is not to be started again.
+   */
   async start(): Promise<void> {
     for (const child of this.#children) child.start();
     await this.#allReady.promise;
@@ -63,6 +66,7 @@ export class Supervisor {
       restart,
       onReady: (child) => {
         if (this.#announced) this.#announceAgain(child);
+        else output.event({ event: "started", name: planned.name, role: planned.role });
         if (this.#children.every((other) => other.ready)) this.#allReady.resolve();
       },
       onExit: (child, how) => {
@@ -70,6 +74,8 @@ export class Supervisor {
         output.say(
           `${planned.name} ended (${how})${restart ? ", starting it again" : ""}; ${child.logPath}`,
         );
+        if (restart) return;
+        this.#allReady.reject(new Error(`${planned.name} ended (${how}); see ${child.logPath}`));
       },
     });
   }
