@@ -2,6 +2,7 @@
 // metrics labels and the page of supported actions are derived from it, so an action that is not
 // here does not exist.
 import { abortMultipartUpload } from "./actions/abort-multipart-upload.ts";
+import { appendObject } from "./actions/append-object.ts";
 import { completeMultipartUpload } from "./actions/complete-multipart-upload.ts";
 import { copyObject } from "./actions/copy-object.ts";
 import { createBucket } from "./actions/create-bucket.ts";
@@ -9,8 +10,10 @@ import { createMultipartUpload } from "./actions/create-multipart-upload.ts";
 import { deleteBucket } from "./actions/delete-bucket.ts";
 import { deleteBucketCors } from "./actions/delete-bucket-cors.ts";
 import { deleteBucketEncryption } from "./actions/delete-bucket-encryption.ts";
+import { deleteBucketLifecycle } from "./actions/delete-bucket-lifecycle.ts";
 import { deleteBucketOwnershipControls } from "./actions/delete-bucket-ownership-controls.ts";
 import { deleteBucketTagging } from "./actions/delete-bucket-tagging.ts";
+import { deleteBucketWebsite } from "./actions/delete-bucket-website.ts";
 import { deleteObject } from "./actions/delete-object.ts";
 import { deleteObjectTagging } from "./actions/delete-object-tagging.ts";
 import { deleteObjects } from "./actions/delete-objects.ts";
@@ -18,12 +21,15 @@ import { deletePublicAccessBlock } from "./actions/delete-public-access-block.ts
 import { getBucketAcl } from "./actions/get-bucket-acl.ts";
 import { getBucketCors } from "./actions/get-bucket-cors.ts";
 import { getBucketEncryption } from "./actions/get-bucket-encryption.ts";
+import { getBucketLifecycleConfiguration } from "./actions/get-bucket-lifecycle-configuration.ts";
 import { getBucketLocation } from "./actions/get-bucket-location.ts";
 import { getBucketLogging } from "./actions/get-bucket-logging.ts";
+import { getBucketNotificationConfiguration } from "./actions/get-bucket-notification-configuration.ts";
 import { getBucketOwnershipControls } from "./actions/get-bucket-ownership-controls.ts";
 import { getBucketRequestPayment } from "./actions/get-bucket-request-payment.ts";
 import { getBucketTagging } from "./actions/get-bucket-tagging.ts";
 import { getBucketVersioning } from "./actions/get-bucket-versioning.ts";
+import { getBucketWebsite } from "./actions/get-bucket-website.ts";
 import { getObject } from "./actions/get-object.ts";
 import { getObjectAcl } from "./actions/get-object-acl.ts";
 import { getObjectLegalHold } from "./actions/get-object-legal-hold.ts";
@@ -42,11 +48,14 @@ import { listParts } from "./actions/list-parts.ts";
 import { putBucketAcl } from "./actions/put-bucket-acl.ts";
 import { putBucketCors } from "./actions/put-bucket-cors.ts";
 import { putBucketEncryption } from "./actions/put-bucket-encryption.ts";
+import { putBucketLifecycleConfiguration } from "./actions/put-bucket-lifecycle-configuration.ts";
 import { putBucketLogging } from "./actions/put-bucket-logging.ts";
+import { putBucketNotificationConfiguration } from "./actions/put-bucket-notification-configuration.ts";
 import { putBucketOwnershipControls } from "./actions/put-bucket-ownership-controls.ts";
 import { putBucketRequestPayment } from "./actions/put-bucket-request-payment.ts";
 import { putBucketTagging } from "./actions/put-bucket-tagging.ts";
 import { putBucketVersioning } from "./actions/put-bucket-versioning.ts";
+import { putBucketWebsite } from "./actions/put-bucket-website.ts";
 import { putObject } from "./actions/put-object.ts";
 import { putObjectAcl } from "./actions/put-object-acl.ts";
 import { putObjectLegalHold } from "./actions/put-object-legal-hold.ts";
@@ -54,6 +63,7 @@ import { putObjectLockConfiguration } from "./actions/put-object-lock-configurat
 import { putObjectRetention } from "./actions/put-object-retention.ts";
 import { putObjectTagging } from "./actions/put-object-tagging.ts";
 import { putPublicAccessBlock } from "./actions/put-public-access-block.ts";
+import { renameObject } from "./actions/rename-object.ts";
 import { restoreObject } from "./actions/restore-object.ts";
 import { uploadPart } from "./actions/upload-part.ts";
 import { uploadPartCopy } from "./actions/upload-part-copy.ts";
@@ -61,6 +71,7 @@ import type { Operation } from "./operation.ts";
 
 export const OPERATIONS: readonly Operation[] = [
   abortMultipartUpload,
+  appendObject,
   completeMultipartUpload,
   copyObject,
   createBucket,
@@ -68,8 +79,10 @@ export const OPERATIONS: readonly Operation[] = [
   deleteBucket,
   deleteBucketCors,
   deleteBucketEncryption,
+  deleteBucketLifecycle,
   deleteBucketOwnershipControls,
   deleteBucketTagging,
+  deleteBucketWebsite,
   deleteObject,
   deleteObjectTagging,
   deleteObjects,
@@ -77,12 +90,15 @@ export const OPERATIONS: readonly Operation[] = [
   getBucketAcl,
   getBucketCors,
   getBucketEncryption,
+  getBucketLifecycleConfiguration,
   getBucketLocation,
   getBucketLogging,
+  getBucketNotificationConfiguration,
   getBucketOwnershipControls,
   getBucketRequestPayment,
   getBucketTagging,
   getBucketVersioning,
+  getBucketWebsite,
   getObject,
   getObjectAcl,
   getObjectLegalHold,
@@ -101,11 +117,14 @@ export const OPERATIONS: readonly Operation[] = [
   putBucketAcl,
   putBucketCors,
   putBucketEncryption,
+  putBucketLifecycleConfiguration,
   putBucketLogging,
+  putBucketNotificationConfiguration,
   putBucketOwnershipControls,
   putBucketRequestPayment,
   putBucketTagging,
   putBucketVersioning,
+  putBucketWebsite,
   putObject,
   putObjectAcl,
   putObjectLegalHold,
@@ -113,6 +132,7 @@ export const OPERATIONS: readonly Operation[] = [
   putObjectRetention,
   putObjectTagging,
   putPublicAccessBlock,
+  renameObject,
   restoreObject,
   uploadPart,
   uploadPartCopy,

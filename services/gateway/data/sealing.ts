@@ -152,7 +152,7 @@ function clientSealing(context: BucketContext, { key, md5 }: ClientKey): Sealing
  */
 export async function sealingOfPart(
   context: BucketContext,
-  { encryption }: Upload,
+  { encryption }: Pick<Upload, "encryption">,
 ): Promise<Sealing | undefined> {
   const { headers } = context.request;
   refuseManagedEncryption(headers);
