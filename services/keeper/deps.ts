@@ -1,15 +1,26 @@
 // What the keeper's tasks need from outside.
 import type { BodyReaderDeps } from "../lib/clients/body-reader.ts";
+import type { BodyWriter } from "../lib/clients/body-writer.ts";
+import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
+import type { HttpClient } from "../lib/ports/http.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Metrics } from "../lib/ports/metrics.ts";
 import type { Random } from "../lib/ports/random.ts";
-import type { KeeperConfig } from "./config.ts";
+import type { AccessLogsConfig, KeeperConfig, LifecycleConfig, NotifyConfig } from "./config.ts";
+
+export type MetadataAccess = Pick<MetadataClient, "execute" | "query">;
 
 export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "erasure" | "clock"> {
-  readonly metadata: MetadataClient;
+  readonly metadata: MetadataAccess;
+  readonly buckets: Pick<BucketDirectory, "get" | "invalidate" | "groupOf" | "groupsOf">;
+  readonly writer: Pick<BodyWriter, "write">;
+  readonly http: HttpClient;
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly config: KeeperConfig;
+  readonly lifecycle: LifecycleConfig;
+  readonly notify: NotifyConfig;
+  readonly accessLogs: AccessLogsConfig;
 }

@@ -1,13 +1,19 @@
-// The keeper: rounds of garbage collection, repair, orphan sweeping and stale-upload cleaning, each
-// under a lease, each idempotent. Any number of keepers may run; stopping one at any instant loses
-// nothing.
+// The keeper: garbage collection, repair, orphan sweeping, stale uploads, lifecycle rules, buckets
+// whose groups are behind, notifications and access logs. Each task is done in rounds under a lease,
+// each is idempotent. Any number of keepers may run; stopping one at any instant loses nothing.
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError } from "../lib/base/errors.ts";
-import type { Counter, Gauge } from "../lib/ports/metrics.ts";
+import { BucketCatalog } from "./buckets/bucket-catalog.ts";
+import { BucketReconciler } from "./buckets/reconcile-buckets.ts";
 import type { KeeperDeps } from "./deps.ts";
 import { collectGarbage } from "./garbage/collect-garbage.ts";
 import { OrphanSweeper } from "./garbage/sweep-orphans.ts";
-import { withLease } from "./leases.ts";
+import { type KeeperMetrics, keeperMetrics } from "./keeper-metrics.ts";
+import { type HeldLease, withLease } from "./leases.ts";
+import { LifecycleTask } from "./lifecycle/lifecycle-task.ts";
+import { type LogMetrics, logMetrics } from "./logs/log-metrics.ts";
+import { type NotifyMetrics, notifyMetrics } from "./notify/notify-metrics.ts";
+import { OutboxSession } from "./outbox/outbox-session.ts";
 import { BadShardCollector } from "./repair/bad-shards.ts";
 import { LostDiskSearch } from "./repair/lost-disk-search.ts";
 import { RepairQueue } from "./repair/repair-queue.ts";
@@ -16,18 +22,12 @@ import { abortStaleUploads } from "./uploads/abort-stale-uploads.ts";
 interface Task {
   readonly name: string;
   readonly intervalMs: number;
-  readonly round: (signal: AbortSignal) => Promise<void>;
-}
-
-interface KeeperMetrics {
-  readonly garbage: Counter;
-  readonly orphans: Counter;
-  readonly uploads: Counter;
-  readonly rebuilt: Counter;
-  readonly waiting: Gauge;
+  readonly round: (signal: AbortSignal, lease: HeldLease) => Promise<void>;
 }
 
 const HOLDER_BYTES = 8;
+/** A task that is seldom due looks this often whether it is. */
+const LOOK_MS_MAX = 60_000;
 
 export class Keeper {
   readonly #deps: KeeperDeps;
@@ -35,6 +35,11 @@ export class Keeper {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
   readonly #metrics: KeeperMetrics;
+  readonly #notifyMetrics: NotifyMetrics;
+  readonly #logMetrics: LogMetrics;
+  readonly #catalog: BucketCatalog;
+  readonly #reconciler: BucketReconciler;
+  readonly #lifecycle: LifecycleTask;
   readonly #repairs: RepairQueue;
   readonly #badShards: BadShardCollector;
   readonly #sweeper: OrphanSweeper;
@@ -44,28 +49,39 @@ export class Keeper {
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
     this.#holder = toHex(deps.random.bytes(HOLDER_BYTES));
+    this.#catalog = new BucketCatalog(deps);
+    this.#reconciler = new BucketReconciler(deps, this.#catalog);
+    this.#lifecycle = new LifecycleTask(deps, this.#catalog);
     this.#repairs = new RepairQueue(deps);
     this.#badShards = new BadShardCollector(deps);
     this.#sweeper = new OrphanSweeper(deps);
     this.#search = new LostDiskSearch(deps);
-    const { metrics } = deps;
-    this.#metrics = {
-      garbage: metrics.counter("gc_deleted_shards_total", { help: "Shards deleted as garbage" }),
-      orphans: metrics.counter("gc_deleted_orphans_total", { help: "Orphaned shards deleted" }),
-      uploads: metrics.counter("stale_uploads_aborted_total", { help: "Stale uploads aborted" }),
-      rebuilt: metrics.counter("repair_rebuilt_shards_total", { help: "Shards rebuilt" }),
-      waiting: metrics.gauge("repair_queue_length", { help: "Chunks that wait for repair" }),
-    };
+    this.#metrics = keeperMetrics(deps.metrics);
+    this.#notifyMetrics = notifyMetrics(deps.metrics);
+    this.#logMetrics = logMetrics(deps.metrics);
   }
 
   /** Starts all tasks; returns at once. */
   start(): void {
-    const { intervalMs, sweepIntervalMs } = this.#deps.config;
+    const { config, lifecycle, notify } = this.#deps;
+    const { intervalMs, sweepIntervalMs, reconcileIntervalMs } = config;
+    const lifecycleMs = Math.min(lifecycle.intervalMs, LOOK_MS_MAX);
     const tasks: Task[] = [
       { name: "garbage", intervalMs, round: (signal) => this.#garbageRound(signal) },
       { name: "repair", intervalMs, round: (signal) => this.#repairRound(signal) },
       { name: "uploads", intervalMs: intervalMs * 5, round: (signal) => this.#uploads(signal) },
       { name: "orphans", intervalMs: sweepIntervalMs, round: (signal) => this.#orphans(signal) },
+      {
+        name: "reconcile",
+        intervalMs: reconcileIntervalMs,
+        round: (signal) => this.#reconcile(signal),
+      },
+      {
+        name: "lifecycle",
+        intervalMs: lifecycleMs,
+        round: (signal, lease) => this.#lifecycle.round(signal, lease),
+      },
+      { name: "outbox", intervalMs: notify.pollMs, round: (signal) => this.#outbox(signal) },
     ];
     for (const task of tasks) this.#running.push(this.#loop(task));
   }
@@ -84,8 +100,10 @@ export class Keeper {
       try {
         await withLease(lease, `keeper/${task.name}`, task.round, signal);
       } catch (error) {
-        if (!signal.aborted)
+        if (!signal.aborted) {
+          this.#metrics.failures.increment({ task: task.name });
           log.warn("keeper task failed", { task: task.name, reason: String(error) });
+        }
       }
       await this.#pause(task.intervalMs);
     }
@@ -115,13 +133,29 @@ export class Keeper {
 
   async #uploads(signal: AbortSignal): Promise<void> {
     for (const groupId of this.#deps.view.indexGroups()) {
-      const aborted = await abortStaleUploads(this.#deps, groupId, signal);
+      const { aborted, failed } = await abortStaleUploads(this.#deps, groupId, signal);
       this.#metrics.uploads.increment({}, aborted);
+      this.#metrics.uploadFailures.increment({}, failed);
     }
   }
 
   async #orphans(signal: AbortSignal): Promise<void> {
     this.#metrics.orphans.increment({}, await this.#sweeper.sweep(signal));
+  }
+
+  async #reconcile(signal: AbortSignal): Promise<void> {
+    this.#metrics.reconciled.increment({}, await this.#reconciler.round(signal));
+  }
+
+  /** Goes on for as long as the lease is held. */
+  async #outbox(signal: AbortSignal): Promise<void> {
+    const session = new OutboxSession({
+      deps: this.#deps,
+      catalog: this.#catalog,
+      notifyMetrics: this.#notifyMetrics,
+      logMetrics: this.#logMetrics,
+    });
+    await session.run(signal);
   }
 
   /** What `status` shows of this keeper, as JSON. */

@@ -39,13 +39,16 @@ interface Group {
 export class StateMetadata {
   readonly #folder: string;
   readonly #groups: ReadonlyMap<number, Group>;
+  readonly #nowMs: () => number;
 
-  private constructor(folder: string, groups: ReadonlyMap<number, Group>) {
+  private constructor(folder: string, groups: ReadonlyMap<number, Group>, nowMs: () => number) {
+    this.#nowMs = nowMs;
     this.#folder = folder;
     this.#groups = groups;
   }
 
-  static async open(): Promise<StateMetadata> {
+  /** `nowMs`: the clock that stamps commands. */
+  static async open(nowMs: () => number = Date.now): Promise<StateMetadata> {
     const folder = await mkdtemp(join(tmpdir(), "dolium-s3-"));
     const deps = { disk: createDisk("/"), kvFactory: createKvFactory({ cacheBytes: 1 << 20 }) };
     const groups = new Map<number, Group>();
@@ -53,12 +56,20 @@ export class StateMetadata {
       const state = await GroupState.open(deps, join(folder, `group-${groupId}`));
       groups.set(groupId, { state, writes: new Mutex() });
     }
-    const metadata = new StateMetadata(folder, groups);
+    const metadata = new StateMetadata(folder, groups, nowMs);
     await metadata.execute(1, {
       case: "initCluster",
       value: {
         clusterId: "test",
-        policies: [{ name: "standard", dataShards: 2, parityShards: 1, cellBytes: 1024 }],
+        policies: [
+          {
+            name: "standard",
+            dataShards: 2,
+            parityShards: 1,
+            cellBytes: 1024,
+            failureDomain: "node",
+          },
+        ],
         defaultPolicy: "standard",
         placementGroupCount: 16,
         indexGroups: GROUPS.slice(1),
@@ -74,7 +85,7 @@ export class StateMetadata {
     if (fault !== undefined) throw new StoreError("invalid", fault);
     const logged = create(LoggedCommandSchema, {
       commandId: random.bytes(16),
-      nowMs: BigInt(Date.now()),
+      nowMs: BigInt(this.#nowMs()),
       random: random.bytes(8),
       command,
     });

@@ -1,8 +1,9 @@
 // Wires one keeper.
-import type { KeeperConfig } from "../../keeper/config.ts";
 import { Keeper } from "../../keeper/keeper.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
+import { createHttpClient } from "../../lib/host/http-client.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
+import type { Config } from "../config-schema.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 
@@ -10,15 +11,20 @@ export interface KeeperParts {
   readonly name: string;
   readonly ports: ClientPorts & { readonly metrics: Metrics };
   readonly clients: Clients;
-  readonly config: KeeperConfig;
+  readonly config: Pick<Config, "keeper" | "lifecycle" | "notify" | "accessLogs">;
 }
 
 export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
-  const { clients, ports, config, name } = parts;
-  const { metadata, view, shards, erasure } = clients;
+  const { clients, ports, name } = parts;
+  const { keeper: config, lifecycle, notify, accessLogs } = parts.config;
+  const { metadata, buckets, view, shards, erasure, writer } = clients;
   const { clock, random, log, metrics } = ports;
-  const deps = { metadata, view, shards, erasure, clock, random, log, metrics, config };
-  const keeper = new Keeper(deps);
+  const http = createHttpClient();
+  const keeper = new Keeper({
+    ...{ metadata, buckets, view, shards, erasure, writer },
+    ...{ clock, random, log, metrics, http },
+    ...{ config, lifecycle, notify, accessLogs },
+  });
   const heartbeats = new Heartbeats(
     { metadata, clock, log },
     { role: "keeper", name, address: "", version: VERSION, details: () => keeper.details() },
@@ -29,6 +35,7 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
     close: async () => {
       heartbeats.stop();
       await keeper.close();
+      http.close();
     },
   };
 }

@@ -1,14 +1,15 @@
 // A keeper's process.
 import { composeKeeper } from "../compose/keeper.ts";
+import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
 
 export async function start(frame: Frame): Promise<Running> {
-  const clients = frame.clients();
+  const clients = startClients(frame);
   const keeper = composeKeeper({
     name: frame.config.node.name,
     ports: frame.ports,
     clients,
-    config: frame.config.keeper,
+    config: frame.config,
   });
   frame.life.onStop("keeper", () => keeper.close());
   return {

@@ -1,0 +1,182 @@
+// Carries out the rules of one bucket over pages of its versions and over its uploads. A removal
+// names the version that was looked at and the one that was current then: what was written or
+// restored meanwhile is never hit. Locked versions stay; that is no error.
+import { fromUtf8, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
+import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import {
+  type DeleteObjectsReply_Result,
+  Outcome,
+} from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { LifecycleRule } from "../../lib/s3/settings/lifecycle.ts";
+import {
+  type LifecycleAction,
+  lifecycleAction,
+  uploadAbortion,
+} from "../../lib/s3/settings/lifecycle-evaluation.ts";
+import type { KeeperDeps } from "../deps.ts";
+import type { LifecycleMetrics } from "./lifecycle-metrics.ts";
+import type { WalkedVersion } from "./version-walk.ts";
+
+const DELETES_AT_ONCE = 500;
+const PAGE_UPLOADS = 500;
+const NONE = new Uint8Array(0);
+const STANDARD = "STANDARD";
+
+type Removal = Exclude<LifecycleAction["kind"], "none" | "transition">;
+
+interface Target {
+  readonly kind: Removal;
+  readonly key: Uint8Array;
+  readonly versionId: Uint8Array;
+  readonly condition: { readonly ifVersionId: Uint8Array };
+}
+
+export interface BucketRules {
+  readonly bucket: BucketRecord;
+  readonly rules: readonly LifecycleRule[];
+}
+
+export class BucketRulesRunner {
+  readonly #deps: Pick<KeeperDeps, "metadata" | "log" | "lifecycle">;
+  readonly #metrics: LifecycleMetrics;
+  /** Milliseconds since 1970; never ahead of the metadata service. */
+  readonly #nowMs: () => number;
+
+  constructor(
+    deps: Pick<KeeperDeps, "metadata" | "log" | "lifecycle">,
+    metrics: LifecycleMetrics,
+    nowMs: () => number,
+  ) {
+    this.#deps = deps;
+    this.#metrics = metrics;
+    this.#nowMs = nowMs;
+  }
+
+  /** Removes what is due among these versions. Throws StoreError when the group does not answer. */
+  async applyToVersions(
+    { bucket, rules }: BucketRules,
+    groupId: number,
+    versions: readonly WalkedVersion[],
+  ): Promise<void> {
+    const targets = versions.flatMap((walked) => this.#targetOf(rules, walked) ?? []);
+    this.#metrics.scanned.increment({}, versions.length);
+    for (let at = 0; at < targets.length; at += DELETES_AT_ONCE) {
+      const slice = targets.slice(at, at + DELETES_AT_ONCE);
+      await this.#remove(groupId, bucket.bucketId, slice);
+    }
+  }
+
+  #targetOf(rules: readonly LifecycleRule[], walked: WalkedVersion): Target | undefined {
+    const { version, isLatest, headId } = walked;
+    const key = fromUtf8(walked.key);
+    if (key === undefined) return undefined;
+    const { daySeconds } = this.#deps.lifecycle;
+    const entry = {
+      key,
+      size: toSafeNumber(version.size),
+      tags: version.tags.map(({ name, value }) => ({ key: name, value })),
+      storageClass: version.storageClass || STANDARD,
+      modifiedMs: toSafeNumber(version.modifiedMs),
+      isLatest,
+      isDeleteMarker: version.deleteMarker,
+      isOnlyVersion: walked.isOnly,
+      noncurrentSinceMs: isLatest ? undefined : walked.noncurrentSinceMs,
+      newerNoncurrent: walked.newerNoncurrent,
+    };
+    const { kind } = lifecycleAction(rules, entry, { nowMs: this.#nowMs(), daySeconds });
+    if (kind === "none" || kind === "transition") return undefined;
+    return {
+      kind,
+      key: walked.key,
+      versionId: kind === "expire-current" ? NONE : version.versionId,
+      condition: { ifVersionId: headId },
+    };
+  }
+
+  async #remove(groupId: number, bucketId: number, targets: readonly Target[]): Promise<void> {
+    const value = {
+      bucketId,
+      targets: targets.map(({ key, versionId, condition }) => ({ key, versionId, condition })),
+      lifecycle: true,
+    };
+    const kind = { case: "deleteObjects", value } as const;
+    const reply = await this.#deps.metadata.execute(groupId, kind);
+    // Sealed: the bucket is being deleted.
+    if (reply.outcome === Outcome.SEALED) return;
+    const results = reply.kind.case === "deleteObjects" ? reply.kind.value.results : [];
+    for (const [at, target] of targets.entries()) this.#count(target, results[at]);
+  }
+
+  #count({ kind }: Target, result: DeleteObjectsReply_Result | undefined): void {
+    switch (result?.outcome) {
+      case Outcome.OK:
+        this.#metrics.actions.increment({ action: kind });
+        return;
+      case Outcome.LOCKED:
+        this.#metrics.kept.increment({ reason: "locked" });
+        return;
+      case Outcome.PRECONDITION_FAILED:
+      case Outcome.NO_SUCH_KEY:
+      case Outcome.NO_SUCH_VERSION:
+        this.#metrics.kept.increment({ reason: "changed" });
+        return;
+      default:
+        this.#metrics.errors.increment();
+        this.#deps.log.warn("a lifecycle removal failed", { kind, outcome: result?.outcome ?? 0 });
+    }
+  }
+
+  /** Aborts the uploads of one group that are due. */
+  async applyToUploads(
+    { bucket, rules }: BucketRules,
+    groupId: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const aborting = rules.filter((rule) => rule.isEnabled && rule.abortUploadDays !== undefined);
+    if (aborting.length === 0) return;
+    const { bucketId } = bucket;
+    const prefix = utf8(commonPrefix(aborting));
+    let keyMarker: Uint8Array = NONE;
+    let uploadIdMarker: Uint8Array = NONE;
+    while (!signal.aborted) {
+      const value = { bucketId, prefix, keyMarker, uploadIdMarker, limit: PAGE_UPLOADS };
+      const page = await this.#deps.metadata.query(groupId, { case: "listUploads", value });
+      this.#metrics.scanned.increment({}, page.uploads.length);
+      for (const upload of page.uploads) await this.#abortWhenDue(aborting, groupId, upload);
+      if (!page.truncated) return;
+      keyMarker = page.nextKeyMarker;
+      uploadIdMarker = page.nextUploadIdMarker;
+    }
+  }
+
+  async #abortWhenDue(
+    rules: readonly LifecycleRule[],
+    groupId: number,
+    { bucketId, key, uploadId, createdMs }: Upload,
+  ): Promise<void> {
+    const moment = { nowMs: this.#nowMs(), daySeconds: this.#deps.lifecycle.daySeconds };
+    const text = fromUtf8(key);
+    if (text === undefined) return;
+    const upload = { key: text, initiatedMs: toSafeNumber(createdMs) };
+    if (uploadAbortion(rules, upload, moment) === undefined) return;
+    const value = { bucketId, key, uploadId };
+    const reply = await this.#deps.metadata.execute(groupId, { case: "abortUpload", value });
+    if (reply.outcome === Outcome.OK) this.#metrics.actions.increment({ action: "abort-upload" });
+  }
+}
+
+/** The longest prefix that everything has which the rules can be about. */
+export function commonPrefix(rules: readonly LifecycleRule[]): string {
+  const [first = "", ...others] = rules.map(({ filter }) => filter.prefix ?? "");
+  let length = first.length;
+  for (const other of others) {
+    let same = 0;
+    while (same < length && same < other.length && first[same] === other[same]) same += 1;
+    length = same;
+  }
+  // Never half of a surrogate pair: that would be no text.
+  return first.slice(0, length).isWellFormed()
+    ? first.slice(0, length)
+    : first.slice(0, length - 1);
+}

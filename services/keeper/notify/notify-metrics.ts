@@ -1,0 +1,30 @@
+// What is counted of notifications. The label `target` is bounded by the configuration and by what
+// buckets name.
+import type { Counter, Gauge, Metrics } from "../../lib/ports/metrics.ts";
+
+export interface NotifyMetrics {
+  readonly delivered: Counter;
+  readonly failures: Counter;
+  readonly dropped: Counter;
+  /** Age in seconds of the oldest event that failed to be delivered; 0 when none waits. */
+  readonly behind: Gauge;
+}
+
+export function notifyMetrics(metrics: Metrics): NotifyMetrics {
+  const labels = ["target"];
+  return {
+    delivered: metrics.counter("notify_delivered_total", { help: "Events delivered", labels }),
+    failures: metrics.counter("notify_failures_total", {
+      help: "Posts of events that failed",
+      labels,
+    }),
+    dropped: metrics.counter("notify_dropped_total", {
+      help: "Events that were refused for good or grew too old",
+      labels: [...labels, "reason"],
+    }),
+    behind: metrics.gauge("notify_behind_seconds", {
+      help: "Age of the oldest event that waits because its target fails",
+      labels,
+    }),
+  };
+}
