@@ -165,7 +165,7 @@ export async function startMemoryGateway(
 }
 
 /** Seals the keys of encrypted objects, unless a test takes it away. */
-const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
+export const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
 
 /** A gateway over that metadata, and bodies in memory. */
 export async function startGatewayOver(
