@@ -1,5 +1,5 @@
-// Which group a command or query belongs to: the root group keeps the cluster map, buckets and
-// leases, an index group versions, uploads and garbage. What comes to the wrong kind of group is a
+// Which group a command or query belongs to: the root group keeps the cluster map, buckets,
+// leases and keys, an index group versions, uploads and garbage. What comes to the wrong kind of group is a
 // caller's mistake.
 import { StoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
@@ -14,15 +14,18 @@ const ROOT_COMMANDS = new Set<CommandCase>([
   "registerNode",
   "setStates",
   "createBucket",
+  "changeBucket",
   "removeBucket",
   "acquireLease",
   "releaseLease",
+  "putKmsKey",
 ]);
 const ROOT_QUERIES = new Set<QueryCase>([
   "getClusterMap",
   "getBucket",
   "listBuckets",
   "listLeases",
+  "listKmsKeys",
 ]);
 const ANYWHERE = new Set<CommandCase | QueryCase>(["digestMark", "groupStats"]);
 

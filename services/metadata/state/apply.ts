@@ -94,7 +94,10 @@ class Batch {
     }
     const earlier = this.#replies.find(this.#view, commandId);
     if (earlier !== undefined) return copyBytes(earlier.reply);
-    const context = new CommandContext({ index, nowMs, random }, this.#meta);
+    const context = new CommandContext(
+      { index, nowMs, random, origin: command.origin },
+      this.#meta,
+    );
     this.#isMetaChanged = true;
     await this.#replies.prune(this.#view, context);
     const fault = commandFault(command);

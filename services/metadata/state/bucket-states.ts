@@ -15,6 +15,11 @@ export function readBucketState(reader: StateReader, bucketId: number): BucketSt
   return state;
 }
 
+/** True when the bucket has, or had, versioning. */
+export function hasVersions(state: BucketState): boolean {
+  return state.versioning !== Versioning.OFF;
+}
+
 export function putBucketState(view: StateWriter, bucketId: number, state: BucketState): void {
   putRecord(view, BucketStateSchema, { key: bucketStateKey(bucketId), record: state });
 }

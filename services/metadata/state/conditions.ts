@@ -2,8 +2,10 @@
 // a key that is not there (or whose current version is a delete marker) is "no such key", a false
 // condition is "precondition failed". Source: S3 user guide, "conditional writes" and "conditional
 // deletes".
+import { equalBytes } from "../../lib/base/bytes.ts";
 import { type Condition, Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import { isNullVersionId } from "./versions.ts";
 
 export interface FailedCondition {
   readonly outcome: Outcome;
@@ -18,6 +20,13 @@ export function failedCondition(
   head: Version | undefined,
 ): FailedCondition | undefined {
   if (condition === undefined) return undefined;
+  if (condition.ifVersionId.byteLength > 0 && !isVersion(head, condition.ifVersionId)) {
+    return {
+      outcome: Outcome.PRECONDITION_FAILED,
+      message: "the current version is another",
+      existingEtag: head?.etag ?? "",
+    };
+  }
   const current = head === undefined || head.deleteMarker ? undefined : head;
   const demandsPresence =
     condition.ifMatch.length > 0 ||
@@ -34,6 +43,12 @@ export function failedCondition(
     message: reason,
     existingEtag: current.etag,
   };
+}
+
+function isVersion(head: Version | undefined, versionId: Uint8Array): boolean {
+  if (head === undefined) return false;
+  if (isNullVersionId(versionId)) return head.nullVersion;
+  return equalBytes(head.versionId, versionId);
 }
 
 function falseCondition(condition: Condition, current: Version): string | undefined {

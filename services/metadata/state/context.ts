@@ -3,7 +3,11 @@
 // and modification times of a group never go back.
 import { create } from "@bufbuild/protobuf";
 import { assert } from "../../lib/base/assert.ts";
-import { type GroupMeta, GroupMetaSchema } from "../../lib/gen/dolium/record/v1/group_pb.ts";
+import {
+  type GroupMeta,
+  GroupMetaSchema,
+  type Origin,
+} from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import { META_KEY } from "./keys.ts";
 import { putRecord, readRecord, type StateReader, type StateWriter } from "./records.ts";
 
@@ -19,7 +23,10 @@ export type Counter =
   | "garbageEntries"
   | "repairEntries"
   | "shardsOwed"
-  | "replies";
+  | "replies"
+  | "outboxEntries"
+  | "outboxBytes"
+  | "outboxDropped";
 
 export function readMeta(reader: StateReader): GroupMeta {
   return readRecord(reader, GroupMetaSchema, META_KEY) ?? create(GroupMetaSchema);
@@ -45,18 +52,22 @@ export interface Stamp {
   readonly nowMs: bigint;
   /** 8 bytes. */
   readonly random: Uint8Array;
+  /** Who caused the command. */
+  readonly origin?: Origin | undefined;
 }
 
 export class CommandContext {
   readonly index: number;
   readonly nowMs: bigint;
   readonly meta: GroupMeta;
+  readonly origin: Origin | undefined;
   readonly #random: Uint8Array;
 
   constructor(stamp: Stamp, meta: GroupMeta) {
     this.index = stamp.index;
     this.nowMs = stamp.nowMs;
     this.meta = meta;
+    this.origin = stamp.origin;
     this.#random = stamp.random;
   }
 

@@ -58,7 +58,7 @@ export const TABLE = {
 export type Table = (typeof TABLE)[keyof typeof TABLE];
 
 export const ID_BYTES = 16;
-const SEQUENCE_MAX = 0xffff_ffff_ffff_ffffn;
+export const SEQUENCE_MAX = 0xffff_ffff_ffff_ffffn;
 
 export interface KeyRange {
   readonly from: Uint8Array;
@@ -166,6 +166,16 @@ export function keyOfHead(head: Uint8Array): Uint8Array {
 
 export function versionPrefix(bucketId: number, key: Uint8Array): Uint8Array {
   return build(TABLE.version, [u32(bucketId), escapeBytes(key), TERMINATOR]);
+}
+
+/** All versions of keys that begin with `keyPrefix` stand under this. */
+export function versionsPrefix(bucketId: number, keyPrefix: Uint8Array): Uint8Array {
+  return build(TABLE.version, [u32(bucketId), escapeBytes(keyPrefix)]);
+}
+
+/** The first key after all versions of `key`. */
+export function versionsAfterKey(bucketId: number, key: Uint8Array): Uint8Array {
+  return build(TABLE.version, [u32(bucketId), escapeBytes(key), Uint8Array.of(0, 1)]);
 }
 
 export function versionKey(bucketId: number, key: Uint8Array, sequence: bigint): Uint8Array {

@@ -2,6 +2,7 @@
 // apart, newest first, so that listings of current objects read heads only. Bytes of inline bodies
 // stand apart from the records too. A key has at most one null version, wherever it is.
 import { create } from "@bufbuild/protobuf";
+import { present } from "../../lib/base/assert.ts";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import { NullPointerSchema } from "../../lib/gen/dolium/record/v1/group_pb.ts";
@@ -110,7 +111,11 @@ export function pushVersion(
   }
   context.count("versions", 1);
   context.count("bodyBytes", version.size);
-  const { bucketId, key } = place;
+  putHead(view, place, version);
+}
+
+/** Writes the head; bytes of an inline body apart from it, under the version's id. */
+function putHead(view: StateWriter, { bucketId, key }: ObjectPlace, version: Version): void {
   const { body } = version;
   let record = version;
   if (body.case === "inline" && body.value.byteLength > 0) {
@@ -118,6 +123,61 @@ export function pushVersion(
     record = { ...version, body: { case: "inline", value: new Uint8Array(0) } };
   }
   putRecord(view, VersionSchema, { key: headKey(bucketId, key), record });
+}
+
+/**
+ * Puts a grown body in the place of the head's: `version` has a new id. The former's inline bytes
+ * go; manifests and part lists are the caller's to carry over or free.
+ */
+export function growHead(
+  view: StateWriter,
+  context: CommandContext,
+  grown: { readonly place: ObjectPlace; readonly former: Version; readonly version: Version },
+): void {
+  const { place, former, version } = grown;
+  if (former.body.case === "inline") dropBody(view, place.bucketId, former);
+  context.count("bodyBytes", version.size - former.size);
+  putHead(view, place, version);
+}
+
+/** Writes a version again where it stands; only what is beside its body may have changed. */
+export function rewriteVersion(view: StateWriter, place: ObjectPlace, found: FoundVersion): void {
+  const { version, isHead } = found;
+  const { bucketId, key: name } = place;
+  const key = isHead
+    ? headKey(bucketId, name)
+    : versionKey(bucketId, name, sequenceOf(version.versionId));
+  putRecord(view, VersionSchema, { key, record: version });
+}
+
+/**
+ * Gives the head of `from` to `to`, whose own head, if any, is freed. For keys without other
+ * versions only: ids stay, and would not be in order among others.
+ */
+export function moveHead(
+  view: StateWriter,
+  context: CommandContext,
+  { from, to }: { readonly from: ObjectPlace; readonly to: ObjectPlace },
+): Version {
+  const version = present(readHead(view, from), "the head to move");
+  const replaced = readHead(view, to);
+  if (replaced !== undefined) {
+    freeVersion(view, context, { bucketId: to.bucketId, version: replaced });
+  }
+  view.delete(headKey(from.bucketId, from.key));
+  putRecord(view, VersionSchema, { key: headKey(to.bucketId, to.key), record: version });
+  return version;
+}
+
+/** True when the key has versions besides the current one. */
+export async function hasOlderVersions(
+  view: StateReader,
+  context: CommandContext,
+  place: ObjectPlace,
+): Promise<boolean> {
+  if (context.meta.noncurrentVersions === 0n) return false;
+  const others = await view.scan(prefixRange(versionPrefix(place.bucketId, place.key)), 1);
+  return others.length > 0;
 }
 
 /** Removes a version that was found; the newest of the others becomes current. */
@@ -149,7 +209,7 @@ function freeVersion(
   const { body } = version;
   switch (body.case) {
     case "inline":
-      if (version.size > 0n) view.delete(bodyKey(bucketId, version.versionId));
+      dropBody(view, bucketId, version);
       return;
     case "manifestId":
       freeManifest(view, context, { bucketId, manifestId: body.value });
@@ -167,6 +227,10 @@ function freeVersion(
     case undefined:
       return;
   }
+}
+
+function dropBody(view: StateWriter, bucketId: number, version: Version): void {
+  if (version.size > 0n) view.delete(bodyKey(bucketId, version.versionId));
 }
 
 /** Moves a version that was current to the others. */

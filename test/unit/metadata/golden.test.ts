@@ -16,6 +16,7 @@ import {
 import {
   BucketRecordSchema,
   ClusterMapSchema,
+  KmsKeyRecordSchema,
   LeaseRecordSchema,
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
@@ -24,10 +25,12 @@ import {
 } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import {
   BucketSealSchema,
+  BucketStateSchema,
   CompletedAgeSchema,
   GarbageIndexSchema,
   GroupMetaSchema,
   NullPointerSchema,
+  OutboxEntrySchema,
   ReplicaMarkSchema,
   ReplyAgeSchema,
   StoredReplySchema,
@@ -115,10 +118,32 @@ const VERSION = {
   partListId: ID,
   tags: [{ name: "t", value: "v" }],
 };
+const LOCK = { mode: "COMPLIANCE", retainUntilMs: "1800000000000", legalHold: true };
+const ACL = {
+  grants: [
+    { user: "ann_org", permission: "FULL_CONTROL" },
+    { group: "http://acs.amazonaws.com/groups/global/AllUsers", permission: "READ" },
+  ],
+};
+const ENCRYPTION = {
+  kind: "SSE_KMS",
+  keyName: "pictures",
+  keyVersion: 3,
+  wrappedKey: OTHER_ID,
+  context: "e30=",
+  clientKeyMd5: ID,
+  bucketKey: true,
+};
+const ORIGIN = { principal: "ann", remoteAddress: "::1", requestId: "R", hostId: "H" };
 
 /** Every record with every field set once. */
 const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
   ["version", VersionSchema, VERSION],
+  [
+    "version-beside",
+    VersionSchema,
+    { versionId: ID, lock: LOCK, acl: ACL, encryption: ENCRYPTION, bodyNonce: ID },
+  ],
   ["version-inline", VersionSchema, { versionId: ID, size: "3", inline: "YWJj" }],
   ["version-marker", VersionSchema, { versionId: ID, deleteMarker: true, modifiedMs: "1" }],
   [
@@ -137,6 +162,64 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
     },
   ],
   ["part", PartSchema, { ...PART, modifiedMs: "1700000000000" }],
+  ["part-sealed", PartSchema, { ...PART, bodyNonce: OTHER_ID }],
+  [
+    "bucket-state",
+    BucketStateSchema,
+    {
+      revision: "7",
+      versioning: "VERSIONING_ENABLED",
+      objectLock: true,
+      defaultMode: "GOVERNANCE",
+      defaultDays: 30,
+      defaultYears: 1,
+      events: true,
+    },
+  ],
+  [
+    "bucket-settings",
+    BucketRecordSchema,
+    {
+      bucketId: 7,
+      name: "books",
+      versioning: "VERSIONING_SUSPENDED",
+      objectLock: true,
+      settings: [{ name: "cors", document: "PGEvPg==" }],
+    },
+  ],
+  [
+    "outbox-event",
+    OutboxEntrySchema,
+    {
+      sequence: "111411200000000000",
+      timeMs: "1700000000000",
+      bucketId: 7,
+      event: {
+        name: "ObjectRemoved:DeleteMarkerCreated",
+        key: KEY,
+        versionId: ID,
+        nullVersion: true,
+        size: "5",
+        etag: "e",
+        origin: ORIGIN,
+        deleteMarker: true,
+      },
+    },
+  ],
+  [
+    "outbox-log",
+    OutboxEntrySchema,
+    { sequence: "2", bucketId: 7, accessLog: { lines: ["one", "two"] } },
+  ],
+  [
+    "kms-key",
+    KmsKeyRecordSchema,
+    {
+      name: "pictures",
+      createdMs: "1700000000000",
+      versions: [{ version: 1, wrappedKey: OTHER_ID, createdMs: "1700000000000" }],
+    },
+  ],
   ["part-list", PartListSchema, { parts: [PART] }],
   [
     "upload",
@@ -242,6 +325,37 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
       lastBucketId: 10,
     },
   ],
+  [
+    "group-meta-outbox",
+    GroupMetaSchema,
+    { outboxEntries: "1", outboxBytes: "2", outboxDropped: "3" },
+  ],
+  [
+    "upload-beside",
+    UploadSchema,
+    { uploadId: ID, bucketId: 7, key: KEY, lock: LOCK, acl: ACL, encryption: ENCRYPTION },
+  ],
+  [
+    "logged-append",
+    LoggedCommandSchema,
+    {
+      commandId: ID,
+      command: {
+        appendObject: {
+          bucketId: 7,
+          key: KEY,
+          offset: "5",
+          version: { size: "3", inline: "YWJj" },
+          condition: { ifVersionId: OTHER_ID },
+          event: "ObjectCreated:Put",
+          md5: ID,
+          whole: true,
+          wholeChecksums: [CHECKSUM],
+        },
+        origin: ORIGIN,
+      },
+    },
+  ],
   ["stored-reply", StoredReplySchema, { index: "11", reply: "CAE=" }],
   ["reply-age", ReplyAgeSchema, { commandId: ID, appliedMs: "12" }],
   ["bucket-seal", BucketSealSchema, { sealedMs: "13" }],
@@ -306,11 +420,14 @@ const KEYS: Readonly<Record<string, Uint8Array>> = {
   garbageIndex: keys.garbageIndexKey(7, id),
   repair: keys.repairKey(7, id, Buffer.from(OTHER_ID, "base64")),
   seal: keys.sealKey(7),
+  bucketState: keys.bucketStateKey(7),
+  outbox: keys.outboxKey(0x0102030405060708n),
   reply: keys.replyKey(id),
   replyAge: keys.replyAgeKey(513),
   bucketName: keys.bucketNameKey("books"),
   ownedBucket: keys.ownedBucketKey("ann_org", "books"),
   lease: keys.leaseKey("scrub"),
+  kmsKey: keys.kmsKeyKey("pictures"),
 };
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

@@ -98,9 +98,9 @@ async function garbage(machine: Machine) {
 
 test("a version gets an id and a time that grow, even when the leader's clock goes back", async (t) => {
   const machine = await Machine.open(t);
-  const first = await put(machine);
+  const first = await put(machine, { versioning: Versioning.ENABLED });
   machine.nowMs -= 100_000;
-  const second = await put(machine);
+  const second = await put(machine, { versioning: Versioning.ENABLED });
   assert.ok(first.kind.case === "putObject" && second.kind.case === "putObject");
   assert.ok(Buffer.compare(first.kind.value.versionId, second.kind.value.versionId) < 0);
   assert.equal(second.kind.value.modifiedMs, first.kind.value.modifiedMs);

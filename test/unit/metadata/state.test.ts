@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { decodeChecked, encodeChecked } from "../../../services/metadata/state/checked-value.ts";
 import { Digest } from "../../../services/metadata/state/digest.ts";
@@ -74,6 +75,7 @@ test("entries out of order are our mistake", async (t) => {
 
 test("a command that comes again is answered from memory and not applied", async (t) => {
   const machine = await Machine.open(t);
+  await machine.setVersioning(Versioning.ENABLED);
   const commandId = idOf(1);
   const first = await machine.execute(inline("a", "one"), commandId);
   await machine.execute(inline("a", "two"));
@@ -90,6 +92,7 @@ test("a command that comes again is answered from memory and not applied", async
 
 test("replies are forgotten after ten minutes, a few with each command", async (t) => {
   const machine = await Machine.open(t);
+  await machine.setVersioning(Versioning.ENABLED);
   const commandId = idOf(1);
   await machine.execute(inline("a"), commandId);
   for (let at = 0; at < 6; at += 1) await machine.execute(inline("b"));

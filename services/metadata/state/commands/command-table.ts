@@ -1,30 +1,28 @@
-// Every command and the pure function that applies it. A function sees the state through the view,
+// Every command of an index group and the pure function that applies it. A function sees the state through the view,
 // gets time and randomness from the context, and never throws for what a client can cause.
-import { unreachable } from "../../../lib/base/assert.ts";
 import type { Command, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { CommandContext } from "../context.ts";
 import { refused } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
 import { abortUpload } from "./abort-upload.ts";
-import { acquireLease } from "./acquire-lease.ts";
 import { advanceFence } from "./advance-fence.ts";
+import { appendAccessLog } from "./append-access-log.ts";
+import { appendObject } from "./append-object.ts";
+import { changeVersion } from "./change-version.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { configureBucket } from "./configure-bucket.ts";
-import { createBucket } from "./create-bucket.ts";
 import { createUpload } from "./create-upload.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { enqueueRepairs } from "./enqueue-repairs.ts";
 import { finishGarbage } from "./finish-garbage.ts";
-import { initCluster } from "./init-cluster.ts";
+import { finishOutbox } from "./finish-outbox.ts";
 import { putObject } from "./put-object.ts";
 import { putPart } from "./put-part.ts";
-import { registerNode } from "./register-node.ts";
-import { releaseLease } from "./release-lease.ts";
 import { relocateShards } from "./relocate-shards.ts";
-import { removeBucket } from "./remove-bucket.ts";
+import { renameObject } from "./rename-object.ts";
+import { applyRootCommand } from "./root-command-table.ts";
 import { sealBucket } from "./seal-bucket.ts";
-import { setStates } from "./set-states.ts";
 
 /** Applies any command but DigestMark, which concerns the whole state (state/apply.ts). */
 export function applyCommand(
@@ -57,33 +55,21 @@ export function applyCommand(
       return enqueueRepairs(view, kind.value, context);
     case "configureBucket":
       return configureBucket(view, kind.value);
-    case "initCluster":
-      return initCluster(view, kind.value);
-    case "registerNode":
-      return registerNode(view, kind.value, context);
-    case "setStates":
-      return setStates(view, kind.value, context);
-    case "createBucket":
-      return createBucket(view, kind.value, context);
-    case "removeBucket":
-      return removeBucket(view, kind.value);
-    case "acquireLease":
-      return acquireLease(view, kind.value, context);
-    case "releaseLease":
-      return releaseLease(view, kind.value);
+    case "changeVersion":
+      return changeVersion(view, kind.value, context);
+    case "renameObject":
+      return renameObject(view, kind.value, context);
+    case "appendObject":
+      return appendObject(view, kind.value, context);
+    case "appendAccessLog":
+      return appendAccessLog(view, kind.value, context);
+    case "finishOutbox":
+      return finishOutbox(view, kind.value, context);
     case "digestMark":
       return refused(Outcome.UNSPECIFIED, "a digest mark is applied with the whole state");
-    case "changeVersion":
-    case "renameObject":
-    case "appendObject":
-    case "appendAccessLog":
-    case "finishOutbox":
-    case "changeBucket":
-    case "putKmsKey":
-      return refused(Outcome.UNSPECIFIED, `${kind.case} is not known here yet`);
     case undefined:
       return refused(Outcome.UNSPECIFIED, "a command of no known kind");
     default:
-      return unreachable(kind);
+      return applyRootCommand(view, kind, context);
   }
 }

@@ -15,18 +15,22 @@ import {
   CompletedUploadSchema,
   type Part,
   PartListSchema,
+  type PartReference,
+  type Upload,
   type Version,
 } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
 import { readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import { type CommandContext, sequenceMs } from "../context.ts";
 import { completedAgeKey, completedKey, partListKey, TABLE, tableRange } from "../keys.ts";
+import { refusedLock } from "../locks.ts";
+import { answeredId, stamped } from "../new-version.ts";
+import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import { decodeRecord, insertRecord, putRecord, readRecord, type StateWriter } from "../records.ts";
 import { endUpload, readParts, readUpload } from "../uploads.ts";
 import { pushVersion, readHead, sequenceOf } from "../versions.ts";
-import { refusedBySeal } from "../write-checks.ts";
-import { stamped } from "./put-object.ts";
+import { refusedByLock, refusedBySeal } from "../write-checks.ts";
 
 /** How long a completed upload is remembered. */
 const REMEMBERED_MS = 24n * 3600n * 1000n;
@@ -41,10 +45,15 @@ export async function completeUpload(
   const { bucketId, key, uploadId } = command;
   const no = refusedBySeal(view, bucketId);
   if (no !== undefined) return no;
-  if (readUpload(view, command) === undefined) return answerAgain(view, command);
+  const upload = readUpload(view, command);
+  if (upload === undefined) return answerAgain(view, command);
   const place = { bucketId, key };
   const failed = failedCondition(command.condition, readHead(view, place));
   if (failed !== undefined) return refused(failed.outcome, failed.message);
+  const state = readBucketState(view, bucketId);
+  const named = namedVersion(upload, command);
+  const refusal = refusedLock(state, named.lock) ?? refusedByLock(view, context, { state, place });
+  if (refusal !== undefined) return refusal;
   const parts = await readParts(view, command);
   const wrong = wrongPart(command, parts);
   if (wrong !== undefined) {
@@ -52,19 +61,42 @@ export async function completeUpload(
   }
   const kept = new Set(command.parts.map(({ partNumber }) => partNumber));
   endUpload(view, context, { bucketId, key, uploadId, parts, kept });
-  const list = create(PartListSchema, { parts: command.parts });
+  const list = create(PartListSchema, { parts: withNonces(command, parts) });
   putRecord(view, PartListSchema, { key: partListKey(bucketId, uploadId), record: list });
-  const named: Version = {
-    ...present(command.version, "version"),
-    body: { case: "partListId", value: uploadId },
-  };
-  const version = stamped(named, readBucketState(view, bucketId).versioning, context);
+  const version = stamped(named, state, context);
   pushVersion(view, context, { place, version });
+  const versionId = answeredId(state, version);
   await forgetOldest(view, context);
-  remember(view, command, version);
-  const { versionId, modifiedMs } = version;
+  remember(view, { command, version, versionId });
+  addEvent(view, context, { state, happening: { place, name: command.event, version } });
+  const { modifiedMs } = version;
   const value = create(CompleteUploadReplySchema, { versionId, modifiedMs });
   return accepted({ case: "completeUpload", value });
+}
+
+/** The version to write; what stands beside it comes from the upload where the command is silent. */
+function namedVersion(upload: Upload, { version, uploadId }: CompleteUpload): Version {
+  const brought = present(version, "version");
+  const lock = brought.lock ?? upload.lock;
+  const acl = brought.acl ?? upload.acl;
+  const encryption = brought.encryption ?? upload.encryption;
+  return {
+    ...brought,
+    body: { case: "partListId", value: uploadId },
+    tags: brought.tags.length > 0 ? brought.tags : upload.tags,
+    ...(lock === undefined ? {} : { lock }),
+    ...(acl === undefined ? {} : { acl }),
+    ...(encryption === undefined ? {} : { encryption }),
+  };
+}
+
+/** The references of the command with the nonces under which the parts were sealed. */
+function withNonces(command: CompleteUpload, parts: readonly Part[]): PartReference[] {
+  const nonces = new Map(parts.map(({ partNumber, bodyNonce }) => [partNumber, bodyNonce]));
+  return command.parts.map((part) => ({
+    ...part,
+    bodyNonce: present(nonces.get(part.partNumber), "a part's nonce"),
+  }));
 }
 
 /** The number of the first part that is not what the command names. */
@@ -95,10 +127,18 @@ function answerAgain(view: StateWriter, command: CompleteUpload): Reply {
   return accepted({ case: "completeUpload", value });
 }
 
-function remember(view: StateWriter, command: CompleteUpload, version: Version): void {
+interface Completion {
+  readonly command: CompleteUpload;
+  readonly version: Version;
+  /** As it was answered. */
+  readonly versionId: Uint8Array;
+}
+
+function remember(view: StateWriter, done: Completion): void {
+  const { command, version, versionId } = done;
   const { bucketId, uploadId, key, partsDigest } = command;
-  const { etag, versionId, checksums, size } = version;
-  const sequence = sequenceOf(versionId);
+  const { etag, checksums, size } = version;
+  const sequence = sequenceOf(version.versionId);
   const completedMs = sequenceMs(sequence);
   const record = create(CompletedUploadSchema, {
     uploadId,

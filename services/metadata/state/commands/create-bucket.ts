@@ -1,13 +1,14 @@
 // CreateBucket: a name gets a bucket id that no bucket ever had, and one range for all keys.
 import { create } from "@bufbuild/protobuf";
 import { present } from "../../../lib/base/assert.ts";
-import { BucketRecordSchema } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { BucketRecordSchema, Versioning } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   type CreateBucket,
   CreateBucketReplySchema,
   Outcome,
   type Reply,
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
+import { mergedSettings } from "../bucket-settings.ts";
 import { readClusterMap } from "../cluster-record.ts";
 import type { CommandContext } from "../context.ts";
 import { bucketNameKey, ownedBucketKey } from "../keys.ts";
@@ -19,7 +20,7 @@ export function createBucket(
   command: CreateBucket,
   context: CommandContext,
 ): Reply {
-  const { name, owner, region } = command;
+  const { name, owner, region, objectLock, settings } = command;
   const map = readClusterMap(view);
   if (map === undefined || map.indexGroups.length === 0) {
     return refused(Outcome.CONFLICT, "the cluster is not initialised yet");
@@ -47,6 +48,10 @@ export function createBucket(
     policy,
     ranges: [{ groupId, epoch: 1n }],
     revision: 1n,
+    // Object lock needs versions to lock.
+    versioning: objectLock ? Versioning.ENABLED : Versioning.OFF,
+    objectLock,
+    settings: mergedSettings([], settings),
   });
   putRecord(view, BucketRecordSchema, { key: bucketNameKey(name), record: bucket });
   view.put(ownedBucketKey(owner, name), new Uint8Array(0));

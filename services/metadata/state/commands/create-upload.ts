@@ -6,8 +6,10 @@ import {
   type Reply,
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { UploadSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
+import { readBucketState } from "../bucket-states.ts";
 import type { CommandContext } from "../context.ts";
 import { completedKey, uploadKey } from "../keys.ts";
+import { refusedLock } from "../locks.ts";
 import { accepted, refused } from "../outcome.ts";
 import { putRecord, type StateWriter } from "../records.ts";
 import { readUpload } from "../uploads.ts";
@@ -20,7 +22,8 @@ export function createUpload(
 ): Reply {
   const upload = present(command.upload, "upload");
   const { bucketId, key, uploadId } = upload;
-  const no = refusedBySeal(view, bucketId);
+  const no =
+    refusedBySeal(view, bucketId) ?? refusedLock(readBucketState(view, bucketId), upload.lock);
   if (no !== undefined) return no;
   const isUsed =
     readUpload(view, upload) !== undefined ||

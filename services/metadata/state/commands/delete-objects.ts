@@ -1,5 +1,6 @@
 // DeleteObjects: deletes current versions (or lays delete markers over them, by versioning) and
-// named versions. Each target has its own result; deleting what is not there is fine.
+// named versions. Each target has its own result; deleting what is not there is fine, deleting what
+// is locked is not.
 import { create } from "@bufbuild/protobuf";
 import { Versioning } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
@@ -11,36 +12,39 @@ import {
   Outcome,
   type Reply,
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
-import { VersionSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { BucketState } from "../../../lib/gen/dolium/record/v1/group_pb.ts";
+import { type Version, VersionSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
 import { readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import type { CommandContext } from "../context.ts";
+import { isLocked } from "../locks.ts";
+import { answeredId, stamped } from "../new-version.ts";
+import { addEvent } from "../outbox.ts";
 import { accepted } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
 import {
+  type FoundVersion,
   findVersion,
-  NULL_VERSION_ID,
   type ObjectPlace,
   pushVersion,
   readHead,
   removeVersion,
 } from "../versions.ts";
-import { refusedBySeal } from "../write-checks.ts";
-import { stamped } from "./put-object.ts";
+import { refusedByLock, refusedBySeal } from "../write-checks.ts";
 
 export async function deleteObjects(
   view: StateWriter,
   command: DeleteObjects,
   context: CommandContext,
 ): Promise<Reply> {
-  const { bucketId } = command;
-  const { versioning } = readBucketState(view, bucketId);
+  const { bucketId, lifecycle } = command;
   const no = refusedBySeal(view, bucketId);
   if (no !== undefined) return no;
+  const state = readBucketState(view, bucketId);
   const results: DeleteObjectsReply_Result[] = [];
   for (const target of command.targets) {
     const place = { bucketId, key: target.key };
-    results.push(await deleteTarget(view, context, { place, target, versioning }));
+    results.push(await deleteTarget(view, context, { place, target, state, lifecycle }));
   }
   const value = create(DeleteObjectsReplySchema, { results });
   return accepted({ case: "deleteObjects", value });
@@ -49,64 +53,88 @@ export async function deleteObjects(
 interface Deletion {
   readonly place: ObjectPlace;
   readonly target: DeleteObjects_Target;
-  readonly versioning: Versioning;
+  readonly state: BucketState;
+  readonly lifecycle: boolean;
 }
 
 async function deleteTarget(
   view: StateWriter,
   context: CommandContext,
-  { place, target, versioning }: Deletion,
+  deletion: Deletion,
 ): Promise<DeleteObjectsReply_Result> {
+  const { place, target, state } = deletion;
+  const { versionId } = target;
   const head = readHead(view, place);
   const failed = failedCondition(target.condition, head);
   if (failed !== undefined) {
     return create(DeleteObjectsReply_ResultSchema, {
       outcome: failed.outcome,
-      versionId: target.versionId,
-      existed: head !== undefined && !head.deleteMarker,
+      versionId,
+      existed: isThere(head),
     });
   }
-  if (target.versionId.byteLength > 0) return deleteVersion(view, context, { place, target });
+  if (versionId.byteLength > 0) {
+    const found = findVersion(view, place, versionId);
+    return remove(view, context, { ...deletion, found });
+  }
   // A bucket that says "off" while the key has versions lost its setting: nothing is destroyed
   // then.
-  const isPlain = versioning === Versioning.OFF && (head === undefined || head.nullVersion);
-  if (!isPlain) return layMarker(view, context, { place, target, versioning });
-  if (head !== undefined) {
-    await removeVersion(view, context, { place, found: { version: head, isHead: true } });
-  }
-  return create(DeleteObjectsReply_ResultSchema, {
-    outcome: Outcome.OK,
-    existed: head !== undefined && !head.deleteMarker,
-  });
+  const isPlain = state.versioning === Versioning.OFF && (head === undefined || head.nullVersion);
+  if (!isPlain) return layMarker(view, context, deletion);
+  const found = head === undefined ? undefined : { version: head, isHead: true };
+  return remove(view, context, { ...deletion, found });
 }
 
-async function deleteVersion(
+function isThere(head: Version | undefined): boolean {
+  return head !== undefined && !head.deleteMarker;
+}
+
+/** Removes a version for good, unless it is locked. */
+async function remove(
   view: StateWriter,
   context: CommandContext,
-  { place, target }: Omit<Deletion, "versioning">,
+  deletion: Deletion & { readonly found: FoundVersion | undefined },
 ): Promise<DeleteObjectsReply_Result> {
-  const found = findVersion(view, place, target.versionId);
-  if (found !== undefined) await removeVersion(view, context, { place, found });
-  return create(DeleteObjectsReply_ResultSchema, {
+  const { place, target, state, found, lifecycle } = deletion;
+  const { versionId, bypassGovernance } = target;
+  if (found === undefined) {
+    return create(DeleteObjectsReply_ResultSchema, { outcome: Outcome.OK, versionId });
+  }
+  const { version } = found;
+  const result = create(DeleteObjectsReply_ResultSchema, {
     outcome: Outcome.OK,
-    versionId: target.versionId,
-    existed: found !== undefined,
-    deleteMarker: found?.version.deleteMarker === true,
+    versionId,
+    // A marker that was deleted by its name was there.
+    existed: versionId.byteLength > 0 || !version.deleteMarker,
+    deleteMarker: versionId.byteLength > 0 && version.deleteMarker,
   });
+  if (isLocked(version, { timeMs: context.timeMs, bypassGovernance })) {
+    return { ...result, outcome: Outcome.LOCKED };
+  }
+  await removeVersion(view, context, { place, found });
+  const name = lifecycle ? "LifecycleExpiration:Delete" : "ObjectRemoved:Delete";
+  addEvent(view, context, { state, happening: { place, name, version } });
+  return result;
 }
 
 function layMarker(
   view: StateWriter,
   context: CommandContext,
-  { place, versioning }: Deletion,
+  { place, state, lifecycle }: Deletion,
 ): DeleteObjectsReply_Result {
-  const head = readHead(view, place);
-  const marker = stamped(create(VersionSchema, { deleteMarker: true }), versioning, context);
-  pushVersion(view, context, { place, version: marker });
+  const existed = isThere(readHead(view, place));
+  if (refusedByLock(view, context, { state, place }) !== undefined) {
+    return create(DeleteObjectsReply_ResultSchema, { outcome: Outcome.LOCKED, existed });
+  }
+  const version = stamped(create(VersionSchema, { deleteMarker: true }), state, context);
+  pushVersion(view, context, { place, version });
+  const source = lifecycle ? "LifecycleExpiration" : "ObjectRemoved";
+  const happening = { place, name: `${source}:DeleteMarkerCreated`, version };
+  addEvent(view, context, { state, happening });
   return create(DeleteObjectsReply_ResultSchema, {
     outcome: Outcome.OK,
     deleteMarker: true,
-    versionId: marker.nullVersion ? NULL_VERSION_ID : marker.versionId,
-    existed: head !== undefined && !head.deleteMarker,
+    versionId: answeredId(state, version),
+    existed,
   });
 }

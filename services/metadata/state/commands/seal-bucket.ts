@@ -8,7 +8,7 @@ import {
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { BucketSealSchema } from "../../../lib/gen/dolium/record/v1/group_pb.ts";
 import type { CommandContext } from "../context.ts";
-import { bucketRange, sealKey, TABLE } from "../keys.ts";
+import { bucketRange, bucketStateKey, sealKey, TABLE } from "../keys.ts";
 import { accepted, refused } from "../outcome.ts";
 import { putRecord, type StateWriter } from "../records.ts";
 import { isSealed } from "../write-checks.ts";
@@ -24,6 +24,7 @@ export async function sealBucket(
   const heads = await view.scan(bucketRange(TABLE.head, bucketId), 1);
   if (heads.length > 0) return refused(Outcome.NOT_EMPTY, "the bucket holds versions");
   const record = create(BucketSealSchema, { sealedMs: context.timeMs });
+  view.delete(bucketStateKey(bucketId));
   putRecord(view, BucketSealSchema, { key: sealKey(bucketId), record });
   return accepted();
 }

@@ -17,5 +17,7 @@ export function groupStats(reader: StateReader): GroupStatsAnswer {
     repairEntries: meta.repairEntries,
     shardsOwed: meta.shardsOwed,
     fenceMs: meta.fenceMs,
+    outboxEntries: meta.outboxEntries,
+    outboxDropped: meta.outboxDropped,
   });
 }

@@ -11,6 +11,7 @@ import {
   type BucketRecord,
   BucketRecordSchema,
 } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { settingsBytes } from "../bucket-settings.ts";
 import {
   bucketNameKey,
   type KeyRange,
@@ -19,8 +20,11 @@ import {
   prefixRange,
 } from "../keys.ts";
 import { readRecord, type StateReader } from "../records.ts";
+import { MESSAGE_BYTES } from "./query-limits.ts";
 
 const BUCKETS_MAX = 1000;
+/** Of a record besides its settings, generously. */
+const BUCKET_BYTES = 512;
 
 export async function listBuckets(
   reader: StateReader,
@@ -31,11 +35,16 @@ export async function listBuckets(
   if (range === undefined) return create(ListBucketsAnswerSchema);
   const entries = await reader.scan(range, limit + 1);
   const nameOffset = query.owner === "" ? 1 : ownedBucketPrefix(query.owner).byteLength;
-  const buckets = entries.slice(0, limit).map(([key]): BucketRecord => {
+  const buckets: BucketRecord[] = [];
+  let bytes = 0;
+  for (const [key] of entries.slice(0, limit)) {
     const name = present(fromUtf8(key.subarray(nameOffset)), "a bucket's name");
-    return present(readRecord(reader, BucketRecordSchema, bucketNameKey(name)), "bucket record");
-  });
-  return create(ListBucketsAnswerSchema, { buckets, truncated: entries.length > limit });
+    const bucket = readRecord(reader, BucketRecordSchema, bucketNameKey(name));
+    buckets.push(present(bucket, "bucket record"));
+    bytes += BUCKET_BYTES + settingsBytes(buckets.at(-1)?.settings ?? []);
+    if (bytes > MESSAGE_BYTES) break;
+  }
+  return create(ListBucketsAnswerSchema, { buckets, truncated: entries.length > buckets.length });
 }
 
 function rangeOf({ owner, prefix, afterName }: ListBucketsQuery): KeyRange | undefined {

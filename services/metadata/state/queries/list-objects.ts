@@ -13,6 +13,7 @@ import {
 import { type Version, VersionSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
 import { bucketRange, headKey, type KeyRange, keyOfHead, prefixEnd, TABLE } from "../keys.ts";
 import { type Cursor, decodeRecord, type FrozenState } from "../records.ts";
+import { bareVersion } from "./bare-version.ts";
 import { commonPrefix, startsWith } from "./delimited.ts";
 import { MESSAGE_BYTES, pageLimit, refuseSealed, SCANNED_MAX } from "./query-limits.ts";
 
@@ -106,7 +107,6 @@ function truncate(answer: ListObjectsAnswer, last: Uint8Array): void {
 }
 
 function entryOf(key: Uint8Array, version: Version): ListObjectsAnswer_Entry {
-  const { headers: _headers, ...rest } = version;
-  const bare: Version = { ...rest, body: { case: undefined }, tags: [] };
-  return create(ListObjectsAnswer_EntrySchema, { key: copyBytes(key), version: bare });
+  const shown = { key: copyBytes(key), version: bareVersion(version) };
+  return create(ListObjectsAnswer_EntrySchema, shown);
 }

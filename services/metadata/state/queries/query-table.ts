@@ -16,11 +16,14 @@ import { getUpload } from "./get-upload.ts";
 import { groupStats } from "./group-stats.ts";
 import { listBuckets } from "./list-buckets.ts";
 import { listGarbage } from "./list-garbage.ts";
+import { listKmsKeys } from "./list-kms-keys.ts";
 import { listLeases } from "./list-leases.ts";
 import { listObjects } from "./list-objects.ts";
+import { listOutbox } from "./list-outbox.ts";
 import { listParts } from "./list-parts.ts";
 import { listRepairs } from "./list-repairs.ts";
 import { listUploads } from "./list-uploads.ts";
+import { listVersions } from "./list-versions.ts";
 import { ownedManifests } from "./owned-manifests.ts";
 import { scanManifests } from "./scan-manifests.ts";
 
@@ -67,9 +70,11 @@ async function answer(state: FrozenState, kind: QueryRequest["kind"]): Promise<A
     case "listLeases":
       return { case: kind.case, value: await listLeases(state) };
     case "listVersions":
+      return { case: kind.case, value: await listVersions(state, kind.value) };
     case "listOutbox":
+      return { case: kind.case, value: await listOutbox(state, kind.value) };
     case "listKmsKeys":
-      throw new StoreError("invalid", `${kind.case} is not known here yet`);
+      return { case: kind.case, value: await listKmsKeys(state, kind.value) };
     case undefined:
       throw new StoreError("invalid", "a query of no known kind");
     default:

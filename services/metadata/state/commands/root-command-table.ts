@@ -1,0 +1,59 @@
+// The commands of the root group: cluster map, buckets, leases, keys.
+import { unreachable } from "../../../lib/base/assert.ts";
+import type { Command, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { CommandContext } from "../context.ts";
+import type { StateWriter } from "../records.ts";
+import { acquireLease } from "./acquire-lease.ts";
+import { changeBucket } from "./change-bucket.ts";
+import { createBucket } from "./create-bucket.ts";
+import { initCluster } from "./init-cluster.ts";
+import { putKmsKey } from "./put-kms-key.ts";
+import { registerNode } from "./register-node.ts";
+import { releaseLease } from "./release-lease.ts";
+import { removeBucket } from "./remove-bucket.ts";
+import { setStates } from "./set-states.ts";
+
+export type RootCommand = Extract<
+  Command["kind"],
+  {
+    case:
+      | "initCluster"
+      | "registerNode"
+      | "setStates"
+      | "createBucket"
+      | "changeBucket"
+      | "removeBucket"
+      | "acquireLease"
+      | "releaseLease"
+      | "putKmsKey";
+  }
+>;
+
+export function applyRootCommand(
+  view: StateWriter,
+  kind: RootCommand,
+  context: CommandContext,
+): Reply | Promise<Reply> {
+  switch (kind.case) {
+    case "initCluster":
+      return initCluster(view, kind.value);
+    case "registerNode":
+      return registerNode(view, kind.value, context);
+    case "setStates":
+      return setStates(view, kind.value, context);
+    case "createBucket":
+      return createBucket(view, kind.value, context);
+    case "changeBucket":
+      return changeBucket(view, kind.value);
+    case "removeBucket":
+      return removeBucket(view, kind.value);
+    case "acquireLease":
+      return acquireLease(view, kind.value, context);
+    case "releaseLease":
+      return releaseLease(view, kind.value);
+    case "putKmsKey":
+      return putKmsKey(view, kind.value, context);
+    default:
+      return unreachable(kind);
+  }
+}
