@@ -10,7 +10,7 @@ import { createOpsServer } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { type Command, command, UsageError } from "../command-line.ts";
-import { type ClientPorts, createClients } from "../compose/clients.ts";
+import type { ClientPorts } from "../compose/clients.ts";
 import type { Config } from "../config-schema.ts";
 import type { Role } from "../dev/cluster-file.ts";
 import { createOutput } from "../output.ts";
@@ -133,18 +133,5 @@ function createFrame(config: Config, life: ProcessLife, log: ClientPorts["log"])
   life.onStop("connections", () => transport.close());
   const server = createGrpcServer({ log, random, clusterSecret: secret });
   const ports = { transport, clock: createClock(), random, log, metrics: createMetrics() };
-  return {
-    config,
-    ports,
-    life,
-    server,
-    clients: () => {
-      const clients = createClients(
-        ports,
-        config.cluster.metadata.map((replica) => replica.address),
-      );
-      life.onStop("clients", async () => clients.close());
-      return clients;
-    },
-  };
+  return { config, ports, life, server };
 }

@@ -3,14 +3,14 @@ import { createKvFactory } from "../../lib/host/level-kv.ts";
 import { createDisk } from "../../lib/host/node-disk.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { RpcServer } from "../../lib/ports/transport.ts";
-import { StorageNode } from "../../storage/storage-node.ts";
+import { StorageNode, type StorageNodeDeps } from "../../storage/storage-node.ts";
 import type { Config } from "../config-schema.ts";
 import { VERSION } from "../version.ts";
-import type { ClientPorts, Clients } from "./clients.ts";
+import type { ClientPorts } from "./clients.ts";
 
 export interface StorageParts {
   readonly ports: ClientPorts & { readonly metrics: Metrics };
-  readonly metadata: Clients["metadata"];
+  readonly metadata: StorageNodeDeps["metadata"];
   readonly server: RpcServer;
   /** host:port to listen on. */
   readonly listen: string;

@@ -2,7 +2,7 @@
 import type { MetricsRegistry } from "../../lib/host/metrics.ts";
 import type { ProcessLife } from "../../lib/host/process.ts";
 import type { RpcServer } from "../../lib/ports/transport.ts";
-import type { ClientPorts, Clients } from "../compose/clients.ts";
+import type { ClientPorts } from "../compose/clients.ts";
 import type { Config } from "../config-schema.ts";
 
 export interface Running {
@@ -17,8 +17,10 @@ export interface Frame {
   readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
   readonly life: ProcessLife;
   readonly server: RpcServer;
-  /** Clients of the metadata service; closed at the end. */
-  readonly clients: () => Clients;
+}
+
+export function metadataAddresses({ config }: Frame): readonly string[] {
+  return config.cluster.metadata.map((replica) => replica.address);
 }
 
 /** How long running calls may go on when a process stops. */

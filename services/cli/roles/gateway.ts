@@ -4,16 +4,18 @@ import process from "node:process";
 import { placeable } from "../commands/can-place.ts";
 import { composeGateway } from "../compose/gateway.ts";
 import { clusterKeyOf, requiredRootCredentials } from "../credentials.ts";
+import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
 
 export async function start(frame: Frame): Promise<Running> {
   const root = requiredRootCredentials(process.env);
-  const clients = frame.clients();
+  const clients = startClients(frame);
   const gateway = await composeGateway({
     name: frame.config.node.name,
     ports: frame.ports,
     clients,
     settings: frame.config.s3,
+    notificationTargets: Object.keys(frame.config.notify.targets),
     root,
     clusterKey: clusterKeyOf(frame.config),
   });

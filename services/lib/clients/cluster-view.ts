@@ -39,6 +39,8 @@ const SUSPECT_MS = 3000;
 const FRESH_MS = 5000;
 
 interface DiskEntry extends DiskAddress {
+  /** As far as the map knows. */
+  readonly isNodeDown: boolean;
   readonly readable: boolean;
   readonly writable: boolean;
 }
@@ -53,7 +55,7 @@ interface Known {
 }
 
 export class ClusterView {
-  readonly #metadata: MetadataClient;
+  readonly #metadata: Pick<MetadataClient, "query">;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #suspects = new Map<number, number>();
@@ -64,7 +66,7 @@ export class ClusterView {
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(metadata: MetadataClient, clock: Clock, log: Log) {
+  constructor(metadata: Pick<MetadataClient, "query">, clock: Clock, log: Log) {
     this.#metadata = metadata;
     this.#clock = clock;
     this.#log = log;
@@ -181,8 +183,8 @@ export class ClusterView {
 
   /** Worth reading from first: its node is up, as far as known. */
   preferred(disk: DiskAddress): boolean {
-    const node = this.#need().map.nodes.find((candidate) => candidate.nodeId === disk.nodeId);
-    return node !== undefined && node.state !== "down" && !this.isSuspect(disk.nodeId);
+    const entry = this.#need().disks.get(disk.diskId);
+    return entry?.isNodeDown === false && !this.isSuspect(disk.nodeId);
   }
 
   /** This process could not reach the node: no new writes to it for a moment. */
@@ -243,6 +245,7 @@ export class ClusterView {
           diskId: disk.diskId,
           nodeId: node.nodeId,
           address: node.address,
+          isNodeDown: node.state === "down",
           readable: node.state !== "out" && disk.state !== "out" && disk.state !== "failed",
           writable: node.state === "up" && disk.state === "up",
         });
