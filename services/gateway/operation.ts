@@ -83,6 +83,8 @@ export interface Gateway {
   readonly checksums: ChecksumFactory;
   readonly authorizer: Authorizer;
   readonly bucketSettings: BucketSettings;
+  /** Names of the webhooks that bucket notifications may go to. */
+  readonly notificationTargets: ReadonlySet<string>;
   /** Held while a multipart upload is completed. */
   readonly completions: Semaphore;
 }

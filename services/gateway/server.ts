@@ -35,6 +35,8 @@ export interface GatewayOptions {
   /** Name of this gateway; answers carry it in x-amz-id-2. */
   readonly name: string;
   readonly authorizer?: Authorizer;
+  /** Names of the webhooks that bucket notifications may go to; none unless told. */
+  readonly notificationTargets?: readonly string[];
 }
 
 export interface RunningGateway {
@@ -56,6 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     checksums: await loadChecksums(),
     authorizer: options.authorizer ?? new OwnerAuthorizer(),
     bucketSettings: new BucketSettings(),
+    notificationTargets: new Set(options.notificationTargets ?? []),
     completions: new Semaphore(settings.completionsMax, COMPLETIONS_WAITING_MAX),
   };
   const accessLogging = new AccessLogging(gateway, new AccessLogQueue(dependencies));

@@ -185,6 +185,7 @@ async function startParts(
     ports,
     clients,
     settings: { ...config.s3, port: how.port },
+    notificationTargets: Object.keys(config.notify.targets),
     root: how.root,
     clusterKey: how.clusterKey,
   });

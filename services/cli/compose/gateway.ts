@@ -14,6 +14,8 @@ export interface GatewayParts {
   readonly ports: ClientPorts & { readonly metrics: Metrics };
   readonly clients: Clients;
   readonly settings: S3Settings;
+  /** Webhooks that bucket notifications may go to, by name. */
+  readonly notificationTargets: readonly string[];
   readonly root: RootCredentials;
   /** Seals the keys of encrypted objects; undefined: only clients' own keys. */
   readonly clusterKey: Uint8Array | undefined;
@@ -24,6 +26,7 @@ export async function composeGateway(parts: GatewayParts): Promise<RunningGatewa
   const gateway = await startGateway({
     name,
     settings,
+    notificationTargets: parts.notificationTargets,
     dependencies: {
       metadata: clients.metadata,
       buckets: clients.buckets,

@@ -15,6 +15,7 @@ import {
   userMetadataHeaders,
 } from "../../lib/s3/object-headers.ts";
 import { taggingCountHeader } from "../../lib/s3/settings/tagging.ts";
+import type { S3Settings } from "../config.ts";
 import type { Gateway } from "../operation.ts";
 import type { UserIdentity } from "../plugins/authentication.ts";
 import { lockFields } from "./object-lock.ts";
@@ -56,10 +57,15 @@ export function headersOfWrite(gateway: Gateway, headers: HeaderList): ObjectHea
   };
 }
 
+/** Whether objects may be of the storage class `name`. */
+export function isStorageClass(settings: S3Settings, name: string): boolean {
+  return STORAGE_CLASSES.has(name) || Object.hasOwn(settings.storageClasses, name);
+}
+
 /** x-amz-storage-class of a write; STANDARD without one. Throws InvalidStorageClass. */
 export function storageClassOf({ settings }: Gateway, headers: HeaderList): string {
   const name = headers.get("x-amz-storage-class") ?? STANDARD;
-  if (STORAGE_CLASSES.has(name) || Object.hasOwn(settings.storageClasses, name)) return name;
+  if (isStorageClass(settings, name)) return name;
   throw new S3Error("InvalidStorageClass", undefined, {
     details: [["StorageClassRequested", name]],
   });

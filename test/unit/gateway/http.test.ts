@@ -50,7 +50,7 @@ test("asks for the body only after the head was checked", async () => {
   for (const [lie, status] of [
     [{ sign: false }, 403],
     [{ target: "/no-such-bucket-here/key" }, 404],
-    [{ target: `${call.target}?acl` }, 501],
+    [{ target: `${call.target}?torrent` }, 501],
   ] as const) {
     const refused = s3.requestBytes({ ...call, ...lie });
     const waiting = await RawConnection.open(endpoint);
@@ -228,7 +228,7 @@ test("HEAD never has a body, whatever goes wrong", async () => {
   for (const [path, status] of [
     [pathOf(bucket, "missing"), 404],
     ["/no-such-bucket-here", 404],
-    [`/${bucket}?acl`, 501],
+    [`/${bucket}?accelerate`, 501],
     ["/b/%zz", 400],
   ] as const) {
     const connection = await RawConnection.open(endpoint);
