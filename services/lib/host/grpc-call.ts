@@ -101,9 +101,8 @@ class GrpcCall implements RawCall {
     this.#fail(callerGaveUp(undefined));
   }
 
-  /** Waits for the message before this one: grpc-js holds only one until it is connected. */
+  /** Resolves when the message is on its way: what waits in between is memory nobody counts. */
   async #sendNext(bytes: Uint8Array): Promise<void> {
-    await this.#flush?.promise;
     if (this.#end !== undefined) {
       if (this.#end.error !== undefined) throw this.#end.error;
       return;
@@ -114,8 +113,11 @@ class GrpcCall implements RawCall {
       flush.resolve();
       // grpc-js has framed the message in a buffer of its own long before it calls back.
       releaseCellMessage(this.#input, bytes);
+      queueMicrotask(() => forgetSent(this.#call));
     };
     this.#call.sendMessageWithContext({ callback }, asBuffer(bytes));
+    await flush.promise;
+    if (this.#end?.error !== undefined) throw this.#end.error;
   }
 
   /** One message is read ahead, because grpc-js tells the status only to those who read. */
@@ -161,6 +163,17 @@ class GrpcCall implements RawCall {
     if (error === undefined) reader?.resolve(undefined);
     else reader?.reject(error);
   }
+}
+
+/**
+ * grpc-js keeps a message that was sent until the next one is sent: a cell for every open upload. It
+ * has no setting for it; where its method is not found, only memory is wasted.
+ */
+function forgetSent(call: Call): void {
+  const retrying: unknown = Reflect.get(call, "child");
+  if (typeof retrying !== "object" || retrying === null) return;
+  const clear: unknown = Reflect.get(retrying, "clearSentMessages");
+  if (typeof clear === "function") Reflect.apply(clear, retrying, []);
 }
 
 /**

@@ -48,6 +48,9 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.max_receive_message_length": RPC_MESSAGE_BYTES_MAX,
   "grpc.enable_http_proxy": 0,
   "grpc.enable_retries": 0,
+  // grpc-js still keeps what was sent until the first answer, 1 MiB a call, in case the stream was
+  // refused; and takes it for sent meanwhile, so that nobody waits for the network.
+  "grpc.per_rpc_retry_buffer_size": 16 * 1024,
   "grpc.enable_channelz": 0,
   "grpc.service_config_disable_resolution": 1,
   "grpc.use_local_subchannel_pool": 1,
