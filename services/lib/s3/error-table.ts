@@ -166,6 +166,10 @@ export const ERROR_ROWS = {
     "The bucket you are attempting to access must be addressed using the specified endpoint. " +
       "Please send all future requests to this endpoint.",
   ],
+  PolicyTooLarge: [
+    400,
+    "Normalized policy document exceeds the maximum allowed size of 20480 bytes",
+  ],
   PreconditionFailed: [412, "At least one of the pre-conditions you specified did not hold"],
   QuotaExceeded: [403, "The quota of the bucket or its owner is exceeded."],
   ReplicationConfigurationNotFoundError: [404, "The replication configuration was not found"],
