@@ -3,6 +3,7 @@
 // DOLIUM_TEST_ACCESS_KEY, DOLIUM_TEST_SECRET_KEY, DOLIUM_TEST_REGION) a cluster that runs already.
 // Every test makes buckets of its own, so any number may share one.
 import { randomBytes } from "node:crypto";
+import type { S3Settings } from "../../services/gateway/config.ts";
 import { OTHER_USER, ROOT_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
 import { Caller } from "./caller.ts";
 import { StateMetadata } from "./state-metadata.ts";
@@ -17,7 +18,8 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<TestCluster> {
+/** `changes`: settings of the gateway; a cluster that runs already keeps its own. */
+export async function startCluster(changes: Partial<S3Settings> = {}): Promise<TestCluster> {
   const endpoint = process.env.DOLIUM_TEST_ENDPOINT;
   const region = process.env.DOLIUM_TEST_REGION ?? "us-east-1";
   if (endpoint !== undefined) {
@@ -31,7 +33,7 @@ export async function startCluster(): Promise<TestCluster> {
     };
   }
   const metadata = await StateMetadata.open();
-  const gateway = await startGatewayOver(metadata);
+  const gateway = await startGatewayOver(metadata, changes);
   const own = `http://${gateway.running.address}`;
   const { accessKeyId, secret } = OTHER_USER;
   return {
@@ -50,6 +52,18 @@ export async function startCluster(): Promise<TestCluster> {
 /** A name no other test uses. */
 export function newBucketName(): string {
   return `test-${randomBytes(8).toString("hex")}`;
+}
+
+/** A new bucket of the caller, with versioning enabled, or with object lock too. */
+export async function makeVersionedBucket(caller: Caller, withLock = false): Promise<string> {
+  const bucket = newBucketName();
+  const headers = withLock ? ([["x-amz-bucket-object-lock-enabled", "true"]] as const) : [];
+  const made = await caller.call({ method: "PUT", target: `/${bucket}`, headers });
+  if (made.status !== 200) throw new Error(`creating ${bucket}: ${made.text}`);
+  const body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+  const set = await caller.call({ method: "PUT", target: `/${bucket}?versioning`, body });
+  if (set.status !== 200) throw new Error(`versioning of ${bucket}: ${set.text}`);
+  return bucket;
 }
 
 /** A new bucket of the caller. */

@@ -10,6 +10,7 @@ import { Mutex } from "../../services/lib/base/bounded.ts";
 import { StoreError } from "../../services/lib/base/errors.ts";
 import type {
   CommandKind,
+  ExecuteOptions,
   QueryAnswer,
   QueryCase,
   QueryKind,
@@ -78,9 +79,13 @@ export class StateMetadata {
     return metadata;
   }
 
-  async execute(groupId: number, kind: CommandKind): Promise<Reply> {
+  async execute(
+    groupId: number,
+    kind: CommandKind,
+    { origin }: ExecuteOptions = {},
+  ): Promise<Reply> {
     const { state, writes } = this.#group(groupId);
-    const command = create(CommandSchema, { kind });
+    const command = create(CommandSchema, origin === undefined ? { kind } : { kind, origin });
     const fault = commandFault(command);
     if (fault !== undefined) throw new StoreError("invalid", fault);
     const logged = create(LoggedCommandSchema, {
