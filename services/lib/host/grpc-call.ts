@@ -103,10 +103,7 @@ class GrpcCall implements RawCall {
 
   /** Resolves when the message is on its way: what waits in between is memory nobody counts. */
   async #sendNext(bytes: Uint8Array): Promise<void> {
-    if (this.#end !== undefined) {
-      if (this.#end.error !== undefined) throw this.#end.error;
-      return;
-    }
+    if (this.#isOver()) return;
     const flush = deferred<void>();
     this.#flush = flush;
     const callback = (): void => {
@@ -117,7 +114,13 @@ class GrpcCall implements RawCall {
     };
     this.#call.sendMessageWithContext({ callback }, asBuffer(bytes));
     await flush.promise;
+    this.#isOver();
+  }
+
+  /** Whether the call has ended well; throws when it failed. */
+  #isOver(): boolean {
     if (this.#end?.error !== undefined) throw this.#end.error;
+    return this.#end !== undefined;
   }
 
   /** One message is read ahead, because grpc-js tells the status only to those who read. */
