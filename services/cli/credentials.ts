@@ -2,7 +2,7 @@
 // data directory with mode 0600; the cluster secret that services show each other.
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isStoreError } from "../lib/base/errors.ts";
 import { parseClusterKey } from "../lib/seal/cluster-key.ts";
 import { UsageError } from "./command-line.ts";
@@ -88,8 +88,17 @@ export function clusterKeyOf({ encryption }: Config): Uint8Array | undefined {
 export function localClusterKey(config: Config, dataDir: string): Uint8Array | undefined {
   const configured = clusterKeyOf(config);
   if (configured !== undefined) return configured;
-  const path = clusterKeyFile(dataDir);
-  return checkedClusterKey(readFileSync(path, "utf8"), path);
+  clusterKeyFile(dataDir);
+  return keptClusterKey(dataDir);
+}
+
+/** The key that a local cluster keeps in its data directory, if it does. Throws UsageError. */
+export function keptClusterKey(dataDir: string): Uint8Array | undefined {
+  const path = join(dataDir, CLUSTER_KEY_FILE);
+  if (!existsSync(path)) return undefined;
+  const key = checkedClusterKey(readFileSync(path, "utf8"), path);
+  if (key === undefined) throw new UsageError(`${path} is empty: put the cluster key back into it`);
+  return key;
 }
 
 function checkedClusterKey(text: string, source: string): Uint8Array | undefined {
@@ -153,6 +162,7 @@ function keptCredentials(dataDir: string): RootCredentials {
   return checked({ accessKeyId, secretAccessKey, source: path });
 }
 
+/** Power-safe, and so is the name in its folder, before anything is sealed with what it holds. */
 function writePrivate(path: string, text: string): void {
   const file = openSync(path, "wx", 0o600);
   try {
@@ -160,5 +170,11 @@ function writePrivate(path: string, text: string): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
+  }
+  const folder = openSync(dirname(path), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }

@@ -14,6 +14,7 @@ const COMMANDS: readonly (readonly [string, Loader])[] = [
   ["dev", async () => [(await import("./commands/dev.ts")).devCommand]],
   ["server", async () => [(await import("./commands/server.ts")).serverCommand]],
   ["status", async () => [(await import("./commands/status.ts")).statusCommand]],
+  ["kms", async () => [(await import("./commands/kms.ts")).kmsCommand]],
   ["gateway", roles],
   ["metadata", roles],
   ["storage", roles],

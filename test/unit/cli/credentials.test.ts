@@ -5,11 +5,18 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { ConfigSchema } from "../../../services/cli/config-schema.ts";
 import {
+  clusterKeyFile,
+  clusterKeyOf,
+  clusterKeyVariables,
   clusterSecretFile,
+  keptClusterKey,
+  localClusterKey,
   requiredRootCredentials,
   rootCredentials,
 } from "../../../services/cli/credentials.ts";
+import { loadConfig } from "../../../services/lib/host/config.ts";
 
 let folder: string;
 before(() => {
@@ -57,4 +64,38 @@ test("the cluster secret is made once, for the owner alone", () => {
   assert.match(secret, /^[0-9a-f]{64}$/);
   assert.equal(readFileSync(clusterSecretFile(folder), "utf8"), secret);
   assert.equal(statSync(path).mode & 0o777, 0o600);
+});
+
+function configWith(clusterKey: string): ReturnType<typeof loadConfig<typeof ConfigSchema>> {
+  return loadConfig(ConfigSchema, { environment: { DOLIUM_ENCRYPTION__CLUSTER_KEY: clusterKey } });
+}
+
+test("the cluster key of a local cluster is made once, for the owner alone", () => {
+  assert.equal(keptClusterKey(folder), undefined);
+  const key = localClusterKey(configWith(""), folder);
+  assert.equal(key?.byteLength, 32);
+  assert.equal(statSync(clusterKeyFile(folder)).mode & 0o777, 0o600);
+  assert.deepEqual(localClusterKey(configWith(""), folder), key);
+  assert.deepEqual(keptClusterKey(folder), key);
+});
+
+test("a configured cluster key goes before, and no file is made for it", () => {
+  const own = mkdtempSync(join(folder, "own-"));
+  const text = "ab".repeat(32);
+  assert.deepEqual(localClusterKey(configWith(text), own), Buffer.from(text, "hex"));
+  assert.equal(keptClusterKey(own), undefined);
+  assert.equal(clusterKeyOf(configWith("")), undefined);
+  assert.deepEqual(clusterKeyVariables({ DOLIUM_ENCRYPTION__CLUSTER_KEY: text }, own), {});
+  assert.deepEqual(clusterKeyVariables({ DOLIUM_ENCRYPTION__CLUSTER_KEY_FILE: "/x" }, own), {});
+  assert.equal(keptClusterKey(own), undefined);
+  const { DOLIUM_ENCRYPTION__CLUSTER_KEY_FILE: path } = clusterKeyVariables({}, own);
+  assert.equal(path, join(own, "cluster-key"));
+  assert.equal(keptClusterKey(own)?.byteLength, 32);
+});
+
+test("a cluster key that is none is refused, an empty file too", () => {
+  assert.throws(() => clusterKeyOf(configWith("secret")), { name: "UsageError" });
+  const own = mkdtempSync(join(folder, "empty-"));
+  writeFileSync(join(own, "cluster-key"), "\n");
+  assert.throws(() => localClusterKey(configWith(""), own), { name: "UsageError" });
 });
