@@ -1,5 +1,5 @@
-// GetObjectLegalHold: whether a version is under a legal hold, once anything of its lock was set.
-import { S3Error } from "../../lib/s3/errors.ts";
+// GetObjectLegalHold: whether a version is under a legal hold. One that never was is told like one
+// whose hold was lifted.
 import { legalHoldDocument } from "../../lib/s3/settings/object-lock.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { requireObjectLock } from "../data/object-lock.ts";
@@ -13,14 +13,7 @@ export const getObjectLegalHold: ObjectOperation = {
   permission: "s3:GetObjectLegalHold",
   body: "none",
   bodyBytesMax: SMALL_BODY_BYTES_MAX,
-  errors: [
-    "InvalidRequest",
-    "MethodNotAllowed",
-    "NoSuchBucket",
-    "NoSuchKey",
-    "NoSuchObjectLockConfiguration",
-    "NoSuchVersion",
-  ],
+  errors: ["InvalidRequest", "MethodNotAllowed", "NoSuchBucket", "NoSuchKey", "NoSuchVersion"],
   page: "GetObjectLegalHold",
   scope: "object",
   run,
@@ -29,6 +22,5 @@ export const getObjectLegalHold: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   requireObjectLock(context.bucket);
   const { version } = await requireVersion(context);
-  if (version.lock === undefined) throw new S3Error("NoSuchObjectLockConfiguration");
-  return xmlAnswer(legalHoldDocument(version.lock.legalHold));
+  return xmlAnswer(legalHoldDocument(version.lock?.legalHold === true));
 }
