@@ -12,6 +12,7 @@ import { deleteBucketCors } from "./actions/delete-bucket-cors.ts";
 import { deleteBucketEncryption } from "./actions/delete-bucket-encryption.ts";
 import { deleteBucketLifecycle } from "./actions/delete-bucket-lifecycle.ts";
 import { deleteBucketOwnershipControls } from "./actions/delete-bucket-ownership-controls.ts";
+import { deleteBucketPolicy } from "./actions/delete-bucket-policy.ts";
 import { deleteBucketTagging } from "./actions/delete-bucket-tagging.ts";
 import { deleteBucketWebsite } from "./actions/delete-bucket-website.ts";
 import { deleteObject } from "./actions/delete-object.ts";
@@ -26,6 +27,8 @@ import { getBucketLocation } from "./actions/get-bucket-location.ts";
 import { getBucketLogging } from "./actions/get-bucket-logging.ts";
 import { getBucketNotificationConfiguration } from "./actions/get-bucket-notification-configuration.ts";
 import { getBucketOwnershipControls } from "./actions/get-bucket-ownership-controls.ts";
+import { getBucketPolicy } from "./actions/get-bucket-policy.ts";
+import { getBucketPolicyStatus } from "./actions/get-bucket-policy-status.ts";
 import { getBucketRequestPayment } from "./actions/get-bucket-request-payment.ts";
 import { getBucketTagging } from "./actions/get-bucket-tagging.ts";
 import { getBucketVersioning } from "./actions/get-bucket-versioning.ts";
@@ -52,6 +55,7 @@ import { putBucketLifecycleConfiguration } from "./actions/put-bucket-lifecycle-
 import { putBucketLogging } from "./actions/put-bucket-logging.ts";
 import { putBucketNotificationConfiguration } from "./actions/put-bucket-notification-configuration.ts";
 import { putBucketOwnershipControls } from "./actions/put-bucket-ownership-controls.ts";
+import { putBucketPolicy } from "./actions/put-bucket-policy.ts";
 import { putBucketRequestPayment } from "./actions/put-bucket-request-payment.ts";
 import { putBucketTagging } from "./actions/put-bucket-tagging.ts";
 import { putBucketVersioning } from "./actions/put-bucket-versioning.ts";
@@ -81,6 +85,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteBucketEncryption,
   deleteBucketLifecycle,
   deleteBucketOwnershipControls,
+  deleteBucketPolicy,
   deleteBucketTagging,
   deleteBucketWebsite,
   deleteObject,
@@ -95,6 +100,8 @@ export const OPERATIONS: readonly Operation[] = [
   getBucketLogging,
   getBucketNotificationConfiguration,
   getBucketOwnershipControls,
+  getBucketPolicy,
+  getBucketPolicyStatus,
   getBucketRequestPayment,
   getBucketTagging,
   getBucketVersioning,
@@ -121,6 +128,7 @@ export const OPERATIONS: readonly Operation[] = [
   putBucketLogging,
   putBucketNotificationConfiguration,
   putBucketOwnershipControls,
+  putBucketPolicy,
   putBucketRequestPayment,
   putBucketTagging,
   putBucketVersioning,

@@ -167,11 +167,17 @@ export async function startMemoryGateway(
 /** Seals the keys of encrypted objects, unless a test takes it away. */
 export const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
 
+export interface MemoryGatewayOptions {
+  readonly clusterKey: Uint8Array | undefined;
+  /** Webhooks that bucket notifications may go to. */
+  readonly notificationTargets?: readonly string[];
+}
+
 /** A gateway over that metadata, and bodies in memory. */
 export async function startGatewayOver(
   metadata: MetadataAccess,
   changes: Partial<S3Settings> = {},
-  options: { readonly clusterKey: Uint8Array | undefined } = { clusterKey: CLUSTER_KEY },
+  options: MemoryGatewayOptions = { clusterKey: CLUSTER_KEY },
 ): Promise<Omit<MemoryGateway, "metadata">> {
   const clock = createClock();
   const random = createRandom();
@@ -181,6 +187,7 @@ export async function startGatewayOver(
   const users = [ROOT_USER, OTHER_USER, ADMIN_USER];
   const state = { ready: true };
   const running = await startGateway({
+    notificationTargets: options.notificationTargets ?? [],
     name: "gateway-1",
     settings: s3Settings({ address: "127.0.0.1", port: 0, closeGraceMs: 500, ...changes }),
     dependencies: {

@@ -1,0 +1,28 @@
+// PutBucketPolicy: checked as S3 checks it and kept as it came. A public one stops at the public
+// access block.
+import { fromUtf8 } from "../../lib/base/bytes.ts";
+import { S3Error } from "../../lib/s3/errors.ts";
+import { POLICY_BYTES_MAX, parsePolicy } from "../../lib/s3/settings/policy.ts";
+import { isPublicPolicy } from "../../lib/s3/settings/policy-status.ts";
+import { publicAccessBlock } from "../data/bucket-acl.ts";
+import { writingOperation } from "../data/setting-operations.ts";
+
+export const putBucketPolicy = writingOperation({
+  name: "PutBucketPolicy",
+  query: "policy",
+  permission: "s3:PutBucketPolicy",
+  setting: "policy",
+  status: 204,
+  // One byte more, so that what is too large is told as such.
+  bodyBytesMax: POLICY_BYTES_MAX + 1,
+  errors: ["AccessDenied", "MalformedPolicy", "MaxMessageLengthExceeded", "PolicyTooLarge"],
+  read: async ({ document, bucket }) => {
+    parsePolicy(document, bucket.name);
+    return fromUtf8(document);
+  },
+  check: ({ document, gateway }, bucket) => {
+    if (!publicAccessBlock(gateway, bucket).blockPublicPolicy) return;
+    if (!isPublicPolicy(parsePolicy(document, bucket.name))) return;
+    throw new S3Error("AccessDenied", "Public policies are blocked by the public access block.");
+  },
+});
