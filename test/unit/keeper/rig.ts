@@ -23,7 +23,10 @@ import {
   MetadataService,
   QueryResponseSchema,
 } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import type { BucketRecord } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
+import type {
+  BucketRecord,
+  Versioning,
+} from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome, type Reply } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { createClock } from "../../../services/lib/host/clock.ts";
 import { createKvFactory } from "../../../services/lib/host/level-kv.ts";
@@ -33,6 +36,7 @@ import { createRandom } from "../../../services/lib/host/random.ts";
 import type { Clock } from "../../../services/lib/ports/clock.ts";
 import type { HttpClient, HttpPost } from "../../../services/lib/ports/http.ts";
 import type { RpcServer } from "../../../services/lib/ports/transport.ts";
+import { bucketStateOf } from "../../../services/lib/s3/settings/bucket-state.ts";
 import { StorageNode } from "../../../services/storage/storage-node.ts";
 import { StateMetadata } from "../../s3/state-metadata.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -228,6 +232,29 @@ export class Rig {
     });
     const record = reply.kind.case === "createBucket" ? reply.kind.value.bucket : undefined;
     return present(record, "bucket");
+  }
+
+  /** Changes the bucket's record and tells its groups, as the gateway does. */
+  async change(
+    { name, bucketId }: BucketRecord,
+    change: {
+      readonly versioning?: Versioning;
+      readonly objectLock?: boolean;
+      readonly settings?: Readonly<Record<string, string>>;
+    },
+  ): Promise<BucketRecord> {
+    const { settings = {}, ...others } = change;
+    const documents = Object.entries(settings).map(([setting, document]) => ({
+      name: setting,
+      document: utf8(document),
+    }));
+    const value = { name, bucketId, ...others, settings: documents };
+    const reply = await this.execute(1, { case: "changeBucket", value });
+    const record = reply.kind.case === "changeBucket" ? reply.kind.value.bucket : undefined;
+    const bucket = present(record, "bucket");
+    const configure = { bucketId, state: bucketStateOf(bucket) };
+    await this.execute(this.groupOf(bucket), { case: "configureBucket", value: configure });
+    return bucket;
   }
 
   /** Executes past the faults; fails the test on any outcome but OK. */
