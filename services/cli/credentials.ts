@@ -69,8 +69,8 @@ export function clusterSecretFile(dataDir: string): string {
 }
 
 /**
- * Path of the file with the key that seals the keys of encrypted objects; made on first use. Whoever
- * loses it loses every object that is encrypted with the cluster's own keys.
+ * Path of the file with the key that seals the keys of encrypted objects; made on first use.
+ * Whoever loses it loses every object that is encrypted with the cluster's own keys.
  */
 export function clusterKeyFile(dataDir: string): string {
   const path = join(dataDir, CLUSTER_KEY_FILE);

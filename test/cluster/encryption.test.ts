@@ -1,5 +1,6 @@
-// Encryption seen by reading the bytes on disk: a text that is put without it is found there, one that
-// is put with any kind of it is not; neither is any key. Named keys are made and rotated by command.
+// Encryption seen by reading the bytes on disk: a text that is put without it is found there, one
+// that is put with any kind of it is not; neither is any key. Named keys are made and rotated by
+// command.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";

@@ -1,6 +1,6 @@
-// `dolium kms create|rotate|list`: the named keys of a running cluster, for SSE-KMS. Needs the cluster
-// key, since the keys are made here and leave this process sealed. Exit code 0 done, 1 failed, 5 when
-// the cluster does not answer.
+// `dolium kms create|rotate|list`: the named keys of a running cluster, for SSE-KMS. Needs the
+// cluster key, since the keys are made here and leave this process sealed. Exit code 0 done, 1
+// failed, 5 when the cluster does not answer.
 import { resolve } from "node:path";
 import process from "node:process";
 import { StoreError, toStoreError } from "../../lib/base/errors.ts";

@@ -1,6 +1,7 @@
-// How a new body is sealed: what the request says, else the bucket's default encryption. Guarantees a
-// data key of its own for every object and upload, wrapped so that it opens in this bucket only.
-// Source: Amazon S3 API reference, PutObject, UploadPart; user guide, "Using server-side encryption".
+// How a new body is sealed: what the request says, else the bucket's default encryption. Guarantees
+// a data key of its own for every object and upload, wrapped so that it opens in this bucket only.
+// Source: Amazon S3 API reference, PutObject, UploadPart; user guide, "Using server-side
+// encryption".
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { StoreError } from "../../lib/base/errors.ts";
 import {

@@ -1,7 +1,8 @@
-// How a sealed body is laid out: blocks of 64 KiB of plain bytes, each followed by its tag. The last
-// block may be shorter, is never empty, and its nonce says that it is the last: a body that was cut,
-// or whose blocks changed places, does not open. An empty body has no blocks.
-// Follows the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015), as Tink's AES-GCM-HKDF.
+// How a sealed body is laid out: blocks of 64 KiB of plain bytes, each followed by its tag. The
+// last block may be shorter, is never empty, and its nonce says that it is the last: a body that
+// was cut, or whose blocks changed places, does not open. An empty body has no blocks.
+// Follows the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015), as Tink's
+// AES-GCM-HKDF.
 import { assert } from "../base/assert.ts";
 import { OBJECT_BYTES_MAX } from "../base/limits.ts";
 

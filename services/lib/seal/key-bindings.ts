@@ -1,5 +1,5 @@
-// What each kind of wrapped key is bound to. These lists are part of the stored format: a field that
-// changes makes every key wrapped before unreadable.
+// What each kind of wrapped key is bound to. These lists are part of the stored format: a field
+// that changes makes every key wrapped before unreadable.
 import type { KeyBinding } from "./wrapped-key.ts";
 
 /** A version of a named key, sealed with the cluster key. */

@@ -2,8 +2,8 @@
 // (what it is for and to what it belongs), so a wrapped key that was moved to another place, or is
 // tried with a wrong key, is recognised.
 //
-// Format, 81 bytes: 1 (version), salt (32), AES-256-GCM ciphertext (32) and tag (16). The GCM key is
-// derived from the wrapping key and the salt, so its nonce may be zero: no key seals twice.
+// Format, 81 bytes: 1 (version), salt (32), AES-256-GCM ciphertext (32) and tag (16). The GCM key
+// is derived from the wrapping key and the salt, so its nonce may be zero: no key seals twice.
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";

@@ -1,5 +1,5 @@
-// Sizes of sealed bodies: records keep the plain size, manifests and inline bytes the sealed one, and
-// a command in which they do not fit each other is refused.
+// Sizes of sealed bodies: records keep the plain size, manifests and inline bytes the sealed one,
+// and a command in which they do not fit each other is refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";

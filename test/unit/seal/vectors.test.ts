@@ -1,5 +1,5 @@
-// Golden bytes of everything sealed. The values were made by another implementation (pyca/cryptography
-// 48: HKDF and AESGCM) from the description in services/lib/seal/README.md.
+// Golden bytes of everything sealed. The values were made by another implementation
+// (pyca/cryptography 48: HKDF and AESGCM) from the description in services/lib/seal/README.md.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
