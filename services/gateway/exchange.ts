@@ -18,6 +18,7 @@ import type { Cors } from "./plugins/cors.ts";
 import { healthAnswer } from "./plugins/health-paths.ts";
 import type { RequestMetrics } from "./plugins/request-metrics.ts";
 import type { SupportedPage } from "./plugins/supported-page.ts";
+import type { Websites } from "./plugins/website.ts";
 import { type AddressSettings, parseRequest, type S3Request } from "./request.ts";
 import { type AnswerIds, writeAnswer } from "./response-writer.ts";
 import type { Route, Router } from "./router.ts";
@@ -36,6 +37,7 @@ export interface ExchangeDeps {
   readonly supportedPage: SupportedPage;
   readonly cors: Cors;
   readonly accessLogging: AccessLogging;
+  readonly websites: Websites;
   /** Names this gateway in answers. */
   readonly hostId: string;
 }
@@ -48,7 +50,8 @@ export interface RawExchange {
   readonly expectsContinue: boolean;
 }
 
-interface Failure {
+/** What went wrong, as the client is told and as it was. */
+export interface Failure {
   readonly error: S3Error;
   readonly thrown: unknown;
 }
@@ -124,7 +127,7 @@ export class Exchange {
     const { settings, dependencies } = gateway;
     try {
       const request = this.#parse();
-      const health = healthAnswer(request, dependencies.isReady);
+      const health = request.isWebsite ? undefined : healthAnswer(request, dependencies.isReady);
       if (health !== undefined) return health;
       if (!settings.enabled) {
         throw new S3Error("ServiceUnavailable", "The S3 API is switched off on this server.");
@@ -135,6 +138,7 @@ export class Exchange {
       if (request.method === "OPTIONS") {
         return await this.#deps.cors.preflight({ request, signal: this.#gone.signal });
       }
+      if (request.isWebsite) return await this.#websiteAnswer(request);
       this.#route = this.#deps.router.route(request);
       return await this.#deps.dispatcher.dispatch({
         request,
@@ -155,6 +159,21 @@ export class Exchange {
       this.#failure = { error, thrown };
       return this.#errorAnswer(error);
     }
+  }
+
+  async #websiteAnswer(request: S3Request): Promise<Answer> {
+    const { message } = this.#raw;
+    const { answer, failure } = await this.#deps.websites.serve({
+      request,
+      body: this.#body,
+      remoteAddress: message.socket.remoteAddress ?? "",
+      protocol: "encrypted" in message.socket ? "https" : "http",
+      hostId: this.#ids.hostId,
+      signal: this.#gone.signal,
+      log: this.#log,
+    });
+    this.#failure = failure;
+    return answer;
   }
 
   async #corsHeaders(): Promise<readonly HeaderField[]> {
@@ -301,12 +320,13 @@ export class Exchange {
       headers: this.#headers,
       totalMs: seconds * 1000,
       firstByteMs: firstByteMs === undefined ? undefined : firstByteMs - this.#startedMs,
-      interface: "REST",
+      interface: request.isWebsite ? "WEBSITE" : "REST",
     });
   }
 
   #operationName(): string {
     if (this.#request?.method === "OPTIONS") return "PreflightRequest";
+    if (this.#request?.isWebsite === true) return "WebsiteRequest";
     if (this.#route?.kind === "found") return this.#route.operation.name;
     return this.#route === undefined ? "none" : "unknown";
   }

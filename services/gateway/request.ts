@@ -3,6 +3,7 @@
 import { type Address, resolveAddress, type ServiceName } from "../lib/s3/addressing.ts";
 import { HeaderList } from "../lib/s3/headers.ts";
 import {
+  type Authority,
   parseRequestTarget,
   type RequestTarget,
   requestAuthority,
@@ -14,6 +15,8 @@ export interface S3Request {
   readonly target: RequestTarget;
   readonly headers: HeaderList;
   readonly address: Address;
+  /** The host is that of a web site: no request of the API. */
+  readonly isWebsite: boolean;
   /** Wall clock when the header section had arrived, milliseconds since 1970. */
   readonly receivedMs: number;
 }
@@ -30,6 +33,8 @@ export interface RawRequest {
 export interface AddressSettings {
   readonly serviceNames: readonly ServiceName[];
   readonly basePaths: readonly string[];
+  /** Names under which buckets are web sites. */
+  readonly websiteNames?: readonly ServiceName[];
 }
 
 /** Throws S3Error: InvalidURI, InvalidArgument (headers), KeyTooLongError, InvalidBucketName. */
@@ -37,9 +42,17 @@ export function parseRequest(raw: RawRequest, settings: AddressSettings): S3Requ
   const headers = HeaderList.fromRaw(raw.rawHeaders);
   const target = parseRequestTarget(raw.rawTarget);
   const host = requestAuthority(target, headers);
-  const address = resolveAddress(target, host, settings);
+  const isWebsite = host !== undefined && isWebsiteHost(host, settings.websiteNames ?? []);
+  const names = isWebsite ? { serviceNames: settings.websiteNames ?? [] } : settings;
+  const address = resolveAddress(target, host, names);
   const { requestId, method, receivedMs } = raw;
-  return { requestId, method, target, headers, address, receivedMs };
+  return { requestId, method, target, headers, address, isWebsite, receivedMs };
+}
+
+function isWebsiteHost(host: Authority, serviceNames: readonly ServiceName[]): boolean {
+  // The path says nothing about the host, and a bad one is refused where it belongs.
+  const root = parseRequestTarget("/");
+  return resolveAddress(root, host, { serviceNames }).style === "virtual-host";
 }
 
 const AUTH_PARAMETERS = ["X-Amz-Signature", "Signature"];

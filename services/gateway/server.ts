@@ -7,7 +7,7 @@ import fastify, { type FastifyInstance } from "fastify";
 import { Semaphore } from "../lib/base/bounded.ts";
 import { toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
-import { parseServiceName } from "../lib/s3/addressing.ts";
+import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
 import { loadChecksums } from "../lib/s3/checksums.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
@@ -23,6 +23,7 @@ import { type Authorizer, OwnerAuthorizer } from "./plugins/authorization.ts";
 import { Cors } from "./plugins/cors.ts";
 import { RequestMetrics } from "./plugins/request-metrics.ts";
 import { SupportedPage } from "./plugins/supported-page.ts";
+import { Websites } from "./plugins/website.ts";
 import type { AddressSettings } from "./request.ts";
 import { Router } from "./router.ts";
 
@@ -72,6 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     supportedPage: new SupportedPage(OPERATIONS),
     cors: new Cors(gateway),
     accessLogging,
+    websites: new Websites(gateway),
     hostId: hostIdOf(utf8(name)),
   };
   const app = createServer(deps);
@@ -87,14 +89,21 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 }
 
 function addressingOf(settings: S3Settings): AddressSettings {
-  const serviceNames = settings.domains.map((text) => {
+  return {
+    serviceNames: serviceNamesOf("s3.domains", settings.domains),
+    websiteNames: serviceNamesOf("s3.websiteDomains", settings.websiteDomains),
+    basePaths: settings.basePaths,
+  };
+}
+
+function serviceNamesOf(setting: string, texts: readonly string[]): ServiceName[] {
+  return texts.map((text) => {
     const serviceName = parseServiceName(text);
     if (serviceName === undefined) {
-      throw new StoreError("invalid", `s3.domains: ${text} is no host or host:port`);
+      throw new StoreError("invalid", `${setting}: ${text} is no host or host:port`);
     }
     return serviceName;
   });
-  return { serviceNames, basePaths: settings.basePaths };
 }
 
 function createServer(deps: ExchangeDeps): FastifyInstance {

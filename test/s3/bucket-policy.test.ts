@@ -93,11 +93,3 @@ test("GetBucketPolicyStatus tells public policies from others", async () => {
     assert.equal(textAt((await s3.call({ target })).xml(), "IsPublic"), isPublic);
   }
 });
-
-test("a public policy opens nothing to anonymous requests of the API yet", async () => {
-  const bucket = await makeBucket(s3);
-  await unblock(bucket);
-  await put(bucket, policyOf(bucket, { Principal: "*" }));
-  await s3.put(bucket, "key", "x");
-  assert.equal((await s3.call({ target: `/${bucket}/key`, sign: false })).code, "AccessDenied");
-});

@@ -2,7 +2,7 @@
 // access block.
 import { fromUtf8 } from "../../lib/base/bytes.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
-import { POLICY_BYTES_MAX, parsePolicy } from "../../lib/s3/settings/policy.ts";
+import { parsePolicy } from "../../lib/s3/settings/policy.ts";
 import { isPublicPolicy } from "../../lib/s3/settings/policy-status.ts";
 import { publicAccessBlock } from "../data/bucket-acl.ts";
 import { writingOperation } from "../data/setting-operations.ts";
@@ -13,9 +13,7 @@ export const putBucketPolicy = writingOperation({
   permission: "s3:PutBucketPolicy",
   setting: "policy",
   status: 204,
-  // One byte more, so that what is too large is told as such.
-  bodyBytesMax: POLICY_BYTES_MAX + 1,
-  errors: ["AccessDenied", "MalformedPolicy", "MaxMessageLengthExceeded", "PolicyTooLarge"],
+  errors: ["AccessDenied", "MalformedPolicy", "PolicyTooLarge"],
   read: async ({ document, bucket }) => {
     parsePolicy(document, bucket.name);
     return fromUtf8(document);

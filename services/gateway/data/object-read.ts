@@ -2,6 +2,7 @@
 // the headers of the answer. All of it is decided before the first byte.
 import { present } from "../../lib/base/assert.ts";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
+import type { Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { evaluateRead, parseReadConditions } from "../../lib/s3/conditions.ts";
 import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
@@ -33,11 +34,17 @@ interface Window {
   readonly range: ByteRange | undefined;
 }
 
+export interface ReadOptions {
+  readonly withBody: boolean;
+  /** Sees the version before anything is told of it: throws to refuse, or answers in its place. */
+  readonly intercept?: (version: Version) => Answer | undefined;
+}
+
 /** Answers a read; `body` makes the body of the bytes that were asked for. */
 export async function readObject(
   context: ObjectContext,
   body: (found: StoredObject, range: ByteRange) => AnswerBody,
-  options: { readonly withBody: boolean },
+  options: ReadOptions,
 ): Promise<Answer> {
   const { request, bucket, key } = context;
   const { headers, target } = request;
@@ -51,6 +58,8 @@ export async function readObject(
   if (stored === undefined) throw missingVersion(context);
   const { version } = stored;
   if (version.deleteMarker) throw deleteMarkerError(context, version);
+  const instead = options.intercept?.(version);
+  if (instead !== undefined) return instead;
   const found = withClientKey(context, stored, "target");
   const fields = [
     ...versionFields(version, overrides),
