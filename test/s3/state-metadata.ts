@@ -79,26 +79,36 @@ export class StateMetadata {
     return metadata;
   }
 
-  async execute(
+  async execute(groupId: number, kind: CommandKind, options: ExecuteOptions = {}): Promise<Reply> {
+    const [reply] = await this.executeAll(groupId, [kind], options);
+    return present(reply, "reply");
+  }
+
+  /** Applies several commands at once, as a group does with what was committed together. */
+  async executeAll(
     groupId: number,
-    kind: CommandKind,
+    kinds: readonly CommandKind[],
     { origin }: ExecuteOptions = {},
-  ): Promise<Reply> {
+  ): Promise<Reply[]> {
     const { state, writes } = this.#group(groupId);
-    const command = create(CommandSchema, origin === undefined ? { kind } : { kind, origin });
-    const fault = commandFault(command);
-    if (fault !== undefined) throw new StoreError("invalid", fault);
-    const logged = create(LoggedCommandSchema, {
-      commandId: random.bytes(16),
-      nowMs: BigInt(this.#nowMs()),
-      random: random.bytes(8),
-      command,
+    const entries = kinds.map((kind) => {
+      const command = create(CommandSchema, origin === undefined ? { kind } : { kind, origin });
+      const fault = commandFault(command);
+      if (fault !== undefined) throw new StoreError("invalid", fault);
+      const logged = create(LoggedCommandSchema, {
+        commandId: random.bytes(16),
+        nowMs: BigInt(this.#nowMs()),
+        random: random.bytes(8),
+        command,
+      });
+      return toBinary(LoggedCommandSchema, logged);
     });
-    const data = toBinary(LoggedCommandSchema, logged);
     return writes.run(async () => {
-      const index = state.appliedIndex + 1;
-      const [reply] = await state.apply([{ index, term: 1, kind: "normal", data }]);
-      return fromBinary(ReplySchema, present(reply, "reply"));
+      const first = state.appliedIndex + 1;
+      const replies = await state.apply(
+        entries.map((data, at) => ({ index: first + at, term: 1, kind: "normal" as const, data })),
+      );
+      return replies.map((reply) => fromBinary(ReplySchema, present(reply, "reply")));
     });
   }
 
