@@ -17,6 +17,7 @@ import { findObject } from "../data/object-reader.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { entityDigest, sealingOfWrite } from "../data/sealing.ts";
+import { encryptionFields } from "../data/sealing-fields.ts";
 import { VerifiedBody } from "../data/verified-body.ts";
 import { CURRENT_VERSION, isVersioned } from "../data/version-id.ts";
 import { commandCondition } from "../data/write-condition.ts";
@@ -61,7 +62,8 @@ async function run(context: ObjectContext): Promise<Answer> {
     found === undefined
       ? await writeFirst(context, body, size)
       : await writeAddition(context, { found, body, size });
-  return commit(context, { offset, addition, condition });
+  const encryption = found === undefined ? addition.version.encryption : found.version.encryption;
+  return commit(context, { offset, addition, condition, encryption });
 }
 
 function parseOffset({ request }: ObjectContext): number {
@@ -91,8 +93,8 @@ async function writeFirst(
   const source = body.stream();
   const target = { bucket, key, size, storageClass, source, inlineBytesMax, sealing };
   const written = await writeBody(context, target);
-  const md5 = body.digest("MD5");
-  const etag = md5Etag(entityDigest(context, sealing, md5));
+  const md5 = entityDigest(context, sealing, body.digest("MD5"));
+  const etag = md5Etag(md5);
   const stated = body.statedChecksum();
   const checksums = stated === undefined ? [] : [fullObject(stated.algorithm, stated.digest)];
   const fields = bodyFields(written, { size, etag, checksums: checksums.map(toRecord) });
@@ -104,11 +106,13 @@ interface AppendCommit {
   readonly offset: number;
   readonly addition: Addition;
   readonly condition: ReturnType<typeof commandCondition>;
+  /** Of the object, for the answer. */
+  readonly encryption: Parameters<typeof encryptionFields>[1];
 }
 
 async function commit(
   context: ObjectContext,
-  { offset, addition, condition }: AppendCommit,
+  { offset, addition, condition, encryption }: AppendCommit,
 ): Promise<Answer> {
   const { bucket, key } = context;
   const { ifVersionId, ...body } = addition;
@@ -132,6 +136,7 @@ async function commit(
   return emptyAnswer(200, [
     ["ETag", quoteEtag(etag)],
     ["x-amz-object-size", String(toSafeNumber(size))],
+    ...encryptionFields(context, encryption),
   ]);
 }
 

@@ -57,8 +57,8 @@ export async function writeAddition(
     inlineBytesMax: isInline || found.size === 0 ? context.gateway.settings.inlineBytes : -1,
     sealing,
   });
-  const md5 = appending.body.digest("MD5");
-  const etag = md5Etag(entityDigest(context, sealing, md5));
+  const md5 = entityDigest(context, sealing, appending.body.digest("MD5"));
+  const etag = md5Etag(md5);
   const { body } = appending;
   const stated = body.statedChecksum();
   const checksums = stated === undefined ? [] : [fullObject(stated.algorithm, stated.digest)];
@@ -75,7 +75,9 @@ async function writeWhole(
   appending: Appending,
   sealing: Sealing | undefined,
 ): Promise<Addition> {
-  const { found, body, size } = appending;
+  const { body, size } = appending;
+  const found =
+    sealing === undefined ? appending.found : { ...appending.found, dataKey: sealing.dataKey };
   const whole = createHash("md5");
   async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const view of objectBytes(context, found, { first: 0, last: found.size - 1 })) {

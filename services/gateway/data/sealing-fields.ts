@@ -1,18 +1,25 @@
 // Headers of answers that say how an object is sealed. They never hold a key.
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { StoreError } from "../../lib/base/errors.ts";
-import { type Encryption, Encryption_Kind } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import {
+  type Encryption,
+  Encryption_Kind,
+  type EncryptionSchema,
+} from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { encodeBase64 } from "../../lib/s3/base64.ts";
 import { kmsKeyArn } from "../../lib/s3/encryption-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import type { ServiceContext } from "../operation.ts";
-import type { EncryptionInit } from "./sealing.ts";
+
+/** As it is stored, or about to be. */
+type EncryptionRecord = MessageInitShape<typeof EncryptionSchema>;
 
 const METHOD = "x-amz-server-side-encryption";
 
 /** For any answer about an object or upload that is sealed as `encryption` says. */
 export function encryptionFields(
   { gateway }: ServiceContext,
-  encryption: EncryptionInit | Encryption | undefined,
+  encryption: EncryptionRecord | undefined,
 ): HeaderField[] {
   if (encryption === undefined) return [];
   switch (encryption.kind) {
@@ -42,7 +49,7 @@ const NO_BYTES = new Uint8Array(0);
 /** For the answer to a write, which also repeats the encryption context. */
 export function writtenEncryptionFields(
   context: ServiceContext,
-  encryption: EncryptionInit | Encryption | undefined,
+  encryption: EncryptionRecord | undefined,
 ): HeaderField[] {
   const fields = encryptionFields(context, encryption);
   const kmsContext = encryption?.context ?? "";
