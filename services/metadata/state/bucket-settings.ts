@@ -1,9 +1,10 @@
 // Sub-resources of a bucket in its record: sorted by name, at most one of a name, and together
 // small enough that a record fits a message.
+import { BUCKET_SETTINGS_BYTES_MAX } from "../../lib/base/limits.ts";
 import type { BucketSetting } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 
 /** All documents of a bucket together. */
-export const SETTINGS_BYTES_MAX = 512 * 1024;
+export const SETTINGS_BYTES_MAX = BUCKET_SETTINGS_BYTES_MAX;
 
 /** `present` after `changes`; an empty document removes a setting. */
 export function mergedSettings(

@@ -169,12 +169,13 @@ export function moveHead(
   return version;
 }
 
-/** True when the key has versions besides the current one. */
-export async function hasOlderVersions(
+/** True when the key has any version but a null one that is current: versioning was on. */
+export async function hasOtherVersions(
   view: StateReader,
   context: CommandContext,
   place: ObjectPlace,
 ): Promise<boolean> {
+  if (readHead(view, place)?.nullVersion === false) return true;
   if (context.meta.noncurrentVersions === 0n) return false;
   const others = await view.scan(prefixRange(versionPrefix(place.bucketId, place.key)), 1);
   return others.length > 0;

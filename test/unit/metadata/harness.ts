@@ -18,7 +18,10 @@ import {
   type Reply,
   ReplySchema,
 } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
-import type { BucketStateSchema } from "../../../services/lib/gen/dolium/record/v1/group_pb.ts";
+import type {
+  BucketStateSchema,
+  OriginSchema,
+} from "../../../services/lib/gen/dolium/record/v1/group_pb.ts";
 import {
   type Chunk,
   ChunkSchema,
@@ -121,6 +124,8 @@ export function manifestOf(spec: ManifestSpec): Manifest {
 export class Machine {
   state: GroupState;
   nowMs = 1_700_000_000_000;
+  /** Who causes the commands from now on. */
+  origin: MessageInitShape<typeof OriginSchema> | undefined;
   #commands = 0;
   #revision = 0n;
   readonly #versioning = new Map<number, Versioning>();
@@ -145,7 +150,7 @@ export class Machine {
         commandId: commandId ?? idOf(this.#commands, 99),
         nowMs: BigInt(this.nowMs),
         random: Buffer.alloc(8, this.#commands),
-        command: { kind },
+        command: { kind, ...(this.origin === undefined ? {} : { origin: this.origin }) },
       }),
     );
   }

@@ -39,7 +39,7 @@ class Run {
 
   async step([what, a, b, c]: Dice): Promise<void> {
     const name = KEYS[a % KEYS.length] ?? "a";
-    switch (what % 11) {
+    switch (what % 17) {
       case 0:
       case 1:
         return this.#put(name, c);
@@ -57,6 +57,14 @@ class Run {
         return this.#relocate(a, b, c);
       case 8:
         return this.#finish(c);
+      case 9:
+      case 10:
+        return this.#hold(name, b, c);
+      case 11:
+        return this.#rename(name, KEYS[b % KEYS.length] ?? "b");
+      case 12:
+      case 13:
+        return this.#append(name, c);
       default:
         return this.#configure(b);
     }
@@ -93,7 +101,7 @@ class Run {
     this.#revision += 1n;
     const versioning = STATES[dice % STATES.length] ?? Versioning.OFF;
     this.#versioning = versioning;
-    const state = { revision: this.#revision, versioning };
+    const state = { revision: this.#revision, versioning, objectLock: true };
     return this.#expect({ case: "configureBucket", value: { ...this.#place, state } }, Outcome.OK);
   }
 
@@ -108,6 +116,7 @@ class Run {
       etag,
       size: isInline ? 4 : 1000,
       manifests: isInline ? [] : [manifest],
+      isHeld: false,
     };
     const condition = dice % 6 === 1 ? { ifAbsent: true } : dice % 6 === 2 ? { ifMatch: "e1" } : {};
     const outcome = this.model.put(name, version, condition);
@@ -134,6 +143,8 @@ class Run {
     return this.#expect({ case: "deleteObjects", value }, Outcome.OK, ({ kind }) => {
       assert.ok(kind.case === "deleteObjects");
       const [result] = kind.value.results;
+      assert.equal(result?.outcome, marker === "locked" ? Outcome.LOCKED : Outcome.OK);
+      if (marker === "locked") return;
       assert.equal(result?.deleteMarker, marker !== undefined);
       if (marker !== undefined) marker.id = Buffer.from(result?.versionId ?? "").toString("hex");
     });
@@ -145,13 +156,98 @@ class Run {
     const version = versions[dice % (versions.length + 1)];
     const isByNull = version?.isNull === true;
     const id = isByNull ? key("null") : Buffer.from(version?.id ?? "00".repeat(16), "hex");
-    if (version !== undefined) this.model.deleteVersion(name, version);
+    const isGone = version === undefined || this.model.deleteVersion(name, version);
     const targets = [{ key: key(name), versionId: id }];
     const value = { ...this.#place, targets };
     await this.#expect({ case: "deleteObjects", value }, Outcome.OK, ({ kind }) => {
       assert.ok(kind.case === "deleteObjects");
-      assert.equal(kind.value.results[0]?.existed, version !== undefined);
+      const [result] = kind.value.results;
+      assert.equal(result?.existed, version !== undefined);
+      assert.equal(result?.outcome, isGone ? Outcome.OK : Outcome.LOCKED);
     });
+  }
+
+  async #hold(name: string, which: number, dice: number): Promise<void> {
+    await this.flush();
+    const versions = this.model.versions(name);
+    const version = versions[which % Math.max(1, versions.length)];
+    if (version === undefined) return;
+    const versionId = version.isNull ? key("null") : Buffer.from(version.id, "hex");
+    const on = dice % 3 !== 0;
+    const change = { case: "legalHold" as const, value: { on } };
+    const value = { ...this.#place, key: key(name), versionId, change };
+    const outcome = this.#revision === 0n ? Outcome.CONFLICT : Outcome.OK;
+    if (version.isMarker && outcome === Outcome.OK) {
+      return this.#expect({ case: "changeVersion", value }, Outcome.DELETE_MARKER);
+    }
+    if (outcome === Outcome.OK) version.isHeld = on;
+    await this.#expect({ case: "changeVersion", value }, outcome);
+  }
+
+  /** True where neither renames nor appends are let in. */
+  #isVersioned(...names: readonly string[]): boolean {
+    if (this.#versioning !== Versioning.OFF) return true;
+    return names.some((name) => {
+      const [head, ...others] = this.model.versions(name);
+      return head?.isNull === false || others.length > 0;
+    });
+  }
+
+  #rename(from: string, to: string): Promise<void> {
+    if (from === to) return Promise.resolve();
+    const value = { ...this.#place, sourceKey: key(from), targetKey: key(to) };
+    const command = { case: "renameObject" as const, value };
+    if (this.#isVersioned(from, to)) return this.#expect(command, Outcome.CONFLICT);
+    const heads = [from, to].map((name) => this.model.versions(name)[0]);
+    const isHeld = heads.some((head) => head?.isHeld === true);
+    if (isHeld && this.model.current(from) !== undefined) {
+      return this.#expect(command, Outcome.LOCKED);
+    }
+    return this.#expect(command, this.model.rename(from, to));
+  }
+
+  /** Adds a body of the kind that is there, so that it fits; or to nothing. */
+  #append(name: string, dice: number): Promise<void> {
+    const current = this.model.current(name);
+    const isInline = current === undefined ? dice % 2 === 0 : current.manifests.length === 0;
+    const manifest = this.#manifest(name, dice);
+    const size = isInline ? 4 : 1000;
+    const body = isInline
+      ? { case: "inline" as const, value: key("body") }
+      : { case: "manifestId" as const, value: manifest.manifestId };
+    const value = {
+      ...this.#place,
+      key: key(name),
+      offset: BigInt(current?.size ?? 0),
+      version: { size: BigInt(size), etag: "new", body },
+      md5: idOf(dice),
+      ...(isInline ? {} : { manifest: structuredClone(manifest) }),
+    };
+    const command = { case: "appendObject" as const, value };
+    if (this.#isVersioned(name)) return this.#expect(command, Outcome.CONFLICT);
+    if (this.model.isNullHeld(name)) return this.#expect(command, Outcome.LOCKED);
+    const added = isInline ? [] : [manifest];
+    if (current === undefined) return this.#begins(name, { size, added }, command);
+    current.size += size;
+    current.manifests.push(...added);
+    // No condition asks for this tag before the reply tells the right one.
+    current.etag = "grown";
+    return this.#expect(command, Outcome.OK, ({ kind }) => {
+      assert.ok(kind.case === "appendObject");
+      current.etag = kind.value.etag;
+    });
+  }
+
+  #begins(
+    name: string,
+    { size, added }: { readonly size: number; readonly added: Manifest[] },
+    command: CommandKind,
+  ): Promise<void> {
+    const manifests = [...added];
+    const fresh = { id: "", isNull: true, isMarker: false, etag: "new", size, manifests };
+    const version: ModelVersion = { ...fresh, isHeld: false };
+    this.model.push(name, version);
+    return this.#expect(command, Outcome.OK);
   }
 
   #uploadId(dice: number): Uint8Array {
@@ -199,6 +295,8 @@ class Run {
     const id = Buffer.from(uploadId).toString("hex");
     const upload = this.model.uploads.get(id);
     if (upload === undefined || upload.parts.size === 0) return Promise.resolve();
+    const isLocked = this.#versioning !== Versioning.ENABLED && this.model.isNullHeld(upload.key);
+    if (isLocked) return Promise.resolve();
     const all = [...upload.parts].sort(([one], [two]) => one - two);
     const named = all.filter((_, at) => at === 0 || more % 2 === 0);
     const manifests = named.map(([, manifest]) => manifest);
@@ -213,6 +311,7 @@ class Run {
       etag: "multi",
       size,
       manifests,
+      isHeld: false,
     };
     this.model.push(upload.key, version);
     const value = {
@@ -315,6 +414,7 @@ class Run {
         assert.equal(answer.manifests.length, version.manifests.length);
       }
     }
+    await this.#compareListing();
     const visible = KEYS.filter((name) => this.model.current(name) !== undefined);
     const list = { ...this.#place, limit: 100 };
     const page = await this.machine.query({ case: "listObjects", value: list });
@@ -322,6 +422,32 @@ class Run {
       page.entries.map((entry) => Buffer.from(entry.key).toString("latin1")),
       visible.sort(),
     );
+  }
+
+  async #compareListing(): Promise<void> {
+    const shown: string[] = [];
+    let markers = { keyMarker: new Uint8Array(0), versionIdMarker: new Uint8Array(0) };
+    for (;;) {
+      const value = { ...this.#place, ...markers, limit: 2, withDetails: true };
+      const page = await this.machine.query({ case: "listVersions", value });
+      for (const { key: name, version, isLatest } of page.entries) {
+        const isHeld = version?.lock?.legalHold === true;
+        shown.push(
+          `${Buffer.from(name).toString("latin1")} ${version?.etag} ${isLatest} ${isHeld}`,
+        );
+      }
+      if (!page.truncated) break;
+      markers = {
+        keyMarker: Buffer.from(page.nextKeyMarker),
+        versionIdMarker: Buffer.from(page.nextVersionIdMarker),
+      };
+    }
+    const expected = KEYS.toSorted().flatMap((name) =>
+      this.model
+        .versions(name)
+        .map(({ etag, isHeld }, at) => `${name} ${etag} ${at === 0} ${isHeld}`),
+    );
+    assert.deepEqual(shown, expected);
   }
 
   /** Nothing lost, nothing twice: what is named plus what is garbage is what was ever committed. */

@@ -9,9 +9,11 @@ export interface ModelVersion {
   id: string;
   readonly isNull: boolean;
   readonly isMarker: boolean;
-  readonly etag: string;
-  readonly size: number;
-  readonly manifests: readonly Manifest[];
+  etag: string;
+  size: number;
+  readonly manifests: Manifest[];
+  /** Deleting it is refused until it is lifted. */
+  isHeld: boolean;
 }
 
 export interface ModelUpload {
@@ -69,28 +71,55 @@ export class Model {
     if (ifMatch !== undefined && current === undefined) return Outcome.NO_SUCH_KEY;
     if (ifMatch !== undefined && current?.etag !== ifMatch) return Outcome.PRECONDITION_FAILED;
     if (ifAbsent === true && current !== undefined) return Outcome.PRECONDITION_FAILED;
+    if (version.isNull && this.isNullHeld(name)) return Outcome.LOCKED;
     this.push(name, version);
     return Outcome.OK;
   }
 
+  isNullHeld(name: string): boolean {
+    return this.versions(name).some(({ isNull, isHeld }) => isNull && isHeld);
+  }
+
   /** Deletes the current version; the marker that was laid, if one was. */
-  delete(name: string, versioning: Versioning): ModelVersion | undefined {
+  delete(name: string, versioning: Versioning): ModelVersion | "locked" | undefined {
     const versions = this.versions(name);
     const [head] = versions;
+    if (versioning !== Versioning.ENABLED && this.isNullHeld(name)) return "locked";
     if (versioning === Versioning.OFF && (head === undefined || head.isNull)) {
       this.free(versions.shift()?.manifests ?? []);
       return undefined;
     }
     const isNull = versioning !== Versioning.ENABLED;
-    const marker = { id: "", isNull, isMarker: true, etag: "", size: 0, manifests: [] };
+    const marker = {
+      id: "",
+      isNull,
+      isMarker: true,
+      etag: "",
+      size: 0,
+      manifests: [],
+      isHeld: false,
+    };
     this.push(name, marker);
     return marker;
   }
 
-  deleteVersion(name: string, version: ModelVersion): void {
+  /** False, and nothing is changed, when it is held. */
+  deleteVersion(name: string, version: ModelVersion): boolean {
+    if (version.isHeld) return false;
     const versions = this.versions(name);
     versions.splice(versions.indexOf(version), 1);
     this.free(version.manifests);
+    return true;
+  }
+
+  /** Gives the current version of one key to another; only where nothing has other versions. */
+  rename(from: string, to: string): Outcome {
+    const [source] = this.versions(from);
+    if (source === undefined || source.isMarker) return Outcome.NO_SUCH_KEY;
+    this.versions(from).shift();
+    for (const replaced of this.versions(to).splice(0)) this.free(replaced.manifests);
+    this.versions(to).push(source);
+    return Outcome.OK;
   }
 
   free(manifests: readonly Manifest[]): void {

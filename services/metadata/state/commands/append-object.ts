@@ -22,8 +22,8 @@ import { stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
-import { growHead, hasOlderVersions, pushVersion, readBody, readHead } from "../versions.ts";
-import { refusedBySeal, refusedManifest } from "../write-checks.ts";
+import { growHead, hasOtherVersions, pushVersion, readBody, readHead } from "../versions.ts";
+import { refusedByLock, refusedBySeal, refusedManifest } from "../write-checks.ts";
 
 export async function appendObject(
   view: StateWriter,
@@ -38,12 +38,14 @@ export async function appendObject(
     (manifest === undefined ? undefined : refusedManifest(view, context, { bucketId, manifest }));
   if (no !== undefined) return no;
   const state = readBucketState(view, bucketId);
-  if (hasVersions(state) || (await hasOlderVersions(view, context, place))) {
+  if (hasVersions(state) || (await hasOtherVersions(view, context, place))) {
     return refused(Outcome.CONFLICT, "the bucket has versioning");
   }
   const head = readHead(view, place);
   const failed = failedCondition(command.condition, head);
   if (failed !== undefined) return refused(failed.outcome, failed.message);
+  const locked = refusedByLock(view, context, { state, place });
+  if (locked !== undefined) return locked;
   const size = head?.size ?? 0n;
   if (offset !== size) {
     return refused(Outcome.WRONG_OFFSET, `the object ends at ${size}`, answerOf(head));

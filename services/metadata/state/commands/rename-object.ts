@@ -5,10 +5,11 @@ import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { hasVersions, readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import type { CommandContext } from "../context.ts";
+import { isLocked } from "../locks.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
-import { hasOlderVersions, moveHead, readHead } from "../versions.ts";
+import { hasOtherVersions, moveHead, readHead } from "../versions.ts";
 import { refusedBySeal } from "../write-checks.ts";
 
 export async function renameObject(
@@ -26,8 +27,8 @@ export async function renameObject(
   const target = readHead(view, to);
   const isVersioned =
     hasVersions(state) ||
-    (await hasOlderVersions(view, context, from)) ||
-    (await hasOlderVersions(view, context, to));
+    (await hasOtherVersions(view, context, from)) ||
+    (await hasOtherVersions(view, context, to));
   if (isVersioned) return refused(Outcome.CONFLICT, "the bucket has versioning");
   if (source === undefined || source.deleteMarker) {
     return refused(Outcome.NO_SUCH_KEY, "the key does not exist");
@@ -36,6 +37,10 @@ export async function renameObject(
     failedCondition(command.sourceCondition, source) ??
     failedCondition(command.targetCondition, target);
   if (failed !== undefined) return refused(failed.outcome, failed.message);
+  const attempt = { timeMs: context.timeMs, bypassGovernance: false };
+  if ([source, target].some((version) => version !== undefined && isLocked(version, attempt))) {
+    return refused(Outcome.LOCKED, "the version is locked");
+  }
   const version = moveHead(view, context, { from, to });
   addEvent(view, context, { state, happening: { place: to, name, version } });
   return accepted();
