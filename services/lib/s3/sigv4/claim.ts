@@ -137,10 +137,10 @@ function parseV4Header(header: string): V4HeaderClaim {
   };
 }
 
-type Refusal = (reason: string) => S3Error;
+export type Refusal = (reason: string) => S3Error;
 
 /** `accessKeyId/date/region/service/terminal`; the access key itself may contain slashes. */
-function parseCredential(
+export function parseCredential(
   text: string,
   refuse: Refusal,
 ): { readonly accessKeyId: string; readonly scope: CredentialScope } {
