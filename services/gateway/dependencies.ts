@@ -18,7 +18,7 @@ export type Buckets = Pick<
 >;
 
 /** The named keys of the cluster. */
-export type NamedKeys = Pick<KmsDirectory, "isConfigured" | "newest" | "newestOrMade" | "version">;
+export type NamedKeys = Pick<KmsDirectory, "isConfigured" | "forStore" | "forKms" | "version">;
 
 export interface BodyWriteRequest {
   readonly bucketId: number;

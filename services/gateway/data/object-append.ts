@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { assert } from "../../lib/base/assert.ts";
 import { INLINE_BYTES_MAX, PART_NUMBER_MAX } from "../../lib/base/limits.ts";
+import type { Sealing } from "../../lib/clients/data-key.ts";
 import type { AppendObjectSchema } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { VersionSchema } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
@@ -14,7 +15,7 @@ import type { ObjectContext } from "../operation.ts";
 import { fullObject, toRecord } from "./checksum-records.ts";
 import { objectBytes, type StoredObject } from "./object-reader.ts";
 import { type WrittenBody, writeBody } from "./object-writer.ts";
-import { entityDigest, type Sealing, sealingOfPart } from "./sealing.ts";
+import { entityDigest, sealingOfPart } from "./sealing.ts";
 import type { VerifiedBody } from "./verified-body.ts";
 
 type AppendInit = Exclude<

@@ -2,20 +2,16 @@
 // visible until a command commits what is returned here; a failure leaves only orphans for the
 // sweeper.
 import { assert } from "../../lib/base/assert.ts";
+import {
+  type BodyBytes,
+  type Seal,
+  type Sealing,
+  sealedBytes,
+} from "../../lib/clients/data-key.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
-import { sealedSize } from "../../lib/seal/blocks.ts";
-import { BODY_NONCE_BYTES, bodyKey } from "../../lib/seal/key-derivation.ts";
-import { sealBody } from "../../lib/seal/seal-body.ts";
 import type { ServiceContext } from "../operation.ts";
-import type { EncryptionInit, Sealing } from "./sealing.ts";
-
-/** What the record of a sealed body must keep, besides its plain size. */
-export interface Seal {
-  readonly encryption: EncryptionInit;
-  readonly bodyNonce: Uint8Array;
-}
 
 export type WrittenBody = (
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
@@ -63,20 +59,9 @@ export async function writeBody(context: ServiceContext, body: BodyToWrite): Pro
 function sealedSource(
   { gateway }: ServiceContext,
   { source, size, sealing }: BodyToWrite,
-): {
-  readonly source: AsyncIterable<Uint8Array>;
-  readonly size: number;
-  readonly seal: Seal | undefined;
-} {
+): BodyBytes & { readonly seal: Seal | undefined } {
   if (sealing === undefined) return { source, size, seal: undefined };
-  const bodyNonce = gateway.dependencies.random.bytes(BODY_NONCE_BYTES);
-  const key = bodyKey(sealing.dataKey, bodyNonce);
-  const { encryption } = sealing;
-  return {
-    source: sealBody(source, { key, size }),
-    size: sealedSize(size),
-    seal: { encryption, bodyNonce },
-  };
+  return sealedBytes({ source, size }, sealing, gateway.dependencies.random);
 }
 
 /** The placement policy of the storage class, where it has one, else that of the bucket. */

@@ -1,13 +1,13 @@
 // Headers of answers that say how an object is sealed. They never hold a key.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { StoreError } from "../../lib/base/errors.ts";
+import { kmsKeyArn } from "../../lib/clients/kms-key-id.ts";
 import {
   type Encryption,
   Encryption_Kind,
   type EncryptionSchema,
 } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { encodeBase64 } from "../../lib/s3/base64.ts";
-import { kmsKeyArn } from "../../lib/s3/encryption-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import type { ServiceContext } from "../operation.ts";
 

@@ -2,24 +2,17 @@
 // a data key of its own for every object and upload, wrapped so that it opens in this bucket only.
 // Source: Amazon S3 API reference, PutObject, UploadPart; user guide, "Using server-side
 // encryption".
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { StoreError } from "../../lib/base/errors.ts";
-import {
-  DEFAULT_KMS_KEY_NAME,
-  isKeyName,
-  type NamedKey,
-  STORE_KEY_NAME,
-} from "../../lib/clients/kms-directory.ts";
+import { newDataKey, type Sealing } from "../../lib/clients/data-key.ts";
+import type { NamedKey } from "../../lib/clients/kms-directory.ts";
+import { kmsKeyArn, kmsKeyName } from "../../lib/clients/kms-key-id.ts";
 import {
   type Encryption,
   Encryption_Kind,
-  type EncryptionSchema,
   type Upload,
 } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import {
   type ClientKey,
-  kmsKeyArn,
-  kmsKeyName,
   type ManagedEncryption,
   parseClientKey,
   parseRequestedEncryption,
@@ -34,17 +27,7 @@ import { unwrapKey, wrapKey } from "../../lib/seal/wrapped-key.ts";
 import { type BucketContext, callOptions, type ServiceContext } from "../operation.ts";
 import type { SettingKind } from "./bucket-settings.ts";
 
-export type EncryptionInit = MessageInitShape<typeof EncryptionSchema> & {
-  readonly kind: Encryption_Kind;
-};
-
-/** How the bodies of one object or upload are sealed. */
-export interface Sealing {
-  /** As it is kept in the record. */
-  readonly encryption: EncryptionInit;
-  /** 32 bytes; a secret. */
-  readonly dataKey: Uint8Array;
-}
+export type { Sealing };
 
 const DEFAULT_ENCRYPTION: SettingKind<DefaultEncryption> = {
   name: "encryption",
@@ -99,39 +82,24 @@ async function managedSealing(
       "Server-side encryption needs a cluster key, and this server is configured without one.",
     );
   }
-  const named = await namedKeyOf(context, managed);
   const isKms = managed.kind === "sse-kms";
-  const place = {
+  const use = {
+    kind: isKms ? Encryption_Kind.SSE_KMS : Encryption_Kind.SSE_S3,
     bucketId: context.bucket.bucketId,
-    keyName: named.name,
-    keyVersion: named.version,
+    named: await namedKeyOf(context, managed),
     context: isKms ? managed.context : "",
+    bucketKey: isKms && managed.bucketKey === true,
   };
-  const dataKey = random.bytes(KEY_BYTES);
-  const wrapping = { wrappingKey: named.key, binding: dataKeyBinding(place) };
-  return {
-    dataKey,
-    encryption: {
-      kind: isKms ? Encryption_Kind.SSE_KMS : Encryption_Kind.SSE_S3,
-      keyName: named.name,
-      keyVersion: named.version,
-      wrappedKey: wrapKey(wrapping, dataKey, random),
-      context: place.context,
-      bucketKey: isKms && managed.bucketKey === true,
-    },
-  };
+  return newDataKey(use, random);
 }
 
 async function namedKeyOf(context: ServiceContext, managed: ManagedEncryption): Promise<NamedKey> {
   const { kms } = context.gateway.dependencies;
-  if (managed.kind === "sse-s3") return kms.newestOrMade(STORE_KEY_NAME, callOptions(context));
+  if (managed.kind === "sse-s3") return kms.forStore(callOptions(context));
   const { keyId } = managed;
-  const name = keyId === undefined ? DEFAULT_KMS_KEY_NAME : kmsKeyName(keyId);
-  if (name === DEFAULT_KMS_KEY_NAME) return kms.newestOrMade(name, callOptions(context));
-  // The store's own key serves nobody by name.
-  const isOpen = name !== undefined && name !== STORE_KEY_NAME && isKeyName(name);
-  const named = isOpen ? await kms.newest(name, callOptions(context)) : undefined;
+  const named = await kms.forKms(keyId, callOptions(context));
   if (named !== undefined) return named;
+  const name = kmsKeyName(keyId ?? "");
   const shown = name === undefined ? keyId : kmsKeyArn(name, context.gateway.settings.region);
   throw new S3Error("KMS.NotFoundException", `Key '${shown}' does not exist`);
 }

@@ -2,6 +2,7 @@
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { fromHex, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
+import type { Seal } from "../../lib/clients/data-key.ts";
 import type { GetUploadAnswer } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { Manifest, Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { ChecksumAlgorithm } from "../../lib/s3/checksums.ts";
@@ -10,7 +11,6 @@ import { S3Error } from "../../lib/s3/errors.ts";
 import type { ObjectContext } from "../operation.ts";
 import { algorithmOf, toRecord } from "./checksum-records.ts";
 import { executeAt, queryAt } from "./name-space.ts";
-import type { Seal } from "./object-writer.ts";
 
 /** A part is some 200 bytes of record; an answer stays far below the limit of a message. */
 const PARTS_PER_QUERY = 1000;

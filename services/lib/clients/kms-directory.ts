@@ -10,12 +10,13 @@ import { namedKeyBinding } from "../seal/key-bindings.ts";
 import { KEY_BYTES } from "../seal/key-derivation.ts";
 import { unwrapKey, wrapKey } from "../seal/wrapped-key.ts";
 import { ROOT_GROUP } from "./groups.ts";
+import { kmsKeyName } from "./kms-key-id.ts";
 import type { MetadataCallOptions, MetadataClient } from "./metadata-client.ts";
 
 /** The store's own key, for SSE-S3. */
-export const STORE_KEY_NAME = "dolium/s3";
+const STORE_KEY_NAME = "dolium/s3";
 /** The key of SSE-KMS requests that name none. */
-export const DEFAULT_KMS_KEY_NAME = "aws/s3";
+const DEFAULT_KMS_KEY_NAME = "aws/s3";
 
 const RECORD_MS = 10_000;
 const OPENED_MS = 300_000;
@@ -71,6 +72,26 @@ export class KmsDirectory {
   async newestOrMade(name: string, options: MetadataCallOptions = {}): Promise<NamedKey> {
     const record = (await this.#record(name, options)) ?? (await this.#make(name, options));
     return this.#open(record, newestVersion(record));
+  }
+
+  /** The store's own key, for SSE-S3; made on first use. Throws as `newest`. */
+  async forStore(options: MetadataCallOptions = {}): Promise<NamedKey> {
+    return this.newestOrMade(STORE_KEY_NAME, options);
+  }
+
+  /**
+   * The key that a request or a bucket names for SSE-KMS, or the default key, which is made on first
+   * use; undefined when there is no such key. The store's own key serves nobody by name. Throws as
+   * `newest`.
+   */
+  async forKms(
+    keyId: string | undefined,
+    options: MetadataCallOptions = {},
+  ): Promise<NamedKey | undefined> {
+    const name = keyId === undefined ? DEFAULT_KMS_KEY_NAME : kmsKeyName(keyId);
+    if (name === DEFAULT_KMS_KEY_NAME) return this.newestOrMade(name, options);
+    if (name === undefined || name === STORE_KEY_NAME || !isKeyName(name)) return undefined;
+    return this.newest(name, options);
   }
 
   /** Throws StoreError: "not-found" when there is no such version, "denied" as `newest`. */
@@ -207,7 +228,7 @@ export class KmsDirectory {
 }
 
 /** Letters, digits and `_./-`, at most 127, the first a letter or digit. */
-export function isKeyName(name: string): boolean {
+function isKeyName(name: string): boolean {
   return NAME.test(name);
 }
 

@@ -21,7 +21,6 @@ const SOURCE_CLIENT_KEY = "x-amz-copy-source-server-side-encryption-customer-";
 const KEY_BYTES = 32;
 const DIGEST_BYTES = 16;
 const CONTEXT_CHARACTERS_MAX = 8192;
-const KEY_ID_CHARACTERS_MAX = 2048;
 
 /** A key that came with a request. */
 export interface ClientKey {
@@ -197,22 +196,4 @@ export function refuseManagedEncryption(headers: HeaderList): void {
 /** True when a write says how it wants to be encrypted, well formed or not. */
 export function asksForEncryption(headers: HeaderList): boolean {
   return [...headers.names()].some((name) => name.startsWith(METHOD));
-}
-
-const ARN = /^arn:[a-z0-9-]+:kms:[A-Za-z0-9-]*:[0-9]*:(.+)$/;
-
-/**
- * The name in a key id: NAME, key/NAME, alias/NAME, or an ARN of either; undefined when it is none.
- */
-export function kmsKeyName(keyId: string): string | undefined {
-  if (keyId.length > KEY_ID_CHARACTERS_MAX) return undefined;
-  const inArn = ARN.exec(keyId)?.[1];
-  const resource = inArn ?? keyId;
-  const name = /^(?:key|alias)\/(.+)$/.exec(resource)?.[1];
-  return name ?? (inArn === undefined && !keyId.includes(":") ? keyId : undefined);
-}
-
-/** The ARN under which answers name a key. */
-export function kmsKeyArn(name: string, region: string): string {
-  return `arn:aws:kms:${region}:0:key/${name}`;
 }

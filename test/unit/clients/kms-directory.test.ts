@@ -8,6 +8,7 @@ import {
   KmsDirectory,
   type KmsDirectoryDeps,
 } from "../../../services/lib/clients/kms-directory.ts";
+import { kmsKeyArn, kmsKeyName } from "../../../services/lib/clients/kms-key-id.ts";
 import {
   type KmsKeyRecord,
   KmsKeyRecordSchema,
@@ -181,4 +182,44 @@ test("names that could be mistaken for something else are refused", async () => 
   for (const name of ["", "/a", "-a", "a b", "a:b", "ä", "a".repeat(128)]) {
     await assert.rejects(table.directory().create(name), (error) => isStoreError(error, "invalid"));
   }
+});
+
+test("the store's key and the default key are made when they are needed", async () => {
+  const table = new KeyTable();
+  const gateway = table.directory();
+  assert.equal((await gateway.forStore()).name, "dolium/s3");
+  assert.equal((await gateway.forKms(undefined))?.name, "aws/s3");
+  assert.equal((await gateway.forKms("alias/aws/s3"))?.name, "aws/s3");
+  assert.deepEqual([...table.keys.keys()], ["dolium/s3", "aws/s3"]);
+});
+
+test("by its id a key is found that exists, and never the store's own", async () => {
+  const table = new KeyTable();
+  const gateway = table.directory();
+  await gateway.create("payroll");
+  await gateway.forStore();
+  assert.equal((await gateway.forKms("arn:aws:kms:us-east-1:0:key/payroll"))?.name, "payroll");
+  for (const id of ["nobody", "dolium/s3", "alias/dolium/s3", "a:b", "-", ""]) {
+    assert.equal(await gateway.forKms(id), undefined, id);
+  }
+  assert.equal(table.keys.size, 2);
+});
+
+test("a key is named by its name, an alias or an ARN", () => {
+  const names: readonly (readonly [string, string | undefined])[] = [
+    ["payroll", "payroll"],
+    ["key/payroll", "payroll"],
+    ["alias/payroll", "payroll"],
+    ["alias/aws/s3", "aws/s3"],
+    ["aws/s3", "aws/s3"],
+    ["arn:aws:kms:us-east-1:0:key/payroll", "payroll"],
+    ["arn:aws:kms:eu-west-2:123456789012:alias/team/pay", "team/pay"],
+    [kmsKeyArn("team/pay", "us-east-1"), "team/pay"],
+    ["arn:aws:s3:us-east-1:0:key/payroll", undefined],
+    ["arn:aws:kms:us-east-1:0:payroll", undefined],
+    ["arn:aws:kms:us-east-1:0:key/", undefined],
+    ["a:b", undefined],
+    ["x".repeat(3000), undefined],
+  ];
+  for (const [keyId, name] of names) assert.equal(kmsKeyName(keyId), name, keyId.slice(0, 60));
 });

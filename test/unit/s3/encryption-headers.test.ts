@@ -5,8 +5,6 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import {
   asksForEncryption,
-  kmsKeyArn,
-  kmsKeyName,
   parseClientKey,
   parseRequestedEncryption,
   refuseManagedEncryption,
@@ -155,23 +153,4 @@ test("reads and parts take no method", () => {
     );
   }
   refuseManagedEncryption(list(...clientKey()));
-});
-
-test("a key is named by its name, an alias or an ARN", () => {
-  const names: readonly (readonly [string, string | undefined])[] = [
-    ["payroll", "payroll"],
-    ["key/payroll", "payroll"],
-    ["alias/payroll", "payroll"],
-    ["alias/aws/s3", "aws/s3"],
-    ["aws/s3", "aws/s3"],
-    ["arn:aws:kms:us-east-1:0:key/payroll", "payroll"],
-    ["arn:aws:kms:eu-west-2:123456789012:alias/team/pay", "team/pay"],
-    [kmsKeyArn("team/pay", "us-east-1"), "team/pay"],
-    ["arn:aws:s3:us-east-1:0:key/payroll", undefined],
-    ["arn:aws:kms:us-east-1:0:payroll", undefined],
-    ["arn:aws:kms:us-east-1:0:key/", undefined],
-    ["a:b", undefined],
-    ["x".repeat(3000), undefined],
-  ];
-  for (const [keyId, name] of names) assert.equal(kmsKeyName(keyId), name, keyId.slice(0, 60));
 });
