@@ -136,6 +136,37 @@ test("lists buckets in pages", async () => {
   }
 });
 
+test("lists buckets of one region, and tells the region where pages are asked for", async () => {
+  const prefix = newBucketName();
+  const made = new Map([
+    [`${prefix}-here`, cluster.region],
+    [`${prefix}-there`, "eu-central-1"],
+  ]);
+  for (const [bucket, region] of made) {
+    const body = `<CreateBucketConfiguration><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`;
+    const answer = await s3.call({ method: "PUT", target: `/${bucket}`, body });
+    assert.equal(answer.status, 200, answer.text);
+    const head = await s3.call({ method: "HEAD", target: `/${bucket}` });
+    assert.equal(head.headers.get("x-amz-bucket-region"), region);
+  }
+  for (const [query, names] of [
+    [`prefix=${prefix}`, [...made.keys()]],
+    [`prefix=${prefix}&bucket-region=eu-central-1`, [`${prefix}-there`]],
+    [`prefix=${prefix}&bucket-region=nowhere-1`, []],
+  ] as const) {
+    const document = (await s3.call({ target: `/?${query}` })).xml();
+    const list = document.children.find(({ name }) => name === "Buckets");
+    assert.ok(list !== undefined);
+    assert.deepEqual(textsOf(list, "Bucket", "Name"), names);
+    const regions = names.map((name) => made.get(name));
+    assert.deepEqual(textsOf(list, "Bucket", "BucketRegion"), regions);
+    assert.equal(textAt(document, "Prefix"), prefix);
+  }
+  const all = (await s3.call({ target: "/" })).text;
+  assert.ok(!all.includes("<BucketRegion>"));
+  assert.equal((await s3.call({ target: "/?continuation-token=x" })).code, "InvalidArgument");
+});
+
 test("says NotImplemented to sub-resources it does not have", async () => {
   const bucket = await makeBucket(s3);
   const subresources = [
@@ -157,6 +188,5 @@ test("says NotImplemented to sub-resources it does not have", async () => {
   const wrong = await s3.call({ method: "PUT", target: `/${bucket}?location` });
   assert.equal(wrong.status, 405);
   assert.equal(wrong.code, "MethodNotAllowed");
-  assert.equal((await s3.call({ method: "POST", target: `/${bucket}` })).status, 501);
   assert.equal((await s3.call({ method: "PUT", target: "/" })).status, 405);
 });

@@ -37,7 +37,10 @@ export const listBuckets: ServiceOperation = {
 async function run(context: ServiceContext): Promise<Answer> {
   const query = parseListBuckets(context.request.target.query);
   const { buckets, next } = await collectBuckets(context, query);
-  const isPaged = query.maxBuckets !== undefined || query.bucketRegion !== undefined;
+  const { maxBuckets, bucketRegion, prefix, continueAfter } = query;
+  const isPaged = [maxBuckets, bucketRegion, prefix, continueAfter].some(
+    (given) => given !== undefined,
+  );
   const { userId, displayName } = context.identity;
   const document = listBucketsDocument({
     owner: { id: userId, displayName },
@@ -46,14 +49,17 @@ async function run(context: ServiceContext): Promise<Answer> {
       createdMs: toSafeNumber(bucket.createdMs),
       region: isPaged ? bucket.region : undefined,
     })),
-    prefix: query.prefix,
+    prefix,
     continuationToken: next === undefined ? undefined : encodeContinuationToken(utf8(next)),
   });
   return xmlAnswer(document);
 }
 
+/** What is shown of a bucket; its settings are not kept while the page is made. */
+type ListedRecord = Pick<BucketRecord, "name" | "createdMs" | "region">;
+
 interface Page {
-  readonly buckets: readonly BucketRecord[];
+  readonly buckets: readonly ListedRecord[];
   /** Name to go on after; undefined at the end. */
   readonly next: string | undefined;
 }
@@ -61,7 +67,7 @@ interface Page {
 async function collectBuckets(context: ServiceContext, query: ListBucketsQuery): Promise<Page> {
   const { metadata } = context.gateway.dependencies;
   const limit = query.maxBuckets ?? BUCKETS_MAX;
-  const buckets: BucketRecord[] = [];
+  const buckets: ListedRecord[] = [];
   let afterName = query.continueAfter === undefined ? "" : keyText(query.continueAfter);
   for (;;) {
     const answer = await metadata.query<"listBuckets">(
@@ -77,11 +83,10 @@ async function collectBuckets(context: ServiceContext, query: ListBucketsQuery):
       },
       callOptions(context),
     );
-    for (const bucket of answer.buckets) {
+    for (const { name, createdMs, region } of answer.buckets) {
       if (buckets.length === limit) return { buckets, next: afterName };
-      afterName = bucket.name;
-      const region = query.bucketRegion ?? bucket.region;
-      if (bucket.region === region) buckets.push(bucket);
+      afterName = name;
+      if (region === (query.bucketRegion ?? region)) buckets.push({ name, createdMs, region });
     }
     if (!answer.truncated) return { buckets, next: undefined };
   }

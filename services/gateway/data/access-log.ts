@@ -14,8 +14,10 @@ import { checkOutcome } from "../error-mapper.ts";
 const FLUSH_MS = 1000;
 /** Lines of one command; a bucket with so many does not wait for the second to be over. */
 const BATCH_LINES = 200;
-/** Lines of all buckets that wait. */
-const LINES_MAX = 20_000;
+/** Characters of one command, unless it is one line. */
+const BATCH_LENGTH = 256 * 1024;
+/** Characters of all lines that wait. */
+const WAITING_LENGTH_MAX = 16 * 1024 * 1024;
 const DEADLINE_MS = 5000;
 const CLOSE_ATTEMPTS = 2;
 
@@ -39,7 +41,7 @@ export class AccessLogQueue {
   readonly #dropped;
   readonly #failures;
   readonly #waiting = new Map<number, Waiting>();
-  #lineCount = 0;
+  #waitingLength = 0;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -61,13 +63,13 @@ export class AccessLogQueue {
   /** Takes a line about `bucket`, without line end. Never throws and never waits. */
   add(bucket: BucketRecord, line: string): void {
     assert(!/[\r\n]/.test(line), "AccessLogQueue: a line with a line end");
-    if (this.#closed || this.#lineCount >= LINES_MAX) {
+    if (this.#closed || this.#waitingLength + line.length > WAITING_LENGTH_MAX) {
       this.#drop(1, this.#closed ? "closed" : "queue-full");
       return;
     }
     const waiting = this.#waitingFor(bucket);
     waiting.lines.push(line);
-    this.#lineCount += 1;
+    this.#waitingLength += line.length;
     if (waiting.lines.length >= BATCH_LINES && waiting.sending === undefined) this.#start(waiting);
     this.#arm();
   }
@@ -120,12 +122,12 @@ export class AccessLogQueue {
   /** Sends batch after batch; a batch that fails stays in front for the next second. */
   async #send(waiting: Waiting): Promise<void> {
     while (waiting.lines.length > 0) {
-      const batch = waiting.lines.splice(0, BATCH_LINES);
+      const batch = waiting.lines.splice(0, batchSize(waiting.lines));
       try {
         await this.#append(waiting.bucket, batch);
       } catch (error) {
         if (isStoreError(error, "sealed")) {
-          this.#lineCount -= batch.length;
+          this.#forget(batch);
           this.#drop(batch.length, "bucket-gone");
           continue;
         }
@@ -135,7 +137,7 @@ export class AccessLogQueue {
         this.#deps.log.warn("lines of an access log wait for their group", fields);
         return;
       }
-      this.#lineCount -= batch.length;
+      this.#forget(batch);
       this.#sent.increment({}, batch.length);
     }
   }
@@ -150,7 +152,23 @@ export class AccessLogQueue {
     checkOutcome(reply.outcome, reply.message);
   }
 
+  #forget(lines: readonly string[]): void {
+    this.#waitingLength -= lines.reduce((sum, line) => sum + line.length, 0);
+  }
+
   #drop(count: number, reason: string): void {
     if (count > 0) this.#dropped.increment({ reason }, count);
   }
+}
+
+/** How many of the first lines go into one command; at least one. */
+function batchSize(lines: readonly string[]): number {
+  let length = 0;
+  let count = 0;
+  for (const line of lines) {
+    length += line.length;
+    if (count === BATCH_LINES || (count > 0 && length > BATCH_LENGTH)) break;
+    count += 1;
+  }
+  return count;
 }

@@ -5,9 +5,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { utf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
+import { BUCKET_SETTINGS_BYTES_MAX } from "../../lib/base/limits.ts";
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { type ChangeBucketSchema, Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import { S3Error } from "../../lib/s3/errors.ts";
 import { bucketStateOf } from "../../lib/s3/settings/bucket-state.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import { type BucketContext, callOptions, type ServiceContext } from "../operation.ts";
@@ -96,7 +98,9 @@ export async function changeBucket(
   let { bucket } = context;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const { name, bucketId, revision: expectedRevision } = bucket;
-    const value = { name, bucketId, expectedRevision, ...decide(bucket) };
+    const change = decide(bucket);
+    checkSize(bucket, change);
+    const value = { name, bucketId, expectedRevision, ...change };
     const kind = { case: "changeBucket", value } as const;
     const reply = await metadata.execute(ROOT_GROUP, kind, callOptions(context));
     buckets.invalidate(name);
@@ -111,6 +115,14 @@ export async function changeBucket(
     return changed;
   }
   throw new StoreError("conflict", `bucket ${bucket.name} is changed again and again`);
+}
+
+function checkSize(bucket: BucketRecord, { settings = [] }: BucketChange): void {
+  const documents = new Map(bucket.settings.map(({ name, document }) => [name, document]));
+  for (const { name = "", document = new Uint8Array(0) } of settings) documents.set(name, document);
+  const bytes = [...documents.values()].reduce((sum, document) => sum + document.byteLength, 0);
+  if (bytes <= BUCKET_SETTINGS_BYTES_MAX) return;
+  throw new S3Error("InvalidRequest", "The settings of the bucket are too large together.");
 }
 
 async function refreshed(context: ServiceContext, bucket: BucketRecord): Promise<BucketRecord> {

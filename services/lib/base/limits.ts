@@ -33,4 +33,6 @@ export const HEADER_BYTES_MAX = 32 * KIB;
 export const XML_BYTES_MAX = 1 * MIB;
 export const COMPLETE_XML_BYTES_MAX = 4 * MIB;
 export const XML_DEPTH_MAX = 20;
+/** Documents of all settings of a bucket together. */
+export const BUCKET_SETTINGS_BYTES_MAX = 512 * KIB;
 export const CHUNK_HEADER_BYTES_MAX = 8 * KIB;
