@@ -21,6 +21,11 @@ const ALGORITHMS: ReadonlyMap<number, ChecksumAlgorithm> = new Map([
   [AlgorithmRecord.CRC64NVME, "CRC64NVME"],
   [AlgorithmRecord.SHA1, "SHA1"],
   [AlgorithmRecord.SHA256, "SHA256"],
+  [AlgorithmRecord.SHA512, "SHA512"],
+  [AlgorithmRecord.MD5, "MD5"],
+  [AlgorithmRecord.XXHASH64, "XXHASH64"],
+  [AlgorithmRecord.XXHASH3, "XXHASH3"],
+  [AlgorithmRecord.XXHASH128, "XXHASH128"],
 ]);
 
 /** The algorithm of a record; undefined for UNSPECIFIED. Throws "corrupt" for one nobody knows. */

@@ -5,6 +5,7 @@
 import { assert } from "../base/assert.ts";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { isCrcAlgorithm } from "./checksum-combine.ts";
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm, digestBytes } from "./checksums.ts";
 import { S3Error } from "./errors.ts";
 import { type HeaderList, trimSpace } from "./headers.ts";
@@ -137,6 +138,8 @@ export function parseChecksumHeaders(headers: HeaderList): RequestedChecksum | u
   }
   const stated = parseAlgorithmName(headers, "x-amz-sdk-checksum-algorithm");
   if (stated !== undefined && found.length === 0) {
+    // What SDKs send that know MD5 only as Content-MD5.
+    if (stated === "MD5" && headers.has("content-md5")) return undefined;
     throw invalidRequest(
       "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or " +
         "x-amz-trailer headers were found.",
@@ -184,7 +187,7 @@ export function parseMultipartChecksum(headers: HeaderList): MultipartChecksum |
   }
   const chosen = type ?? defaultChecksumType(algorithm);
   const impossible =
-    (chosen === "FULL_OBJECT" && (algorithm === "SHA1" || algorithm === "SHA256")) ||
+    (chosen === "FULL_OBJECT" && !isCrcAlgorithm(algorithm)) ||
     (chosen === "COMPOSITE" && algorithm === "CRC64NVME");
   if (!impossible) return { algorithm, type: chosen };
   throw invalidRequest(

@@ -1,17 +1,35 @@
-// Incremental checksums behind one interface: CRC32 by zlib, CRC32C and CRC64NVME by hash-wasm,
-// SHA-1, SHA-256 and MD5 by node:crypto. Digests are big-endian bytes, as S3 writes them in
-// base64. One WebAssembly engine per CRC serves all hashers: its state is a few bytes and moves on
-// a switch. Source: Amazon S3 user guide, "Checking object integrity".
+// Incremental checksums behind one interface: CRC32 by zlib, CRC32C, CRC64NVME and the xxHashes by
+// hash-wasm, SHA and MD5 by node:crypto. Digests are big-endian bytes, as S3 writes them in base64.
+// One WebAssembly engine per algorithm serves all hashers: its state is small and moves on a
+// switch. Source: Amazon S3 user guide, "Checking object integrity"; xxHash specification.
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { createCRC32, createCRC64, type IHasher } from "hash-wasm";
+import {
+  createCRC32,
+  createCRC64,
+  createXXHash3,
+  createXXHash64,
+  createXXHash128,
+  type IHasher,
+} from "hash-wasm";
 import { assert, present, unreachable } from "../base/assert.ts";
 
 /** The algorithms a client may choose, as S3 spells them. */
-export const CHECKSUM_ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
+export const CHECKSUM_ALGORITHMS = [
+  "CRC32",
+  "CRC32C",
+  "CRC64NVME",
+  "SHA1",
+  "SHA256",
+  "SHA512",
+  "MD5",
+  "XXHASH64",
+  "XXHASH3",
+  "XXHASH128",
+] as const;
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
-/** MD5 makes entity tags and checks Content-MD5. */
-export type HashName = ChecksumAlgorithm | "MD5";
+/** MD5 also makes entity tags and checks Content-MD5. */
+export type HashName = ChecksumAlgorithm;
 
 /** Reflected Castagnoli polynomial. */
 const CRC32C_POLYNOMIAL = 0x82f63b78;
@@ -32,12 +50,17 @@ export function digestBytes(name: HashName): number {
     case "CRC32C":
       return 4;
     case "CRC64NVME":
+    case "XXHASH64":
+    case "XXHASH3":
       return 8;
     case "SHA1":
       return 20;
     case "SHA256":
       return 32;
+    case "SHA512":
+      return 64;
     case "MD5":
+    case "XXHASH128":
       return 16;
     default:
       return unreachable(name);
@@ -52,6 +75,9 @@ export interface ChecksumFactory {
 export async function loadChecksums(): Promise<ChecksumFactory> {
   const crc32c = new Engine(await createCRC32(CRC32C_POLYNOMIAL));
   const crc64 = new Engine(await createCRC64(CRC64NVME_POLYNOMIAL));
+  const xxhash64 = new Engine(await createXXHash64());
+  const xxhash3 = new Engine(await createXXHash3());
+  const xxhash128 = new Engine(await createXXHash128());
   return {
     create(name: HashName): Hasher {
       switch (name) {
@@ -65,8 +91,16 @@ export async function loadChecksums(): Promise<ChecksumFactory> {
           return new CryptoHasher(createHash("sha1"));
         case "SHA256":
           return new CryptoHasher(createHash("sha256"));
+        case "SHA512":
+          return new CryptoHasher(createHash("sha512"));
         case "MD5":
           return new CryptoHasher(createHash("md5"));
+        case "XXHASH64":
+          return new EngineHasher(xxhash64);
+        case "XXHASH3":
+          return new EngineHasher(xxhash3);
+        case "XXHASH128":
+          return new EngineHasher(xxhash128);
         default:
           return unreachable(name);
       }

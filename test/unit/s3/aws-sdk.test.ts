@@ -19,7 +19,6 @@ import {
   parseChecksumValue,
 } from "../../../services/lib/s3/checksum-headers.ts";
 import {
-  CHECKSUM_ALGORITHMS,
   type ChecksumFactory,
   HasherSet,
   loadChecksums,
@@ -40,6 +39,9 @@ import {
   parseCompleteMultipartUpload,
   parseDelete,
 } from "../../../services/lib/s3/xml-requests.ts";
+
+/** What the SDK computes by itself; for the others it wants an implementation. */
+const SDK_ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
 
 const SECRET = "secret+/=";
 const KEY = "a//../b c+é😀%2F\u0001$&@=;:?,~*'()";
@@ -159,7 +161,7 @@ function readBody({ headers, verified, body }: Received): Buffer {
 describe("requests of the SDK", () => {
   for (const forcePathStyle of [true, false]) {
     for (const streamed of [true, false]) {
-      for (const algorithm of [undefined, ...CHECKSUM_ALGORITHMS]) {
+      for (const algorithm of [undefined, ...SDK_ALGORITHMS]) {
         const name = `PUT, path style ${forcePathStyle}, streamed ${streamed}, ${algorithm ?? "default"}`;
         test(name, async () => {
           const payload = Buffer.alloc(100_000, "dolium ");

@@ -39,7 +39,7 @@ import {
 import { type HeaderField, HeaderList } from "../../../services/lib/s3/headers.ts";
 import { expectS3Error } from "./expect-s3-error.ts";
 
-const NAMES: readonly HashName[] = [...CHECKSUM_ALGORITHMS, "MD5"];
+const NAMES: readonly HashName[] = CHECKSUM_ALGORITHMS;
 const CRCS: readonly CrcAlgorithm[] = ["CRC32", "CRC32C", "CRC64NVME"];
 let factory: ChecksumFactory;
 before(async () => {
@@ -54,7 +54,13 @@ describe("hashers", () => {
     ["CRC64NVME", "ae8b14860a799888"],
     ["SHA1", "f7c3bc1d808e04732adf679965ccc34ca7ae3441"],
     ["SHA256", "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"],
+    [
+      "SHA512",
+      "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274a" +
+        "d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
+    ],
     ["MD5", "25f9e794323b453885f5181f1b624d0b"],
+    ["XXHASH64", "8cb841db40e6ae83"],
   ];
   for (const [name, hex] of CHECK) {
     test(`${name} of the check string and of nothing`, () => {
@@ -65,6 +71,18 @@ describe("hashers", () => {
       if (isCrcAlgorithm(name as "CRC32")) assert.match(toHex(empty), /^0+$/);
     });
   }
+
+  test("the published digests of xxHash", () => {
+    const hash = (name: HashName, text: string) =>
+      toHex(digestOf(factory, name, Buffer.from(text)));
+    assert.equal(hash("XXHASH64", ""), "ef46db3751d8e999");
+    assert.equal(hash("XXHASH64", "abc"), "44bc2cf5ad770999");
+    assert.equal(hash("XXHASH3", ""), "2d06800538d394c2");
+    assert.equal(hash("XXHASH3", "abc"), "78af5f94892f3950");
+    assert.equal(hash("XXHASH128", ""), "99aa06d3014798d86001c324468d497f");
+    assert.equal(hash("XXHASH128", "abc"), "06b05ab6733a618578af5f94892f3950");
+    for (const name of NAMES) assert.equal(hash(name, "x").length, 2 * digestBytes(name));
+  });
 
   test("hashers fed in turns do not mix", () => {
     const feeds = fc.array(fc.tuple(fc.nat(5), fc.uint8Array({ maxLength: 50 })), {
@@ -205,6 +223,8 @@ describe("headers", () => {
       { algorithm: "CRC64NVME", value: { kind: "trailer", name: "x-amz-checksum-crc64nvme" } },
     );
     assert.equal(parseChecksumHeaders(list(["x-amz-checksum-mode", "ENABLED"])), undefined);
+    const older = list(["x-amz-sdk-checksum-algorithm", "MD5"], ["content-md5", "x"]);
+    assert.equal(parseChecksumHeaders(older), undefined);
     for (const algorithm of CHECKSUM_ALGORITHMS) {
       assert.equal(algorithmOfHeader(checksumHeaderName(algorithm)), algorithm);
     }
@@ -230,6 +250,7 @@ describe("headers", () => {
       ["x-amz-sdk-checksum-algorithm", "SHA1"],
     ],
     [["x-amz-sdk-checksum-algorithm", "CRC32"]],
+    [["x-amz-sdk-checksum-algorithm", "MD5"]],
     [["x-amz-sdk-checksum-algorithm", "toString"]],
     [["x-amz-trailer", "content-md5"]],
     [["x-amz-trailer", ""]],
@@ -253,12 +274,18 @@ describe("headers", () => {
     assert.deepEqual(parse("CRC32"), { algorithm: "CRC32", type: "COMPOSITE" });
     assert.deepEqual(parse("crc32c", "FULL_OBJECT"), { algorithm: "CRC32C", type: "FULL_OBJECT" });
     assert.deepEqual(parse("CRC64NVME"), { algorithm: "CRC64NVME", type: "FULL_OBJECT" });
+    for (const algorithm of ["SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"]) {
+      assert.deepEqual(parse(algorithm.toLowerCase()), { algorithm, type: "COMPOSITE" });
+    }
     for (const [algorithm, type] of [
       ["SHA1", "FULL_OBJECT"],
       ["SHA256", "FULL_OBJECT"],
+      ["SHA512", "FULL_OBJECT"],
+      ["MD5", "FULL_OBJECT"],
+      ["XXHASH3", "FULL_OBJECT"],
       ["CRC64NVME", "COMPOSITE"],
       ["CRC32", "full_object"],
-      ["MD5", undefined],
+      ["MD4", undefined],
       [undefined, "COMPOSITE"],
     ] as const) {
       expectS3Error("InvalidRequest", () => parse(algorithm, type));
