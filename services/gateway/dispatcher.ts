@@ -2,13 +2,25 @@
 // authenticate, admit, route, check and read the body (small ones), find the bucket and authorize,
 // run the action. Nothing is looked up for a caller who is not known, and nothing is told to one
 // who may not.
-import { unreachable } from "../lib/base/assert.ts";
+import { present, unreachable } from "../lib/base/assert.ts";
+import { utf8 } from "../lib/base/bytes.ts";
+import { StoreError } from "../lib/base/errors.ts";
 import type { Log } from "../lib/ports/log.ts";
+import { formHeaders, formKey } from "../lib/s3/post-form/form-fields.ts";
+import { checkFormPolicy, parseFormPolicy } from "../lib/s3/post-form/form-policy.ts";
+import { parseFormClaim } from "../lib/s3/post-form/form-signature.ts";
 import type { Answer } from "./answer.ts";
 import { type BucketQuestion, inBucket } from "./data/bucket-access.ts";
+import { FormBody } from "./data/form-body.ts";
 import type { RequestBody } from "./data/request-body.ts";
 import { collect, VerifiedBody } from "./data/verified-body.ts";
-import type { BucketOperation, ObjectOperation, Operation, ServiceContext } from "./operation.ts";
+import type {
+  BucketOperation,
+  FormOperation,
+  ObjectOperation,
+  Operation,
+  ServiceContext,
+} from "./operation.ts";
 import { type BucketContext, bucketName, type Gateway, withKey } from "./operation.ts";
 import type { Authenticated, Authentication } from "./plugins/authentication.ts";
 import type { Authorizer } from "./plugins/authorization.ts";
@@ -39,6 +51,9 @@ export class Dispatcher {
   /** The answer of the action. Throws S3Error, StoreError, or whatever went wrong. */
   async dispatch(incoming: Incoming): Promise<Answer> {
     const { request, route, body, signal, log, remoteAddress, hostId } = incoming;
+    if (route.kind === "found" && route.operation.scope === "form") {
+      return this.#dispatchForm(route.operation, incoming);
+    }
     const authenticated = await this.#authentication.authenticate(request);
     incoming.onIdentity(authenticated);
     const { identity } = authenticated;
@@ -88,9 +103,58 @@ export class Dispatcher {
         return this.#runInBucket(operation, context, (inner) => operation.run(inner));
       case "object":
         return this.#runInBucket(operation, context, (inner) => operation.run(withKey(inner)));
+      case "form":
+        throw new StoreError("internal", "a form is dispatched by its fields");
       default:
         return unreachable(operation);
     }
+  }
+
+  /** The same order for forms: the fields are read, say who sends them, and are checked. */
+  async #dispatchForm(operation: FormOperation, incoming: Incoming): Promise<Answer> {
+    const { request } = incoming;
+    const formBody = new FormBody(incoming.body, request.headers.get("content-type"));
+    const { fields: raw, fileName, fileContentType } = await formBody.readFields();
+    const claim = parseFormClaim(raw);
+    const identity = await this.#authentication.authenticateForm(claim);
+    const authenticated: Authenticated = {
+      identity,
+      payload: { kind: "unsigned" },
+      chunkSigning: undefined,
+    };
+    incoming.onIdentity(authenticated);
+    const authorizer: Authorizer = this.#gateway.authorizer;
+    authorizer.admit(identity);
+    const fields = raw.withFileName(fileName ?? "");
+    const bucket = present(request.address.bucket, "bucket in the address");
+    const policy = claim.kind === "anonymous" ? undefined : parseFormPolicy(claim.policy);
+    if (policy !== undefined) {
+      checkFormPolicy(policy, fields, { bucket, nowMs: request.receivedMs });
+    }
+    const keyText = formKey(fields);
+    const headers = formHeaders(fields, fileContentType);
+    const form = { fields, headers, body: formBody, length: policy?.length };
+    const { signal, log, body, remoteAddress, hostId } = incoming;
+    const context: ServiceContext = {
+      gateway: this.#gateway,
+      request,
+      authenticated,
+      identity,
+      remoteAddress,
+      hostId,
+      signal,
+      log,
+      document: new Uint8Array(0),
+      body,
+    };
+    const { permission } = operation;
+    const ownerHeader = "x-amz-expected-bucket-owner";
+    const question = { name: bucket, permission, key: keyText, ownerHeader, fresh: false } as const;
+    return inBucket(context, question, {
+      work: (found) =>
+        operation.run({ ...context, bucket: found, keyText, key: utf8(keyText), form }),
+      mayRepeat: () => false,
+    });
   }
 
   async #runInBucket(

@@ -7,9 +7,13 @@ import type { BucketRecord } from "../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { ChecksumFactory } from "../lib/s3/checksums.ts";
 import type { S3ErrorCode } from "../lib/s3/errors.ts";
+import type { HeaderList } from "../lib/s3/headers.ts";
+import type { FormFields } from "../lib/s3/post-form/form-fields.ts";
+import type { LengthRange } from "../lib/s3/post-form/form-policy.ts";
 import type { Answer } from "./answer.ts";
 import type { S3Settings } from "./config.ts";
 import type { BucketSettings } from "./data/bucket-settings.ts";
+import type { FormBody } from "./data/form-body.ts";
 import type { RequestBody } from "./data/request-body.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { Authenticated, UserIdentity } from "./plugins/authentication.ts";
@@ -74,7 +78,13 @@ export interface ObjectOperation extends OperationRow {
   readonly run: (context: ObjectContext) => Promise<Answer>;
 }
 
-export type Operation = ServiceOperation | BucketOperation | ObjectOperation;
+/** An upload by an HTML form: its fields say who sends it, and which object it is. */
+export interface FormOperation extends OperationRow {
+  readonly scope: "form";
+  readonly run: (context: FormContext) => Promise<Answer>;
+}
+
+export type Operation = ServiceOperation | BucketOperation | ObjectOperation | FormOperation;
 
 /** What every gateway has once. */
 export interface Gateway {
@@ -116,6 +126,20 @@ export interface ObjectContext extends BucketContext {
   /** As text, for answers. */
   readonly keyText: string;
   readonly key: Uint8Array;
+}
+
+export interface FormContext extends ObjectContext {
+  readonly form: SignedForm;
+}
+
+/** A form whose sender is known and whose fields obey its policy. */
+export interface SignedForm {
+  readonly fields: FormFields;
+  /** The fields as the headers of a PutObject. */
+  readonly headers: HeaderList;
+  readonly body: FormBody;
+  /** Bytes of the file that the policy allows. */
+  readonly length: LengthRange | undefined;
 }
 
 /** Name of the addressed bucket; the router made sure that there is one. */

@@ -35,6 +35,7 @@ import { getBucketVersioning } from "./actions/get-bucket-versioning.ts";
 import { getBucketWebsite } from "./actions/get-bucket-website.ts";
 import { getObject } from "./actions/get-object.ts";
 import { getObjectAcl } from "./actions/get-object-acl.ts";
+import { getObjectAttributes } from "./actions/get-object-attributes.ts";
 import { getObjectLegalHold } from "./actions/get-object-legal-hold.ts";
 import { getObjectLockConfiguration } from "./actions/get-object-lock-configuration.ts";
 import { getObjectRetention } from "./actions/get-object-retention.ts";
@@ -48,6 +49,7 @@ import { listObjectVersions } from "./actions/list-object-versions.ts";
 import { listObjects } from "./actions/list-objects.ts";
 import { listObjectsV2 } from "./actions/list-objects-v2.ts";
 import { listParts } from "./actions/list-parts.ts";
+import { postObject } from "./actions/post-object.ts";
 import { putBucketAcl } from "./actions/put-bucket-acl.ts";
 import { putBucketCors } from "./actions/put-bucket-cors.ts";
 import { putBucketEncryption } from "./actions/put-bucket-encryption.ts";
@@ -108,6 +110,7 @@ export const OPERATIONS: readonly Operation[] = [
   getBucketWebsite,
   getObject,
   getObjectAcl,
+  getObjectAttributes,
   getObjectLegalHold,
   getObjectLockConfiguration,
   getObjectRetention,
@@ -121,6 +124,7 @@ export const OPERATIONS: readonly Operation[] = [
   listObjects,
   listObjectsV2,
   listParts,
+  postObject,
   putBucketAcl,
   putBucketCors,
   putBucketEncryption,

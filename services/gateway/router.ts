@@ -44,9 +44,6 @@ export class Router {
         details: [["SubResource", unknown]],
       });
     }
-    if (request.method === "POST" && level === "bucket" && subresources.length === 0) {
-      return new S3Error("NotImplemented", "Uploads by an HTML form are not implemented.");
-    }
     return new S3Error("MethodNotAllowed", undefined, {
       details: [
         ["Method", request.method],

@@ -15,12 +15,12 @@ import type { StoredChecksum } from "../../lib/s3/document-parts.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { parseDecimal } from "../../lib/s3/integers.ts";
 import { completeMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
-import { uriEncode } from "../../lib/s3/uri-encoding.ts";
 import { type CompletedPart, parseCompleteMultipartUpload } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { fromRecord, toRecord, typeOf } from "../data/checksum-records.ts";
 import { answerWithin, holding } from "../data/late-answer.ts";
 import { executeAt } from "../data/name-space.ts";
+import { objectLocation } from "../data/object-location.ts";
 import { checkCompletionKey } from "../data/sealing.ts";
 import { completedEncryptionFields } from "../data/sealing-fields.ts";
 import { assembleParts, type CompletedBody, digestOfRequest } from "../data/upload-completion.ts";
@@ -200,17 +200,8 @@ interface Told {
 }
 
 function answer(context: ObjectContext, { etag, checksums, versionId }: Told): Answer {
-  const location = locationOf(context);
+  const location = objectLocation(context);
   const { bucket, keyText: key } = context;
   const result = { location, bucket: bucket.name, key, etag, checksums };
   return xmlAnswer(completeMultipartUploadDocument(result), versionIdFields(versionId));
-}
-
-/** URL of the object under the host that the client used. */
-function locationOf({ request, bucket, keyText }: ObjectContext): string {
-  const host = request.headers.get("host") ?? request.target.authority?.name ?? "";
-  const path = uriEncode(keyText, true);
-  return request.address.style === "virtual-host"
-    ? `http://${host}/${path}`
-    : `http://${host}/${bucket.name}/${path}`;
 }

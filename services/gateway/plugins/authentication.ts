@@ -4,6 +4,7 @@
 // same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
+import { type FormClaim, verifyFormSignature } from "../../lib/s3/post-form/form-signature.ts";
 import { type V2Claim, verifyV2 } from "../../lib/s3/sigv2/verify-v2.ts";
 import type { ChunkSigning } from "../../lib/s3/sigv4/chunk-signature.ts";
 import {
@@ -80,6 +81,17 @@ export class Authentication {
     }
   }
 
+  /** Says who signed a form. Throws as authenticate, and what verifyFormSignature throws. */
+  async authenticateForm(claim: FormClaim): Promise<Identity> {
+    if (claim.kind === "anonymous") return { kind: "anonymous" };
+    const { region, strictRegion } = this.#settings;
+    const signingKeys = this.#signingKeys;
+    const { identity } = await this.#prove(claim, (secret) =>
+      verifyFormSignature(claim, { secret, region, strictRegion, signingKeys }),
+    );
+    return identity;
+  }
+
   async #verifyV4(claim: V4Claim, request: S3Request): Promise<Authenticated> {
     const options = {
       nowMs: request.receivedMs,
@@ -109,7 +121,7 @@ export class Authentication {
    * key.
    */
   async #prove<T>(
-    claim: V4Claim | V2Claim,
+    claim: { readonly accessKeyId: string },
     verify: (secret: string) => T,
   ): Promise<{ readonly identity: UserIdentity; readonly verified: T }> {
     const { accessKeyId } = claim;

@@ -66,10 +66,18 @@ const ROUTES: readonly (readonly [string, string, string, (readonly string[])?])
   ["GET", "/bucket?replication", "NotImplemented"],
   ["DELETE", "/bucket?lifecycle", "DeleteBucketLifecycle"],
   ["DELETE", "/bucket/key?tagging", "DeleteObjectTagging"],
-  ["GET", "/bucket/key?attributes", "NotImplemented"],
+  ["GET", "/bucket/key?attributes", "GetObjectAttributes"],
+  ["GET", "/bucket/key?acl&versionId=a", "GetObjectAcl"],
+  ["PUT", "/bucket/key?tagging", "PutObjectTagging"],
+  ["GET", "/bucket/key?tagging", "GetObjectTagging"],
+  ["PUT", "/bucket/key?retention", "PutObjectRetention"],
+  ["GET", "/bucket/key?legal-hold", "GetObjectLegalHold"],
+  ["PUT", "/bucket/key?renameObject", "RenameObject"],
+  ["PUT", "/bucket/key", "AppendObject", ["x-amz-write-offset-bytes", "0"]],
+  ["GET", "/bucket?versions", "ListObjectVersions"],
   ["POST", "/bucket/key?select&select-type=2", "NotImplemented"],
   ["POST", "/bucket/key?restore", "RestoreObject"],
-  ["POST", "/bucket", "NotImplemented"],
+  ["POST", "/bucket", "PostObject"],
   ["PUT", "/bucket?versioning", "PutBucketVersioning"],
   ["DELETE", "/bucket?versioning", "MethodNotAllowed"],
   ["DELETE", "/bucket?location", "MethodNotAllowed"],
@@ -82,7 +90,7 @@ const ROUTES: readonly (readonly [string, string, string, (readonly string[])?])
   ["OPTIONS", "/bucket/key", "MethodNotAllowed"],
 ];
 for (const [method, target, expected, headers] of ROUTES) {
-  test(`${method} ${target}${headers === undefined ? "" : " with a copy source"} is ${expected}`, () => {
+  test(`${method} ${target}${headers === undefined ? "" : ` with ${headers[0]}`} is ${expected}`, () => {
     assert.equal(route(method, target, headers), expected);
   });
 }
