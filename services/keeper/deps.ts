@@ -2,6 +2,7 @@
 import type { BodyReaderDeps } from "../lib/clients/body-reader.ts";
 import type { BodyWriter } from "../lib/clients/body-writer.ts";
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
+import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { HttpClient } from "../lib/ports/http.ts";
 import type { Log } from "../lib/ports/log.ts";
@@ -15,6 +16,7 @@ export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "er
   readonly metadata: MetadataAccess;
   readonly buckets: Pick<BucketDirectory, "get" | "invalidate" | "groupOf" | "groupsOf">;
   readonly writer: Pick<BodyWriter, "write">;
+  readonly kms: Pick<KmsDirectory, "forStore" | "forKms">;
   readonly http: HttpClient;
   readonly random: Random;
   readonly log: Log;

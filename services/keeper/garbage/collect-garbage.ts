@@ -52,7 +52,8 @@ async function collectPage(
       return;
     }
     try {
-      deleted += await deleteItems(deps, disk, items);
+      const count = await deleteItems(deps, disk, items);
+      deleted += count;
     } catch (error) {
       remaining.add(diskId);
       deps.log.debug("garbage stays", { diskId, reason: String(error) });

@@ -14,6 +14,7 @@ import { BodyReader } from "../../../services/lib/clients/body-reader.ts";
 import { BodyWriter } from "../../../services/lib/clients/body-writer.ts";
 import { BucketDirectory } from "../../../services/lib/clients/bucket-directory.ts";
 import { ClusterView } from "../../../services/lib/clients/cluster-view.ts";
+import { KmsDirectory } from "../../../services/lib/clients/kms-directory.ts";
 import { type CommandKind, MetadataClient } from "../../../services/lib/clients/metadata-client.ts";
 import { ShardClient } from "../../../services/lib/clients/shard-client.ts";
 import { StripePool } from "../../../services/lib/clients/stripe-pool.ts";
@@ -40,7 +41,7 @@ import { bucketStateOf } from "../../../services/lib/s3/settings/bucket-state.ts
 import { StorageNode } from "../../../services/storage/storage-node.ts";
 import { StateMetadata } from "../../s3/state-metadata.ts";
 import { eventually } from "../../support/eventually.ts";
-import { MemoryLog, MemoryMetrics } from "../gateway/memory-gateway.ts";
+import { CLUSTER_KEY, MemoryLog, MemoryMetrics } from "../gateway/memory-gateway.ts";
 import { CONFIG } from "./settings.ts";
 
 const METADATA = "metadata:1";
@@ -126,8 +127,9 @@ export class Rig {
     const { view, shards, metadata } = this;
     const writer = new BodyWriter({ view, shards, erasure, pool, clock, random, log });
     const buckets = new BucketDirectory(metadata, clock);
+    const kms = new KmsDirectory({ metadata, clock, random }, CLUSTER_KEY);
     this.deps = {
-      ...{ metadata, view, shards, erasure, writer, buckets, http },
+      ...{ metadata, kms, view, shards, erasure, writer, buckets, http },
       ...{ clock, random, log, metrics, ...CONFIG },
     };
   }
