@@ -89,7 +89,7 @@ export class MemoryMetadata {
     return response.kind.value as QueryAnswer<C>;
   }
 
-  #createBucket({ name, owner, region, policy }: CreateBucket): Reply {
+  #createBucket({ name, owner, region, policy, settings }: CreateBucket): Reply {
     const existing = this.buckets.get(name);
     if (existing !== undefined) {
       const kind = { case: "createBucket", value: { bucket: existing } } as const;
@@ -101,6 +101,7 @@ export class MemoryMetadata {
       owner,
       region,
       policy,
+      settings,
       createdMs: BigInt(this.#nowMs()),
       ranges: [{ groupId: FIRST_INDEX, epoch: 1n }],
       revision: 1n,
