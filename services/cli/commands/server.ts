@@ -173,7 +173,8 @@ async function startParts(
   });
   life.onStop("storage", () => node.stop());
   life.onStop("storage calls", () => server.close(1000));
-  const keeper = composeKeeper({ name: "keeper", ports, clients, config });
+  const { clusterKey } = how;
+  const keeper = composeKeeper({ name: "keeper", ports, clients, config, clusterKey });
   life.onStop("keeper", () => keeper.close());
   const probe = ports.random.bytes(16);
   while (placeable(clients.view, probe) !== undefined) {
@@ -187,7 +188,7 @@ async function startParts(
     settings: { ...config.s3, port: how.port },
     notificationTargets: Object.keys(config.notify.targets),
     root: how.root,
-    clusterKey: how.clusterKey,
+    clusterKey,
   });
   life.onStop("gateway", () => gateway.close());
   await ops.listen(`${config.ops.address}:0`);

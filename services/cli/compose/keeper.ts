@@ -1,6 +1,7 @@
 // Wires one keeper.
 import { Keeper } from "../../keeper/keeper.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
+import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { createHttpClient } from "../../lib/host/http-client.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { Config } from "../config-schema.ts";
@@ -12,6 +13,8 @@ export interface KeeperParts {
   readonly ports: ClientPorts & { readonly metrics: Metrics };
   readonly clients: Clients;
   readonly config: Pick<Config, "keeper" | "lifecycle" | "notify" | "accessLogs">;
+  /** Seals access logs where their bucket wants it. */
+  readonly clusterKey: Uint8Array | undefined;
 }
 
 export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
@@ -20,9 +23,10 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
   const { metadata, buckets, view, shards, erasure, writer } = clients;
   const { clock, random, log, metrics } = ports;
   const http = createHttpClient();
+  const kms = new KmsDirectory({ metadata, clock, random }, parts.clusterKey);
   const keeper = new Keeper({
     ...{ metadata, buckets, view, shards, erasure, writer },
-    ...{ clock, random, log, metrics, http },
+    ...{ clock, random, log, metrics, http, kms },
     ...{ config, lifecycle, notify, accessLogs },
   });
   const heartbeats = new Heartbeats(

@@ -1,5 +1,6 @@
 // A keeper's process.
 import { composeKeeper } from "../compose/keeper.ts";
+import { clusterKeyOf } from "../credentials.ts";
 import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
 
@@ -10,6 +11,7 @@ export async function start(frame: Frame): Promise<Running> {
     ports: frame.ports,
     clients,
     config: frame.config,
+    clusterKey: clusterKeyOf(frame.config),
   });
   frame.life.onStop("keeper", () => keeper.close());
   return {
