@@ -1,6 +1,6 @@
-// PutBucketNotificationConfiguration: which events are told to which of the operator's targets. When
-// it is answered, every index group records the events of what it commits. An empty document stops
-// that.
+// PutBucketNotificationConfiguration: which events are told to which of the operator's targets.
+// When it is answered, every index group records the events of what it commits. An empty document
+// stops that.
 import { toHex } from "../../lib/base/bytes.ts";
 import { notificationDocument, parseNotification } from "../../lib/s3/settings/notification.ts";
 import { writingOperation } from "../data/setting-operations.ts";
