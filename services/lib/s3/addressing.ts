@@ -112,14 +112,15 @@ export interface CopySource {
 }
 
 /**
- * Parses x-amz-copy-source: `bucket/key` or `/bucket/key`, percent-encoded, with an optional
- * `?versionId=`. The query mark is looked for before decoding, so a `%3F` stays part of the key.
+ * Parses x-amz-copy-source: `bucket/key` or `/bucket/key`, percent-encoded, slashes too where the
+ * client did so, with an optional `?versionId=`. The query mark is looked for before decoding, so a
+ * `%3F` stays part of the key.
  */
 export function parseCopySource(header: string): CopySource {
   const mark = header.lastIndexOf("?versionId=");
   const rawPath = mark < 0 ? header : header.slice(0, mark);
   const versionId = mark < 0 ? undefined : percentDecodeText(header.slice(mark + 11), false);
-  const path = percentDecodeText(rawPath.startsWith("/") ? rawPath.slice(1) : rawPath, false);
+  const path = percentDecodeText(rawPath.replace(/^(?:\/|%2[Ff])/, ""), false);
   const slash = path.indexOf("/");
   if (slash <= 0 || slash === path.length - 1 || versionId === "") {
     throw new S3Error(
@@ -134,4 +135,25 @@ export function parseCopySource(header: string): CopySource {
     );
   }
   return { bucket: path.slice(0, slash), key: checkKey(path.slice(slash + 1)), versionId };
+}
+
+/** A part of a bucket that is shown as a bucket. */
+export interface BucketView {
+  readonly bucket: string;
+  /** Prefix of the keys it shows; ends with `/`. */
+  readonly prefix: string;
+}
+
+/**
+ * Reads a bucket name as a view (client row C2): `a:b:c` is what lies under `b/c/` in bucket `a`.
+ * Undefined when the name is no view. Throws InvalidBucketName when a piece is empty or holds a
+ * slash.
+ */
+export function parseBucketView(name: string): BucketView | undefined {
+  const [bucket = "", ...pieces] = name.split(":");
+  if (pieces.length === 0) return undefined;
+  if ([bucket, ...pieces].some((piece) => piece === "" || piece.includes("/"))) {
+    throw new S3Error("InvalidBucketName");
+  }
+  return { bucket, prefix: `${pieces.join("/")}/` };
 }

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import {
   type Address,
   checkKey,
+  parseBucketView,
   parseCopySource,
   parseServiceName,
   resolveAddress,
@@ -243,6 +244,10 @@ describe("copy source", () => {
     });
     assert.equal(parseCopySource("b%2Fk+1").key, "k+1");
     assert.equal(parseCopySource("b//k").key, "/k");
+    for (const encoded of ["%2Fb%2Fa%20b", "%2fb/a%20b"]) {
+      assert.deepEqual(parseCopySource(encoded), { bucket: "b", key: "a b", versionId: undefined });
+    }
+    assert.equal(parseCopySource("%2Fb%2F%2Fk").key, "/k");
     assert.deepEqual(parseCopySource("b/k?versionId=x?versionId=y"), {
       bucket: "b",
       key: "k?versionId=x",
@@ -251,7 +256,7 @@ describe("copy source", () => {
   });
 
   test("refuses what names no object", () => {
-    for (const bad of ["", "/", "b", "b/", "//k", "b/k?versionId="]) {
+    for (const bad of ["", "/", "b", "b/", "//k", "/%2Fk", "%2F", "%2Fb%2F", "b/k?versionId="]) {
       expectS3Error("InvalidArgument", () => parseCopySource(bad));
     }
     expectS3Error("InvalidURI", () => parseCopySource("b/%ff"));
@@ -266,6 +271,15 @@ test("listing encoding decodes to the key in form encoding", () => {
       assert.equal(percentDecodeText(encodeListingUrl(text), true), text.toWellFormed());
     }),
   );
+});
+
+test("views of buckets (row C2)", () => {
+  assert.deepEqual(parseBucketView("a:b:c"), { bucket: "a", prefix: "b/c/" });
+  assert.deepEqual(parseBucketView("a:b c"), { bucket: "a", prefix: "b c/" });
+  assert.equal(parseBucketView("abc"), undefined);
+  for (const bad of [":b", "a:", "a::b", "a:b/c", ":"]) {
+    expectS3Error("InvalidBucketName", () => parseBucketView(bad));
+  }
 });
 
 test("bucket names", () => {

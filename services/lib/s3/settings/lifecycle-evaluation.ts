@@ -1,6 +1,6 @@
 // What the lifecycle rules of a bucket do to one version or upload at one moment, and the headers
-// that announce it. Days count from the writing of an object (or from when it became noncurrent) and
-// end at the midnight after, in UTC. Source: Amazon S3 user guide, "Lifecycle configuration
+// that announce it. Days count from the writing of an object (or from when it became noncurrent)
+// and end at the midnight after, in UTC. Source: Amazon S3 user guide, "Lifecycle configuration
 // elements" and "Setting lifecycle configuration"; API reference, x-amz-expiration.
 import { assert } from "../../base/assert.ts";
 import type { HeaderField } from "../headers.ts";

@@ -17,7 +17,7 @@ export type WebsiteProtocol = "http" | "https";
 export interface RoutingRule {
   /** Undefined: any key. */
   readonly keyPrefix: string | undefined;
-  /** The rule is for requests that fail with this status; undefined: before anything is looked up. */
+  /** For requests that fail with this status; undefined: before anything is looked up. */
   readonly errorStatus: number | undefined;
   readonly redirect: WebsiteRedirect;
 }
