@@ -41,7 +41,8 @@ function byDefault(algorithm: "AES256" | "aws:kms", keyName?: string): string {
 
 function writingOf(rig: Rig, source: BucketRecord, lines: readonly string[]): LogWriting {
   const { signal } = new AbortController();
-  const entry = { sequence: 77n, timeMs: rig.clock.wallMs(), lines: [...lines] };
+  const bytes = utf8(lines.join("\n")).byteLength;
+  const entry = { sequence: 77n, timeMs: rig.clock.wallMs(), lines: [...lines], bytes };
   const groupId = rig.groupOf(source);
   return { source: { groupId, bucket: source, document: LOGGING }, entries: [entry], signal };
 }
