@@ -1,16 +1,17 @@
 // Buckets by id, which is how index groups name them. Ids are never used again, so one that the root
-// group does not know is gone for good. A record handed out is at most two seconds old.
+// group does not know is gone for good. What is handed out was asked for after a moment that the
+// caller names: an event is judged by the setting that made it, never by an older one.
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
 
 const PAGE_BUCKETS = 200;
-const FRESH_MS = 2000;
 const GONE_MAX = 10_000;
 
 interface Known {
   readonly bucket: BucketRecord;
-  readonly until: number;
+  /** Monotonic milliseconds. */
+  readonly askedAt: number;
 }
 
 export type CatalogDeps = Pick<KeeperDeps, "metadata" | "clock">;
@@ -33,11 +34,14 @@ export class BucketCatalog {
     return this.#listing;
   }
 
-  /** The bucket, or undefined when it was deleted. */
-  async find(bucketId: number): Promise<BucketRecord | undefined> {
+  /**
+   * The bucket as it was at `since` (monotonic milliseconds, not in the future) or later; undefined
+   * when it was deleted.
+   */
+  async find(bucketId: number, since: number): Promise<BucketRecord | undefined> {
     if (this.#gone.has(bucketId)) return undefined;
     const known = this.#known.get(bucketId);
-    if (known !== undefined && known.until > this.#deps.clock.monotonicMs()) return known.bucket;
+    if (known !== undefined && known.askedAt >= since) return known.bucket;
     const bucket =
       known === undefined ? await this.#search(bucketId) : await this.#ask(known.bucket);
     if (bucket === undefined) this.#forget(bucketId);
@@ -52,14 +56,15 @@ export class BucketCatalog {
 
   async #ask({ name, bucketId }: BucketRecord): Promise<BucketRecord | undefined> {
     const kind = { case: "getBucket", value: { name } } as const;
+    const askedAt = this.#deps.clock.monotonicMs();
     const { bucket } = await this.#deps.metadata.query(ROOT_GROUP, kind);
     if (bucket?.bucketId !== bucketId) return undefined;
-    this.#known.set(bucketId, { bucket, until: this.#deps.clock.monotonicMs() + FRESH_MS });
+    this.#known.set(bucketId, { bucket, askedAt });
     return bucket;
   }
 
   async #list(): Promise<readonly BucketRecord[]> {
-    const until = this.#deps.clock.monotonicMs() + FRESH_MS;
+    const askedAt = this.#deps.clock.monotonicMs();
     const found: BucketRecord[] = [];
     let afterName = "";
     for (;;) {
@@ -70,7 +75,7 @@ export class BucketCatalog {
       if (!page.truncated || last === undefined) break;
       afterName = last.name;
     }
-    this.#known = new Map(found.map((bucket) => [bucket.bucketId, { bucket, until }]));
+    this.#known = new Map(found.map((bucket) => [bucket.bucketId, { bucket, askedAt }]));
     return found;
   }
 

@@ -102,7 +102,7 @@ export class LogCollector {
     entries: readonly LogEntry[],
     signal: AbortSignal,
   ): Promise<boolean> {
-    const bucket = await this.#catalog.find(bucketId);
+    const bucket = await this.#catalog.find(bucketId, this.#deps.clock.monotonicMs());
     const document = bucket === undefined ? undefined : settingOf(bucket, "logging");
     if (bucket === undefined || document === undefined) return false;
     const source = { groupId: outbox.groupId, bucket, document };

@@ -47,11 +47,14 @@ export class NotificationRules {
     this.#catalog = catalog;
   }
 
-  /** Throws StoreError when the root group does not answer. */
-  async match(entry: OutboxEntry): Promise<MatchedEntry> {
+  /**
+   * `since`: when the entry had been read, or later (monotonic milliseconds). Throws StoreError when
+   * the root group does not answer.
+   */
+  async match(entry: OutboxEntry, since: number): Promise<MatchedEntry> {
     if (entry.kind.case !== "event") return NOBODY;
     const event = entry.kind.value;
-    const bucket = await this.#catalog.find(entry.bucketId);
+    const bucket = await this.#catalog.find(entry.bucketId, since);
     const key = fromUtf8(event.key);
     if (bucket === undefined || key === undefined) return NOBODY;
     const wanting = new Map<string, NotificationEntry>();

@@ -90,11 +90,12 @@ export class TargetWorker {
 
   async #deliverPage(turn: Turn, entries: readonly OutboxEntry[]): Promise<void> {
     const { rules, deps } = this.#parts;
+    const readAt = deps.clock.monotonicMs();
     let passed: Passed[] = [];
     let batch: MatchedEvent[] = [];
     for (const entry of entries) {
       if (entry.sequence > turn.outbox.head) break;
-      const matched = await rules.match(entry);
+      const matched = await rules.match(entry, readAt);
       const isOurs = matched.targets.includes(this.name);
       if (isOurs && batch.length >= deps.notify.batchMax) {
         await this.#deliver(turn, batch);

@@ -92,19 +92,20 @@ export class OutboxSession {
   async #routeGroup(outbox: GroupOutbox): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const entries = await outbox.page(outbox.head, PAGE_ENTRIES);
+      const readAt = this.#parts.deps.clock.monotonicMs();
       if (entries.length === 0) return;
       for (const entry of entries) {
         if (entry.kind.case === "accessLog") this.#collector.add(outbox, entry);
-        else await this.#routeEvent(outbox, entry);
+        else await this.#routeEvent(outbox, entry, readAt);
         outbox.head = entry.sequence;
       }
     }
   }
 
   /** Also an entry of a kind that a newer release wrote passes here: it stays for a newer keeper. */
-  async #routeEvent(outbox: GroupOutbox, entry: OutboxEntry): Promise<void> {
+  async #routeEvent(outbox: GroupOutbox, entry: OutboxEntry, readAt: number): Promise<void> {
     if (entry.kind.case !== "event") return;
-    const { targets } = await this.#rules.match(entry);
+    const { targets } = await this.#rules.match(entry, readAt);
     for (const name of targets) this.#ensureWorker(name);
     const isDone = this.#progress.allPassed(targets, outbox.groupId, entry.sequence);
     if (isDone) outbox.carriedOut([entry.sequence]);

@@ -281,6 +281,22 @@ test("the setting as it is now counts; without it, or the bucket, nobody is told
   assert.deepEqual(rig.web.posts, []);
 });
 
+test("an event right after the setting was made is not judged by what was known before", async (t) => {
+  const rig = await Rig.open(t);
+  const bucket = await notifying(rig, { target: "beta", prefix: "other" });
+  startSession(t, rig);
+  for (let round = 0; round < 5; round += 1) {
+    await rig.put(bucket, "other");
+    await rig.put(bucket, `key-${round}`);
+    await untilEmpty(rig, bucket);
+    const wishes = [{ target: "alpha", prefix: `key-${round + 1}` }];
+    await rig.change(bucket, { settings: { notification: documentOf(...wishes) } });
+  }
+  await rig.put(bucket, "key-5");
+  await untilEmpty(rig, bucket);
+  assert.deepEqual(keysOf(recordsOf(rig, "alpha")), ["key-1", "key-2", "key-3", "key-4", "key-5"]);
+});
+
 test("the token and further headers go with every post; many records fit one", async (t) => {
   const rig = await Rig.open(t);
   const bucket = await notifying(rig, { target: "alpha" });
