@@ -1,6 +1,6 @@
 // CompleteMultipartUpload. One command turns the parts into the object; a request repeated after a
 // lost answer gets the same answer again.
-import { equalBytes } from "../../lib/base/bytes.ts";
+import { equalBytes, toSafeNumber } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import type { CompleteUploadReply } from "../../lib/gen/dolium/record/v1/command_pb.ts";
@@ -20,6 +20,7 @@ import { type Answer, xmlAnswer } from "../answer.ts";
 import { fromRecord, toRecord, typeOf } from "../data/checksum-records.ts";
 import { answerWithin, holding } from "../data/late-answer.ts";
 import { executeAt } from "../data/name-space.ts";
+import { expirationFields } from "../data/object-expiration.ts";
 import { objectLocation } from "../data/object-location.ts";
 import { checkCompletionKey } from "../data/sealing.ts";
 import { completedEncryptionFields } from "../data/sealing-fields.ts";
@@ -92,10 +93,15 @@ async function complete(
   const { checksums } = context.gateway;
   const body = assembleParts(upload, { named, stored: parts }, checksums);
   checkClaims(context, upload, body);
-  const { earlier, versionId } = await commit(context, { upload, body, condition, partsDigest });
-  if (earlier !== undefined) return repeatedAnswer(context, earlier);
+  const reply = await commit(context, { upload, body, condition, partsDigest });
+  if (reply.earlier !== undefined) return repeatedAnswer(context, reply.earlier);
+  const { versionId } = reply;
+  const modifiedMs = toSafeNumber(reply.modifiedMs);
   const made = answer(context, { ...body, versionId: versionIdText(versionId) });
-  const fields = completedEncryptionFields(context, upload.encryption);
+  const fields = [
+    ...completedEncryptionFields(context, upload.encryption),
+    ...expirationFields(context, { size: body.size, tags: upload.tags, modifiedMs }),
+  ];
   return { ...made, headers: [...made.headers, ...fields] };
 }
 

@@ -20,6 +20,7 @@ import {
 } from "../data/copy-source.ts";
 import { type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
+import { expirationFields } from "../data/object-expiration.ts";
 import { headersOfWrite, type ObjectHeadersInit, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { entityDigest, sealingOfWrite } from "../data/sealing.ts";
@@ -91,6 +92,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }), [
     ...sourceVersionFields(source),
     ...versionIdFields(versionId),
+    ...expirationFields(context, { size, tags: version.beside.tags, modifiedMs }),
     ...writtenEncryptionFields(context, sealing?.encryption),
   ]);
 }

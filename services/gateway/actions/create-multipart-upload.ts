@@ -8,6 +8,7 @@ import { type Answer, xmlAnswer } from "../answer.ts";
 import { algorithmRecord, typeRecord } from "../data/checksum-records.ts";
 import { executeAt } from "../data/name-space.ts";
 import { besideOfWrite } from "../data/object-beside.ts";
+import { abortFields } from "../data/object-expiration.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { sealingOfWrite } from "../data/sealing.ts";
 import { writtenEncryptionFields } from "../data/sealing-fields.ts";
@@ -78,7 +79,7 @@ async function run(context: ObjectContext): Promise<Answer> {
           ["x-amz-checksum-algorithm", checksum.algorithm],
           ["x-amz-checksum-type", checksum.type],
         ];
-  fields.push(...writtenEncryptionFields(context, encryption));
+  fields.push(...writtenEncryptionFields(context, encryption), ...abortFields(context, nowMs));
   const result = { bucket: bucket.name, key: keyText, uploadId: uploadIdText(uploadId) };
   return xmlAnswer(initiateMultipartUploadDocument(result), fields);
 }

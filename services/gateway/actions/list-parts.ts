@@ -5,6 +5,7 @@ import { listPartsDocument } from "../../lib/s3/multipart-documents.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { algorithmOf, fromRecord, typeOf } from "../data/checksum-records.ts";
 import { queryAt } from "../data/name-space.ts";
+import { abortFields } from "../data/object-expiration.ts";
 import { shownOwner, shownStorageClass } from "../data/object-record.ts";
 import { noSuchUpload, requestedUploadId, uploadIdText } from "../data/uploads.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
@@ -67,5 +68,5 @@ async function run(context: ObjectContext): Promise<Answer> {
     checksumAlgorithm: algorithmOf(upload.checksumAlgorithm),
     checksumType: typeOf(upload.checksumType),
   });
-  return xmlAnswer(document);
+  return xmlAnswer(document, abortFields(context, toSafeNumber(upload.createdMs)));
 }

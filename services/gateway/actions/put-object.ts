@@ -9,6 +9,7 @@ import { type Answer, emptyAnswer } from "../answer.ts";
 import { checksumFields, fullObject } from "../data/checksum-records.ts";
 import { besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
+import { expirationFields } from "../data/object-expiration.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { entityDigest, sealingOfWrite } from "../data/sealing.ts";
@@ -88,11 +89,17 @@ async function run(context: ObjectContext): Promise<Answer> {
   const checksums = stated === undefined ? [] : [fullObject(stated.algorithm, stated.digest)];
   const version = { size, etag, headers: stored, checksums, storageClass, beside };
   const event = "ObjectCreated:Put";
-  const { versionId } = await commitObject(context, { version, body: written, condition, event });
+  const { versionId, modifiedMs } = await commitObject(context, {
+    version,
+    body: written,
+    condition,
+    event,
+  });
   return emptyAnswer(200, [
     ["ETag", quoteEtag(etag)],
     ...checksumFields(checksums),
     ...versionIdFields(versionId),
+    ...expirationFields(context, { size, tags: beside.tags, modifiedMs }),
     ...writtenEncryptionFields(context, sealing?.encryption),
   ]);
 }

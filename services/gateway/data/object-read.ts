@@ -20,6 +20,7 @@ import { type Answer, type AnswerBody, emptyAnswer } from "../answer.ts";
 import { preconditionFailed } from "../error-mapper.ts";
 import type { ObjectContext } from "../operation.ts";
 import { checksumFields, fromRecord } from "./checksum-records.ts";
+import { expirationFields } from "./object-expiration.ts";
 import { type Extent, findObject, type StoredObject } from "./object-reader.ts";
 import { versionFields } from "./object-record.ts";
 import { encryptionFields } from "./sealing-fields.ts";
@@ -65,6 +66,7 @@ export async function readObject(
     ...versionFields(version, overrides),
     ...encryptionFields(context, version.encryption),
     ...versionIdFields(shownVersionId(bucket, version)),
+    ...expiration(context, found),
   ];
   const subject = { etag: version.etag, lastModifiedMs: toSafeNumber(version.modifiedMs) };
   switch (evaluateRead(parseReadConditions(headers, request.receivedMs), subject)) {
@@ -84,6 +86,16 @@ export async function readObject(
   const bytes: AnswerBody =
     window.range === undefined ? { kind: "empty" } : body(found, window.range);
   return { status, headers: fields, body: bytes };
+}
+
+/** Rules of expiration are about current versions. */
+function expiration(
+  context: ObjectContext,
+  { version, size }: StoredObject,
+): readonly HeaderField[] {
+  if (context.request.target.query.has("versionId")) return [];
+  const { tags, modifiedMs } = version;
+  return expirationFields(context, { size, tags, modifiedMs: toSafeNumber(modifiedMs) });
 }
 
 /** RFC 9110 §15.4.5: what a 304 repeats of the headers of a 200. */
