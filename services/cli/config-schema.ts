@@ -131,6 +131,21 @@ export const ConfigSchema = Type.Object(
           default: 60_000,
           description: "Shortest time between the starts of two such passes.",
         }),
+        compactionBytesPerSecond: Type.Integer({
+          minimum: 1,
+          default: 67_108_864,
+          description: "Rate at which compaction copies; a full disk is compacted without it.",
+        }),
+        failedRetryMsMin: Type.Integer({
+          minimum: 100,
+          default: 5000,
+          description: "A failed disk is tried again after this, and longer and longer ...",
+        }),
+        failedRetryMsMax: Type.Integer({
+          minimum: 100,
+          default: 600_000,
+          description: "... up to this.",
+        }),
       },
       { ...strict, default: {} },
     ),

@@ -8,6 +8,7 @@ import { mapBounded } from "../lib/base/bounded.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
+import type { Pace } from "./pace.ts";
 import {
   encodeFooter,
   encodeRecordHeader,
@@ -63,14 +64,19 @@ function neededBytes(segment: Segment): number {
   return kept === 0 ? 0 : kept + SEGMENT_DATA_OFFSET;
 }
 
+export interface CompactionHelp {
+  /** Makes the index durable. */
+  readonly checkpoint: () => Promise<void>;
+  readonly pace: Pace;
+}
+
 /**
- * Compacts a closed segment. `checkpoint` makes the index durable. Throws "no-space" (nothing lost,
- * try again later), "io".
+ * Compacts a closed segment. Throws "no-space" and "aborted" (nothing lost, try again later), "io".
  */
 export async function compactSegment(
   context: StoreContext,
   segment: Segment,
-  checkpoint: () => Promise<void>,
+  { checkpoint, pace }: CompactionHelp,
 ): Promise<CompactionOutcome> {
   const { segments, health, metrics, label } = context.parts;
   // Without its header nobody can tell which tombstones it holds.
@@ -82,12 +88,12 @@ export async function compactSegment(
     { segments, log: context.parts.log },
     { segment, verify: "never", verifyFrom: 0 },
   );
-  await copyAll(context, findings.entries);
+  await copyAll(context, findings.entries, pace);
   if (segment.stats.liveCount > 0) {
     // Some record's header or footer is damaged, or is damaged altogether: the index knows them
     // all.
     const left = await entriesIn(context, segment);
-    await copyAll(context, left);
+    await copyAll(context, left, pace);
     const stuck = await entriesIn(context, segment);
     if (stuck.length > 0) {
       metrics.compactions.increment({ disk: label, outcome: "kept" });
@@ -101,9 +107,14 @@ export async function compactSegment(
   return "removed";
 }
 
-async function copyAll(context: StoreContext, entries: readonly IndexEntry[]): Promise<void> {
+async function copyAll(
+  context: StoreContext,
+  entries: readonly IndexEntry[],
+  pace: Pace,
+): Promise<void> {
   const live = entries.filter((entry) => isCurrent(context, entry));
   await mapBounded(live, context.parts.settings.compactionWidth, async (entry) => {
+    await pace(placeOf(entry).layout.recordBytes);
     await copyShard(context, entry);
   });
 }

@@ -1,4 +1,4 @@
-// Whether a disk takes writes: up, read-only (full) or failed. Failed is final for this process:
+// Whether a disk takes writes: up, read-only (full) or failed. Failed is final for this object:
 // after a failed write or sync nobody knows what the disk holds. Full ends by itself once space is
 // back. A spare file holds space that is given up so that deletes work when the file system is full
 // to the brim.

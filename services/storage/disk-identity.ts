@@ -50,6 +50,21 @@ async function makeFolder(disk: Disk, folder: string): Promise<void> {
   await disk.syncDirectory(parent);
 }
 
+/** Throws "io" or "no-space" unless a file can be written, synced and removed in `folder`. */
+export async function probeFolder(disk: Disk, folder: string): Promise<void> {
+  const path = `${folder}/${PROBE_FILE}`;
+  if (await disk.exists(path)) await disk.remove(path);
+  const file = await disk.open(path, "create");
+  try {
+    await file.write([new Uint8Array(FILE_BYTES_MAX).fill(0x5a)], 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await disk.remove(path);
+  await disk.syncDirectory(folder);
+}
+
 /** A file is made and removed: later is too late to find that the service's user may not. */
 async function probe(disk: Disk, folder: string): Promise<void> {
   const path = `${folder}/${PROBE_FILE}`;

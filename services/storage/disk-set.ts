@@ -1,11 +1,13 @@
 // The disks of one process. Each has its own store; one that fails, or cannot even be opened, is
-// reported and does not touch the others. Ids of disks come from the cluster; until they are known
-// no shard can be asked for, and an unknown id is never answered with "not-found".
+// reported and does not touch the others, and may be opened again when it works again. Ids of disks
+// come from the cluster; until they are known no shard can be asked for, and an unknown id is never
+// answered with "not-found".
 
-import { mapBounded } from "../lib/base/bounded.ts";
-import { toHex } from "../lib/base/bytes.ts";
+import { assert, present } from "../lib/base/assert.ts";
+import { Mutex, mapBounded } from "../lib/base/bounded.ts";
+import { compareBytes, toHex } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
-import { readUuid } from "./disk-identity.ts";
+import { probeFolder, readUuid } from "./disk-identity.ts";
 import type { ShardStoreSettings } from "./settings.ts";
 import { ShardStore, type ShardStoreDeps } from "./shard-store.ts";
 
@@ -19,12 +21,30 @@ export interface DiskSlot {
 
 const OPEN_WIDTH = 8;
 
-export class DiskSet {
-  readonly slots: readonly DiskSlot[];
-  #byId = new Map<number, DiskSlot>();
+interface DiskSetParts {
+  readonly deps: ShardStoreDeps;
+  readonly settings: ShardStoreSettings;
+  readonly slots: DiskSlot[];
+}
 
-  private constructor(slots: readonly DiskSlot[]) {
-    this.slots = slots;
+export class DiskSet {
+  readonly #deps: ShardStoreDeps;
+  readonly #settings: ShardStoreSettings;
+  readonly #slots: DiskSlot[];
+  /** Failed stores whose calls have not all ended. */
+  readonly #retiring = new Map<number, ShardStore>();
+  readonly #reviving = new Mutex();
+  /** Places in the list of slots. */
+  #byId = new Map<number, number>();
+
+  private constructor({ deps, settings, slots }: DiskSetParts) {
+    this.#deps = deps;
+    this.#settings = settings;
+    this.#slots = slots;
+  }
+
+  get slots(): readonly DiskSlot[] {
+    return this.#slots;
   }
 
   /**
@@ -51,7 +71,7 @@ export class DiskSet {
       }
       seen.set(toHex(uuid), folder);
     }
-    return new DiskSet(slots);
+    return new DiskSet({ deps, settings, slots });
   }
 
   /** Disks that can be named to the cluster, in a fixed order. */
@@ -64,16 +84,24 @@ export class DiskSet {
 
   /** `diskIds[i]` is the id of `named[i]`. */
   assignIds(diskIds: readonly number[]): void {
-    const ids = new Map<number, DiskSlot>();
-    this.named.forEach((slot, index) => {
-      const id = diskIds[index];
-      if (id !== undefined) ids.set(id, slot);
+    const ids = new Map<number, number>();
+    let next = 0;
+    this.#slots.forEach(({ uuid }, place) => {
+      if (uuid === undefined) return;
+      const id = diskIds[next];
+      next += 1;
+      if (id !== undefined) ids.set(id, place);
     });
     this.#byId = ids;
   }
 
   get ids(): readonly (readonly [number, DiskSlot])[] {
-    return [...this.#byId];
+    return [...this.#byId].map(([id, place]) => [id, this.#slot(place)] as const);
+  }
+
+  /** Where the disk stands in `slots`; undefined when its id is not known here. */
+  placeOf(diskId: number): number | undefined {
+    return this.#byId.get(diskId);
   }
 
   /**
@@ -81,11 +109,61 @@ export class DiskSet {
    * opened.
    */
   store(diskId: number): ShardStore {
-    const slot = this.#byId.get(diskId);
-    if (slot === undefined)
+    const place = this.#byId.get(diskId);
+    if (place === undefined)
       throw new StoreError("unavailable", `disk ${diskId} is not served here`);
-    if (slot.store === undefined) throw new StoreError("io", `disk ${diskId} could not be opened`);
-    return slot.store;
+    const { store } = this.#slot(place);
+    if (store === undefined) throw new StoreError("io", `disk ${diskId} could not be opened`);
+    return store;
+  }
+
+  /** The disk takes no writes because it failed, or could not be opened. */
+  isFailed(place: number): boolean {
+    const { store } = this.#slot(place);
+    return store === undefined || store.status.condition === "failed";
+  }
+
+  /**
+   * Opens a failed disk anew, if it is the same disk and can be written: ends what still runs on
+   * it, recovers it from its segments, and copies what was not known to be power-safe. It serves
+   * again when this resolves; before, and if it throws, it is "io". Does nothing for a disk that
+   * has not failed. Throws why not: "io", "conflict" (another disk, or none, is in its folder),
+   * "aborted" (running calls did not end).
+   */
+  async revive(place: number, signal: AbortSignal): Promise<void> {
+    await this.#reviving.run(async () => {
+      if (!this.isFailed(place)) return;
+      const { folder, uuid, store } = this.#slot(place);
+      const found = await this.#probe(folder, uuid);
+      if (store !== undefined) this.#retiring.set(place, store);
+      this.#slots[place] = { folder, uuid: found, store: undefined };
+      const former = this.#retiring.get(place);
+      await former?.retire(signal);
+      this.#retiring.delete(place);
+      const options = { ...this.#settings, trust: "sealed" as const };
+      const opened = await ShardStore.open(this.#deps, folder, options);
+      this.#slots[place] = { folder, uuid: found, store: opened };
+      if (opened.status.condition === "failed") throw new StoreError("io", "it failed again");
+    });
+  }
+
+  /** Its uuid, once a file could be written and synced there. */
+  async #probe(folder: string, uuid: Uint8Array | undefined): Promise<Uint8Array> {
+    const found = await readUuid(this.#deps.disk, folder);
+    if (found === undefined) throw new StoreError("io", "the disk's identity cannot be read");
+    const isSame = uuid === undefined || compareBytes(found, uuid) === 0;
+    const others = this.#slots.filter((slot) => slot.folder !== folder);
+    const isCopy = others.some((slot) => slot.uuid && compareBytes(slot.uuid, found) === 0);
+    if (!isSame || isCopy) {
+      throw new StoreError("conflict", "another disk is in its folder: restart to take it");
+    }
+    await probeFolder(this.#deps.disk, folder);
+    return found;
+  }
+
+  #slot(place: number): DiskSlot {
+    assert(place >= 0 && place < this.#slots.length, `no disk at place ${place}`);
+    return present(this.#slots[place], "slot");
   }
 
   get stores(): readonly ShardStore[] {
@@ -93,7 +171,8 @@ export class DiskSet {
   }
 
   async close(): Promise<void> {
-    await mapBounded(this.stores, OPEN_WIDTH, (store) => store.close());
+    const all = [...this.stores, ...this.#retiring.values()];
+    await mapBounded(all, OPEN_WIDTH, (store) => store.close());
   }
 }
 

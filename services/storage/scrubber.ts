@@ -2,8 +2,8 @@
 // of bad shards. It walks the index in order of names, remembers where it stands over restarts, and
 // at the end of a pass has the index's own files checked.
 import { StoreError, toStoreError } from "../lib/base/errors.ts";
-import type { Clock } from "../lib/ports/clock.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
+import { createPace, type Pace } from "./pace.ts";
 import { verifyFrame } from "./segment-scan.ts";
 import { verifyEntry, withFile } from "./shard-reader.ts";
 import { nameBytes, nameFromBytes } from "./shard-types.ts";
@@ -21,8 +21,6 @@ export interface ScrubProgress {
 }
 
 const PAGE = 64;
-/** Pauses shorter than this are saved up. */
-const PAUSE_MS_MIN = 5;
 
 export class Scrubber {
   readonly #context: StoreContext;
@@ -61,7 +59,7 @@ export class Scrubber {
   /** Goes on from the position to the end of the names, once. */
   async pass(signal: AbortSignal): Promise<void> {
     const { clock, settings, index } = this.#context.parts;
-    const pace = createPace(clock, settings.scrubBytesPerSecond, signal);
+    const pace = createPace(clock, { bytesPerSecond: settings.scrubBytesPerSecond, signal });
     for (;;) {
       if (signal.aborted) throw new StoreError("aborted", "scrub stopped");
       const after = this.#position.byteLength === 0 ? undefined : nameFromBytes(this.#position);
@@ -78,7 +76,7 @@ export class Scrubber {
     this.#progress = { passes, shards: 0, bytes: 0, badShards: 0 };
   }
 
-  async #check(entry: IndexEntry, pace: (bytes: number) => Promise<void>): Promise<void> {
+  async #check(entry: IndexEntry, pace: Pace): Promise<void> {
     const { metrics, label, index } = this.#context.parts;
     const now = index.get(entry.shard.name);
     // Deleted, moved or written anew since the page was read; the new place was checked when
@@ -106,18 +104,4 @@ export class Scrubber {
       throw this.#context.readFailure(toStoreError(error, "io"), entry, "scrubber");
     }
   }
-}
-
-/** Holds reads to `bytesPerSecond` on average. */
-function createPace(
-  clock: Clock,
-  bytesPerSecond: number,
-  signal: AbortSignal,
-): (bytes: number) => Promise<void> {
-  let dueMs = clock.monotonicMs();
-  return async (bytes) => {
-    const now = clock.monotonicMs();
-    dueMs = Math.max(dueMs, now - 1000) + (bytes / bytesPerSecond) * 1000;
-    if (dueMs - now >= PAUSE_MS_MIN) await clock.sleep(dueMs - now, signal);
-  };
 }

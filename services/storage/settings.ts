@@ -34,6 +34,12 @@ export interface ShardStoreSettings {
   readonly scrubPassMsMin: number;
   /** Shards that one compaction copies at once. */
   readonly compactionWidth: number;
+  /** Bytes a second that compaction copies; a full disk is compacted as fast as it goes. */
+  readonly compactionBytesPerSecond: number;
+  /** A failed disk is tried again after so many milliseconds, longer and longer ... */
+  readonly failedRetryMsMin: number;
+  /** ... up to this; one that stays up for so long starts from the beginning. */
+  readonly failedRetryMsMax: number;
 }
 
 const MIB = 1024 * 1024;
@@ -54,4 +60,7 @@ export const DEFAULT_SETTINGS: ShardStoreSettings = {
   scrubBytesPerSecond: 16 * MIB,
   scrubPassMsMin: 60_000,
   compactionWidth: 16,
+  compactionBytesPerSecond: 64 * MIB,
+  failedRetryMsMin: 5000,
+  failedRetryMsMax: 600_000,
 };

@@ -4,7 +4,6 @@
 import { Mutex, Semaphore } from "../lib/base/bounded.ts";
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
-import type { Disk } from "../lib/ports/disk.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
 import type { Random } from "../lib/ports/random.ts";
 import { compactSegment, pickSegment } from "./compaction.ts";
@@ -12,14 +11,15 @@ import { type DiskCondition, DiskHealth, type DiskHealthDeps } from "./disk-heal
 import { openIdentity, SEGMENT_FOLDER, SPARE_FILE } from "./disk-identity.ts";
 import type { BadShard, IndexEntry, StoredStats } from "./index-entry.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
+import { createPace, type Pace } from "./pace.ts";
 import { layoutOf } from "./record-format.ts";
-import { account, type StatsTable } from "./recovery.ts";
+import type { StatsTable } from "./recovery.ts";
 import { Scrubber, type ScrubProgress } from "./scrubber.ts";
-import type { Segment, SegmentStats } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 import { SegmentSet } from "./segment-set.ts";
 import type { ShardStoreSettings } from "./settings.ts";
 import { type DeleteItem, deleteShards } from "./shard-deleter.ts";
-import { type CheckpointState, type EntryChange, ShardIndex } from "./shard-index.ts";
+import { type CheckpointState, ShardIndex } from "./shard-index.ts";
 import {
   type CellSelection,
   type CheckedCell,
@@ -36,7 +36,10 @@ import {
   type RecoveredIndex,
   rebuildWhileServing,
   recoverIndex,
+  segmentBytesFor,
+  type Trust,
 } from "./store-opening.ts";
+import { adoptStats, applyChanges } from "./store-stats.ts";
 
 export interface ShardStoreDeps extends DiskHealthDeps {
   readonly random: Random;
@@ -57,9 +60,6 @@ export interface ShardStoreStatus {
  * Changes in memory, in checkpoints' worth, past which a store that cannot be written refuses work.
  */
 const BACKLOG_MAX = 16;
-/** A disk holds at least so many full segments, unless they would be tiny. */
-const SEGMENTS_MIN = 64;
-const SEGMENT_BYTES_MIN = 1024 * 1024;
 
 interface StoreParts {
   readonly deps: ShardStoreDeps;
@@ -87,7 +87,12 @@ export class ShardStore {
   #generation: number;
   #indexBroken = false;
   #checkpointMs: number;
+  /** Fires when the store ends: chores stop. */
+  readonly #ending = new AbortController();
+  readonly #pace: Pace;
   #closed = false;
+  #isDrained = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(parts: StoreParts) {
     const { deps, context, recovered } = parts;
@@ -95,12 +100,17 @@ export class ShardStore {
     this.#context = context;
     this.#place = parts.place;
     this.#deps = deps;
-    const { openWritesMax, openReadsMax, waitingMax } = context.parts.settings;
+    const { openWritesMax, openReadsMax, waitingMax, ...rates } = context.parts.settings;
     this.#writers = new Semaphore(openWritesMax, waitingMax);
     this.#readers = new Semaphore(openReadsMax, waitingMax);
     this.#firstOwn = context.parts.segments.lastNumber + 1;
     this.#generation = recovered.generation;
     this.#checkpointMs = deps.clock.monotonicMs();
+    this.#pace = createPace(deps.clock, {
+      bytesPerSecond: rates.compactionBytesPerSecond,
+      creditMs: 1000,
+      signal: this.#ending.signal,
+    });
     this.#scrubber = new Scrubber(context, recovered.checkpoint.scrubbedTo, () =>
       this.#verifyIndex(),
     );
@@ -109,12 +119,12 @@ export class ShardStore {
   /**
    * Opens the disk in `folder`, formatting it when it is empty. Throws "denied" when the folder may
    * not be written, "invalid" when it holds other things, "unavailable" when another process has
-   * it, "io".
+   * it, "io". `trust` is "recovered" unless the disk failed under this process.
    */
   static async open(
     deps: ShardStoreDeps,
     folder: string,
-    settings: ShardStoreSettings,
+    settings: ShardStoreSettings & { readonly trust?: Trust },
   ): Promise<ShardStore> {
     const { disk, clock, random, metrics, kvFactory } = deps;
     const { uuid } = await openIdentity(disk, random, folder);
@@ -148,7 +158,7 @@ export class ShardStore {
     );
     const store = new ShardStore({ deps, context, place, uuid, recovered });
     try {
-      await store.#start(recovered);
+      await store.#start(recovered, settings.trust ?? "recovered");
       return store;
     } catch (error) {
       await index.close();
@@ -209,8 +219,10 @@ export class ShardStore {
     selection: CellSelection,
     signal?: AbortSignal,
   ): AsyncGenerator<CheckedCell, void, void> {
+    this.#requireServed();
     await this.#readers.acquire(1, signal);
     try {
+      this.#requireServed();
       yield* readCells(this.#context, name, selection);
     } finally {
       this.#readers.release(1);
@@ -223,12 +235,14 @@ export class ShardStore {
     return deleteShards(this.#context, items);
   }
 
-  stat(name: ShardName, verify: boolean): Promise<ShardState> {
+  async stat(name: ShardName, verify: boolean): Promise<ShardState> {
+    this.#requireServed();
     return statShard(this.#context, name, verify);
   }
 
   /** Entries in order of names, after `after`. */
-  list(after: ShardName | undefined, count: number): Promise<IndexEntry[]> {
+  async list(after: ShardName | undefined, count: number): Promise<IndexEntry[]> {
+    this.#requireServed();
     return this.#context.parts.index.list(after, count);
   }
 
@@ -237,6 +251,7 @@ export class ShardStore {
     cursor: number,
     limit: number,
   ): readonly { readonly bad: BadShard; readonly entry: IndexEntry | undefined }[] {
+    this.#requireServed();
     const { index } = this.#context.parts;
     return index.listBad(cursor, limit).map((bad) => ({ bad, entry: index.get(bad.name) }));
   }
@@ -262,7 +277,10 @@ export class ShardStore {
         this.#kept.get(segment) === segment.stats.liveCount;
       const segment = pickSegment(this.#context, skip);
       if (segment === undefined) return false;
-      const outcome = await compactSegment(this.#context, segment, () => this.checkpoint());
+      const outcome = await compactSegment(this.#context, segment, {
+        checkpoint: () => this.checkpoint(),
+        pace: this.#isUrgent() ? unpaced : this.#pace,
+      });
       if (outcome === "removed") this.#kept.delete(segment);
       else this.#kept.set(segment, segment.stats.liveCount);
       return true;
@@ -284,7 +302,7 @@ export class ShardStore {
 
   /** Scrubs until `signal` fires. */
   async scrub(signal: AbortSignal): Promise<void> {
-    await this.#scrubber.run(signal);
+    await this.#scrubber.run(AbortSignal.any([signal, this.#ending.signal]));
   }
 
   /** One pass over all shards. */
@@ -299,8 +317,36 @@ export class ShardStore {
 
   /** Ends all work; running writers must have ended. */
   async close(): Promise<void> {
-    if (this.#closed) return;
     this.#closed = true;
+    this.#ending.abort();
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  /**
+   * Takes no more calls, waits until the running ones ended, and closes: the disk is to be opened
+   * anew. Throws "aborted" when they do not end; may be called again.
+   */
+  async retire(signal: AbortSignal): Promise<void> {
+    this.#closed = true;
+    this.#ending.abort();
+    if (!this.#isDrained) {
+      await this.#writers.acquire(this.#writers.capacity, signal);
+      try {
+        await this.#readers.acquire(this.#readers.capacity, signal);
+      } catch (error) {
+        this.#writers.release(this.#writers.capacity);
+        throw error;
+      }
+      // Who still waits is let in and told that the store is closed.
+      this.#isDrained = true;
+      this.#writers.release(this.#writers.capacity);
+      this.#readers.release(this.#readers.capacity);
+    }
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
     const { segments, index, health, log } = this.#context.parts;
     await this.#chores.run(async () => {
       await segments.close();
@@ -313,7 +359,7 @@ export class ShardStore {
     });
   }
 
-  async #start(recovered: RecoveredIndex): Promise<void> {
+  async #start(recovered: RecoveredIndex, trust: Trust): Promise<void> {
     const { segments, health, metrics, label } = this.#context.parts;
     await this.#context.parts.index.load(recovered.checkpoint.badCursor);
     adoptStats(segments, recovered.stats);
@@ -322,9 +368,27 @@ export class ShardStore {
     await health.ensureSpare();
     await this.#guarded("first checkpoint", async () => {
       await this.checkpoint();
+      if (trust === "sealed") return;
       for (const segment of recovered.toSeal) await segments.sealRecovered(segment);
     });
+    if (trust === "sealed") await this.#copyRecovered(recovered.unsealed);
     metrics.diskUp.set(1, { disk: label });
+  }
+
+  /**
+   * Writes what was found in unsealed segments anew. After a failed sync the system may show bytes
+   * that are not on the disk, and a second sync of them succeeds without writing: only a copy is
+   * known to be power-safe. Throws "io", "no-space".
+   */
+  async #copyRecovered(unsealed: readonly Segment[]): Promise<void> {
+    const help = { checkpoint: () => this.checkpoint(), pace: unpaced };
+    await this.#chores.run(async () => {
+      for (const segment of unsealed) {
+        const outcome = await compactSegment(this.#context, segment, help);
+        if (outcome === "kept") this.#kept.set(segment, segment.stats.liveCount);
+      }
+    });
+    this.#context.parts.health.requireAlive();
   }
 
   async #writeCheckpoint(): Promise<void> {
@@ -394,8 +458,18 @@ export class ShardStore {
     }
   }
 
-  #requireOpen(): void {
+  /** Without an index nothing may be said to be missing. */
+  #requireServed(): void {
     if (this.#closed) throw new StoreError("unavailable", "the disk is being closed");
+  }
+
+  /** Space is needed more than quiet. */
+  #isUrgent(): boolean {
+    return this.#context.parts.health.condition === "read-only";
+  }
+
+  #requireOpen(): void {
+    this.#requireServed();
     const { index, settings } = this.#context.parts;
     if (index.changeCount <= settings.checkpointOperations * BACKLOG_MAX) return;
     throw new StoreError("exhausted", "the disk's index cannot be written");
@@ -422,37 +496,4 @@ export class ShardStore {
   }
 }
 
-/** Small disks get small segments, so that the reserve holds a few of them for compaction. */
-async function segmentBytesFor(
-  disk: Disk,
-  folder: string,
-  settings: ShardStoreSettings,
-): Promise<number> {
-  const { sizeBytes } = await disk.usage(folder);
-  const fitting = Math.max(SEGMENT_BYTES_MIN, Math.floor(sizeBytes / SEGMENTS_MIN));
-  return Math.min(settings.segmentBytes, fitting);
-}
-
-function adoptStats(segments: SegmentSet, table: StatsTable): void {
-  for (const segment of segments.all()) {
-    const stats: SegmentStats = table.get(segment.number) ?? {
-      liveBytes: 0,
-      liveCount: 0,
-      tombstoneBytes: 0,
-    };
-    Object.assign(segment.stats, stats);
-  }
-}
-
-/** Counts changes that lie on top of a rebuilt store. */
-function applyChanges(
-  stats: StatsTable,
-  changes: readonly EntryChange[],
-  storedIn: (change: EntryChange) => IndexEntry | undefined,
-): void {
-  for (const change of changes) {
-    const stored = storedIn(change);
-    if (stored !== undefined) account(stats, stored, -1);
-    if (change.kind === "put") account(stats, change.entry, 1);
-  }
-}
+const unpaced: Pace = () => Promise.resolve();

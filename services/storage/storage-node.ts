@@ -1,7 +1,7 @@
 // One storage node: opens its disks, says to the cluster who it is, heartbeats, and keeps the disks
 // in order. It waits for the metadata service as long as it takes; meanwhile its disks answer
-// nobody, since their ids are not known. A failed disk is reported and stays; the process ends only
-// when told to.
+// nobody, since their ids are not known. A failed disk is reported and tried again; the process ends
+// only when told to.
 
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
@@ -20,7 +20,6 @@ import type { RpcServer } from "../lib/ports/transport.ts";
 import { DiskSet, type DiskSlot } from "./disk-set.ts";
 import { DEFAULT_SETTINGS, type ShardStoreSettings } from "./settings.ts";
 import { createShardHandlers } from "./shard-service.ts";
-import type { ShardStore } from "./shard-store.ts";
 import { createStorageMetrics } from "./storage-metrics.ts";
 
 export interface StorageNodeDeps {
@@ -52,10 +51,13 @@ const HEARTBEAT_MS = 1000;
 const MAINTENANCE_MS = 1000;
 const RETRY_MS_MAX = 5000;
 const RETRY_MS_MIN = 200;
+/** Calls that run on a failed disk may take so long to end before it is opened anew. */
+const DRAIN_MS = 30_000;
 
 export class StorageNode {
   readonly #deps: StorageNodeDeps;
   readonly #options: StorageNodeOptions;
+  readonly #settings: ShardStoreSettings;
   readonly #stopping = new AbortController();
   #loops: Promise<void>[] = [];
   #disks: DiskSet | undefined;
@@ -65,6 +67,7 @@ export class StorageNode {
   constructor(deps: StorageNodeDeps, options: StorageNodeOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#settings = { ...DEFAULT_SETTINGS, ...options.settings };
   }
 
   /**
@@ -99,15 +102,17 @@ export class StorageNode {
    */
   async start(): Promise<void> {
     const { metrics, ...deps } = this.#deps;
-    const settings = { ...DEFAULT_SETTINGS, ...this.#options.settings };
     const storeDeps = { ...deps, metrics: createStorageMetrics(metrics) };
-    this.#disks = await DiskSet.open(storeDeps, this.#options.folders, settings);
+    this.#disks = await DiskSet.open(storeDeps, this.#options.folders, this.#settings);
     this.#waitingFor = "metadata";
-    const { stores } = this.#disks;
+    const { slots } = this.#disks;
     this.#loops = [
       this.#loop("cluster", () => this.#stayRegistered()),
-      ...stores.map((store) => this.#loop("maintenance", () => this.#maintain(store))),
-      ...stores.map((store) => this.#loop("scrub", () => this.#scrub(store))),
+      ...slots.flatMap((_, place) => [
+        this.#loop("maintenance", () => this.#maintain(place)),
+        this.#loop("scrub", () => this.#scrub(place)),
+        this.#loop("retry", () => this.#retryFailed(place)),
+      ]),
     ];
   }
 
@@ -188,25 +193,67 @@ export class StorageNode {
     return metadata.heartbeat(request, { signal: this.#stopping.signal });
   }
 
-  async #maintain(store: ShardStore): Promise<void> {
+  /** Tries a failed disk again now; for operators. Throws what DiskSet.revive throws. */
+  async retryDisk(place: number): Promise<void> {
+    const { disks } = this;
+    const wasNamed = disks.slots[place]?.uuid !== undefined;
+    const patience = new AbortController();
+    const timer = this.#deps.clock.after(DRAIN_MS, () => patience.abort());
+    try {
+      await disks.revive(place, AbortSignal.any([this.#stopping.signal, patience.signal]));
+    } finally {
+      timer.cancel();
+    }
+    // A disk that could not be named before has no id yet.
+    if (!wasNamed) await this.#register();
+  }
+
+  async #maintain(place: number): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await store.maintain();
+      await this.disks.slots[place]?.store?.maintain();
       await this.#deps.clock.sleep(MAINTENANCE_MS, signal);
     }
   }
 
   /** A pass that a disk's trouble ended is begun again where it stood. */
-  async #scrub(store: ShardStore): Promise<void> {
+  async #scrub(place: number): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        await store.scrub(signal);
+        await this.disks.slots[place]?.store?.scrub(signal);
       } catch (error) {
         if (signal.aborted || !(error instanceof StoreError)) throw error;
         this.#deps.log.warn("scrubbing pauses", { reason: error.message });
-        await this.#deps.clock.sleep(RETRY_MS_MAX, signal);
       }
+      await this.#deps.clock.sleep(RETRY_MS_MAX, signal);
+    }
+  }
+
+  /** A failed disk is tried again, after longer and longer pauses as long as it does not stay up. */
+  async #retryFailed(place: number): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { signal } = this.#stopping;
+    const { failedRetryMsMin, failedRetryMsMax } = this.#settings;
+    let pauseMs = failedRetryMsMin;
+    let upSinceMs = clock.monotonicMs();
+    while (!signal.aborted) {
+      await clock.sleep(MAINTENANCE_MS, signal);
+      if (!this.disks.isFailed(place)) {
+        if (clock.monotonicMs() - upSinceMs >= failedRetryMsMax) pauseMs = failedRetryMsMin;
+        continue;
+      }
+      await clock.sleep(pauseMs, signal);
+      const folder = this.disks.slots[place]?.folder;
+      try {
+        await this.retryDisk(place);
+        log.info("a failed disk works again", { folder });
+      } catch (error) {
+        const reason = toStoreError(error, "io").message;
+        log.warn("a failed disk does not work yet", { folder, reason, pauseMs });
+      }
+      upSinceMs = clock.monotonicMs();
+      pauseMs = Math.min(failedRetryMsMax, pauseMs * 2);
     }
   }
 }

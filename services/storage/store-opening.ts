@@ -23,6 +23,7 @@ import {
 } from "./recovery.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentSet } from "./segment-set.ts";
+import type { ShardStoreSettings } from "./settings.ts";
 import { nameText } from "./shard-types.ts";
 
 export interface IndexFolder {
@@ -43,8 +44,16 @@ export interface RecoveredIndex {
   readonly unproven: Set<string>;
   /** Segments that were read whole and found good, to be sealed after the next checkpoint. */
   readonly toSeal: readonly Segment[];
+  /** Segments that do not end in a seal; `toSeal` and those with torn or damaged records. */
+  readonly unsealed: readonly Segment[];
   readonly rebuilt: boolean;
 }
+
+/**
+ * What is taken as power-safe when a disk is opened: all that recovery finds and syncs, or, after
+ * writing failed, only what stands in segments sealed before; the rest is copied.
+ */
+export type Trust = "recovered" | "sealed";
 
 const INDEX_NAME = /^index-(\d+)$/;
 const NO_CHECKPOINT: Checkpoint = {
@@ -53,6 +62,21 @@ const NO_CHECKPOINT: Checkpoint = {
   badCursor: 0,
   scrubbedTo: new Uint8Array(0),
 };
+
+/** A disk holds at least so many full segments, unless they would be tiny. */
+const SEGMENTS_MIN = 64;
+const SEGMENT_BYTES_MIN = 1024 * 1024;
+
+/** Small disks get small segments, so that the reserve holds a few of them for compaction. */
+export async function segmentBytesFor(
+  disk: Disk,
+  folder: string,
+  settings: ShardStoreSettings,
+): Promise<number> {
+  const { sizeBytes } = await disk.usage(folder);
+  const fitting = Math.max(SEGMENT_BYTES_MIN, Math.floor(sizeBytes / SEGMENTS_MIN));
+  return Math.min(settings.segmentBytes, fitting);
+}
 
 export function indexPath(folder: string, generation: number): string {
   return `${folder}/index-${generation}`;
@@ -131,6 +155,7 @@ async function catchUp(
     stats,
     unproven: recovery.unproven,
     toSeal: recovery.toSeal,
+    unsealed: recovery.unsealed,
     rebuilt: false,
   };
 }
@@ -149,8 +174,9 @@ async function rebuildIndex(
       await recovery.read(segment, { verify: "unsealed", verifyFrom: 0 });
     }
     const checkpoint = { ...NO_CHECKPOINT, sequence: recovery.sequenceMax };
-    const { unproven, toSeal } = recovery;
-    return { kv, generation, checkpoint, stats, unproven, toSeal, rebuilt: generation > 1 };
+    const { unproven, toSeal, unsealed } = recovery;
+    const rebuilt = generation > 1;
+    return { kv, generation, checkpoint, stats, unproven, toSeal, unsealed, rebuilt };
   } catch (error) {
     await kv.close();
     throw error;
@@ -187,6 +213,7 @@ class Recovery {
   readonly #stats: StatsTable;
   readonly unproven = new Set<string>();
   readonly toSeal: Segment[] = [];
+  readonly unsealed: Segment[] = [];
   sequenceMax = 0;
 
   constructor(
@@ -214,6 +241,7 @@ class Recovery {
     statsOf(this.#stats, segment.number).tombstoneBytes = findings.tombstoneBytes;
     this.sequenceMax = Math.max(this.sequenceMax, findings.sequenceMax);
     if (findings.sealed) return;
+    this.unsealed.push(segment);
     for (const name of put) this.unproven.add(nameText(name));
     const count = findings.damagedRecords;
     if (count === 0) this.toSeal.push(segment);
