@@ -1,6 +1,6 @@
-// Which group a command or query belongs to: the root group keeps the cluster map, buckets,
-// leases and keys, an index group versions, uploads and garbage. What comes to the wrong kind of group is a
-// caller's mistake.
+// Which group a command or query belongs to: the root group keeps the cluster map, buckets, leases
+// and keys, an index group versions, uploads, garbage and the outbox. What comes to the wrong kind
+// of group is a caller's mistake.
 import { StoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
 import type { QueryRequest } from "../lib/gen/dolium/metadata/v1/metadata_pb.ts";

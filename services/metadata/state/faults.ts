@@ -1,5 +1,5 @@
-// What can be wrong with the parts that commands are made of: keys, ids, names, manifests, bodies. A
-// fault is a text for people; undefined when there is none.
+// What can be wrong with the parts that commands are made of: keys, ids, names, manifests, bodies.
+// A fault is a text for people; undefined when there is none.
 import { equalBytes } from "../../lib/base/bytes.ts";
 import {
   DATA_SHARDS_MAX,
@@ -99,7 +99,7 @@ export function bodyFault(
   return manifestFault(manifest, key);
 }
 
-/** Bytes that are stored for a body of `size` plain ones: more, when it has a nonce and is sealed. */
+/** Bytes that are stored for a body of `size` plain ones: more when it has a nonce: is sealed. */
 export function storedSize(body: {
   readonly size: bigint;
   readonly bodyNonce: Uint8Array;

@@ -126,8 +126,8 @@ function putHead(view: StateWriter, { bucketId, key }: ObjectPlace, version: Ver
 }
 
 /**
- * Puts a grown body in the place of the head's: `version` has a new id. The former's inline bytes
- * go; manifests and part lists are the caller's to carry over or free.
+ * Puts a grown body in the place of the head's: `version` has a new id. The former body is the
+ * caller's to carry over or free.
  */
 export function growHead(
   view: StateWriter,
@@ -135,7 +135,6 @@ export function growHead(
   grown: { readonly place: ObjectPlace; readonly former: Version; readonly version: Version },
 ): void {
   const { place, former, version } = grown;
-  if (former.body.case === "inline") dropBody(view, place.bucketId, former);
   context.count("bodyBytes", version.size - former.size);
   putHead(view, place, version);
 }
@@ -207,10 +206,19 @@ function freeVersion(
 ): void {
   context.count("versions", -1);
   context.count("bodyBytes", -version.size);
+  freeBody(view, context, { bucketId, version });
+}
+
+/** Frees the bytes of a version, wherever they are. */
+export function freeBody(
+  view: StateWriter,
+  context: CommandContext,
+  { bucketId, version }: { readonly bucketId: number; readonly version: Version },
+): void {
   const { body } = version;
   switch (body.case) {
     case "inline":
-      dropBody(view, bucketId, version);
+      if (version.size > 0n) view.delete(bodyKey(bucketId, version.versionId));
       return;
     case "manifestId":
       freeManifest(view, context, { bucketId, manifestId: body.value });
@@ -228,10 +236,6 @@ function freeVersion(
     case undefined:
       return;
   }
-}
-
-function dropBody(view: StateWriter, bucketId: number, version: Version): void {
-  if (version.size > 0n) view.delete(bodyKey(bucketId, version.versionId));
 }
 
 /** Moves a version that was current to the others. */

@@ -16,6 +16,7 @@ import {
   ChecksumSchema,
   type VersionSchema,
 } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { TABLE } from "../../../services/metadata/state/keys.ts";
 import { idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 
 type VersionInit = MessageInitShape<typeof VersionSchema>;
@@ -155,6 +156,7 @@ test("bodies in manifests become parts; their tag is that of their MD5s", async 
     ],
   );
   assert.equal(manifests.length, 3);
+  assert.equal(await machine.recordsOf(TABLE.partList), 1);
   assert.equal(await garbage(machine), 0);
   assert.deepEqual(await stats(machine), [1n, 1700n]);
   await machine.execute({
@@ -162,6 +164,7 @@ test("bodies in manifests become parts; their tag is that of their MD5s", async 
     value: { bucketId: 1, targets: [{ key: key("k") }] },
   });
   assert.equal(await garbage(machine), 3);
+  assert.equal(await machine.recordsOf(TABLE.partList), 0);
   assert.deepEqual(await stats(machine), [0n, 0n]);
   await machine.audit();
 });
@@ -212,6 +215,7 @@ test("an inline body that outgrows itself is written anew, if nobody was faster"
   assert.equal(manifests.length, 1);
   grown(await append(machine, added + 4, { body: 10 }));
   assert.equal((await get(machine)).partList?.parts.length, 2);
+  assert.equal(await machine.recordsOf(TABLE.body), 0);
   await machine.audit();
 });
 
@@ -273,6 +277,21 @@ test("an empty object takes any body, and adding nothing changes nothing", async
   await append(machine, 0, { name: "m", body: 0 });
   grown(await append(machine, 0, { name: "m", body: key("x") }));
   assert.equal(await inlineOf(machine, "m"), "x");
+  assert.equal(await machine.recordsOf(TABLE.manifest), 1);
+  // And so is an empty upload, list and all.
+  const place = { bucketId: 1, key: key("u"), uploadId: idOf(3) };
+  await machine.execute({ case: "createUpload", value: { upload: place } });
+  const id = manifestId(machine.nowMs, 2000);
+  const part = { partNumber: 1, manifestId: id };
+  const manifest = manifestOf({ key: key("u"), id, size: 0 });
+  await machine.execute({ case: "putPart", value: { ...place, part, manifest } });
+  const value = { ...place, parts: [part], version: { etag: "m-1" } };
+  const completed = await machine.execute({ case: "completeUpload", value });
+  assert.equal(completed.outcome, Outcome.OK, completed.message);
+  grown(await append(machine, 0, { name: "u", body: key("y") }));
+  assert.equal(await inlineOf(machine, "u"), "y");
+  assert.equal(await machine.recordsOf(TABLE.manifest), 1);
+  assert.equal(await machine.recordsOf(TABLE.partList), 0);
   await machine.audit();
 });
 

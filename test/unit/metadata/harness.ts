@@ -31,6 +31,7 @@ import {
 import { createKvFactory } from "../../../services/lib/host/level-kv.ts";
 import { createDisk } from "../../../services/lib/host/node-disk.ts";
 import { GroupState, type StateDeps } from "../../../services/metadata/state/group-state.ts";
+import { type Table, tableRange } from "../../../services/metadata/state/keys.ts";
 import { answerQuery } from "../../../services/metadata/state/queries/query-table.ts";
 
 export type CommandKind = Extract<
@@ -197,6 +198,12 @@ export class Machine {
     if (answer.case !== asked.case) throw new Error(`answered ${answer.case}`);
     // Checked boundary: the case was compared just above.
     return answer.value as QueryAnswer<C>;
+  }
+
+  /** How many records a table holds. */
+  async recordsOf(table: Table): Promise<number> {
+    const found = await this.state.read((view) => view.scan(tableRange(table), 100_000));
+    return found.length;
   }
 
   /** Fails when a value or the digest is not what it should be. */

@@ -134,6 +134,17 @@ test("pages of any limit show every version once, in order", async (t) => {
   );
 });
 
+test("versions after a common prefix are shown though they were read before it", async (t) => {
+  const machine = await Machine.open(t);
+  await machine.setVersioning(Versioning.ENABLED);
+  const versions: Shown[] = [];
+  for (const name of ["a", "b/1", "c", "c", "c", "d", "d"]) {
+    versions.push(await put(machine, key(name)));
+  }
+  const asked = { ...ALL, delimiter: key("/") };
+  assert.deepEqual(await walk(machine, asked), expected(versions, asked));
+});
+
 async function three(machine: Machine): Promise<Uint8Array[]> {
   await machine.setVersioning(Versioning.ENABLED);
   const ids: Uint8Array[] = [];

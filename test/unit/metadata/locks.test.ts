@@ -55,8 +55,13 @@ async function read(
   return (await machine.query({ case: "getObject", value })).version;
 }
 
-async function remove(machine: Machine, versionId: Uint8Array, bypassGovernance = false) {
-  const value = { bucketId: 1, targets: [{ key: key("k"), versionId, bypassGovernance }] };
+async function remove(
+  machine: Machine,
+  versionId: Uint8Array,
+  { bypassGovernance = false, lifecycle = false } = {},
+) {
+  const targets = [{ key: key("k"), versionId, bypassGovernance }];
+  const value = { bucketId: 1, targets, lifecycle };
   const reply = await machine.execute({ case: "deleteObjects", value });
   assert.ok(reply.kind.case === "deleteObjects");
   return reply.kind.value.results[0] ?? assert.fail();
@@ -115,13 +120,17 @@ test("governance keeps a version unless bypassed, compliance whatever is asked",
   const governed = await put(machine, { mode: GOVERNANCE, retainUntilMs: until });
   const complied = await put(machine, { mode: COMPLIANCE, retainUntilMs: until });
   assert.equal((await remove(machine, governed)).outcome, Outcome.LOCKED);
-  assert.equal((await remove(machine, complied, true)).outcome, Outcome.LOCKED);
+  assert.equal((await remove(machine, governed, { lifecycle: true })).outcome, Outcome.LOCKED);
+  assert.equal(
+    (await remove(machine, complied, { bypassGovernance: true })).outcome,
+    Outcome.LOCKED,
+  );
   const refused = await remove(machine, complied);
   assert.equal(refused.outcome, Outcome.LOCKED);
   assert.equal(refused.existed, true);
   assert.deepEqual(Buffer.from(refused.versionId), Buffer.from(complied));
   assert.notEqual(await read(machine, complied), undefined);
-  assert.equal((await remove(machine, governed, true)).outcome, Outcome.OK);
+  assert.equal((await remove(machine, governed, { bypassGovernance: true })).outcome, Outcome.OK);
   assert.equal(await read(machine, governed), undefined);
   machine.nowMs += 2000;
   assert.equal((await remove(machine, complied)).outcome, Outcome.OK);
@@ -142,7 +151,7 @@ test("a retention ends by the group's time, which no leader's clock turns back",
 test("a legal hold keeps a version for ever, and markers may lie over it", async (t) => {
   const machine = await lockBucket(t);
   const id = await put(machine, { legalHold: true });
-  assert.equal((await remove(machine, id, true)).outcome, Outcome.LOCKED);
+  assert.equal((await remove(machine, id, { bypassGovernance: true })).outcome, Outcome.LOCKED);
   const marked = await remove(machine, new Uint8Array(0));
   assert.equal(marked.outcome, Outcome.OK);
   assert.equal(marked.deleteMarker, true);

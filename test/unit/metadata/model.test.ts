@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome, type Reply } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { TABLE } from "../../../services/metadata/state/keys.ts";
 import { type CommandKind, idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 import { Model, type ModelVersion, placesOf } from "./model.ts";
 
@@ -394,6 +395,8 @@ class Run {
     const chunks = this.model.referenced().flatMap((manifest) => manifest.chunks);
     const owed = chunks.flatMap(({ diskIds }) => diskIds.filter((diskId) => diskId === 0));
     assert.equal(stats.shardsOwed, BigInt(owed.length));
+    const inline = versions.filter(({ size, manifests }) => size > 0 && manifests.length === 0);
+    assert.equal(await this.machine.recordsOf(TABLE.body), inline.length);
     await this.machine.audit();
   }
 

@@ -10,7 +10,7 @@ import { Outcome } from "../../../services/lib/gen/dolium/record/v1/command_pb.t
 import { decodeChecked, encodeChecked } from "../../../services/metadata/state/checked-value.ts";
 import { Digest } from "../../../services/metadata/state/digest.ts";
 import { GroupState } from "../../../services/metadata/state/group-state.ts";
-import { headKey } from "../../../services/metadata/state/keys.ts";
+import { headKey, TABLE } from "../../../services/metadata/state/keys.ts";
 import { readSnapshot, snapshotChunks } from "../../../services/metadata/state/snapshot-stream.ts";
 import { type CommandKind, idOf, key, Machine, stateDeps, temporaryFolder } from "./harness.ts";
 
@@ -157,6 +157,9 @@ const bigints = (_: string, value: unknown): unknown =>
 
 test("a snapshot carries everything, and only what was there when it was taken", async (t) => {
   const machine = await Machine.open(t);
+  await machine.setVersioning(Versioning.ENABLED);
+  const log = { bucketId: 1, log: { lines: ["line"] } };
+  await machine.execute({ case: "appendAccessLog", value: log });
   for (let at = 0; at < 300; at += 1) await machine.execute(inline(`k${at}`, "x".repeat(at * 30)));
   const snapshot = await machine.state.snapshot();
   await machine.execute(inline("later"));
@@ -168,12 +171,15 @@ test("a snapshot carries everything, and only what was there when it was taken",
   const point = { index: snapshot.index, term: snapshot.term, confState: Buffer.from("c") };
   await other.state.restore(point, once(chunks));
   await snapshot.close();
-  assert.equal(other.state.appliedIndex, 300);
+  assert.equal(other.state.appliedIndex, 302);
   assert.equal(await etag(other, "own"), undefined);
   assert.equal(await etag(other, "later"), undefined);
   const value = { bucketId: 1, key: key("k299"), withBody: true };
   const { version } = await other.query({ case: "getObject", value });
   assert.equal(version?.body.value?.length, 299 * 30);
+  const { entries } = await other.query({ case: "listOutbox", value: { limit: 10 } });
+  assert.equal(entries.length, 1);
+  assert.equal(await other.recordsOf(TABLE.bucketState), 1);
   await other.audit();
   const next = [inline("more"), inline("k1", "new")];
   const one = await machine.applyData(next.map((kind) => machine.entry(kind)));

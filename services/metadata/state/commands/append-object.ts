@@ -17,12 +17,19 @@ import { hasVersions, readBucketState } from "../bucket-states.ts";
 import { failedCondition } from "../conditions.ts";
 import type { CommandContext } from "../context.ts";
 import { refusedLock } from "../locks.ts";
-import { freeManifest, storeManifest } from "../manifests.ts";
+import { storeManifest } from "../manifests.ts";
 import { stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
-import { growHead, hasOtherVersions, pushVersion, readBody, readHead } from "../versions.ts";
+import {
+  freeBody,
+  growHead,
+  hasOtherVersions,
+  pushVersion,
+  readBody,
+  readHead,
+} from "../versions.ts";
 import { refusedByLock, refusedBySeal, refusedManifest } from "../write-checks.ts";
 
 export async function appendObject(
@@ -99,9 +106,9 @@ function extend(
   const grown = grow(view, addition);
   if (typeof grown === "string") return refused(Outcome.CONFLICT, grown);
   if (manifest !== undefined) storeManifest(view, context, { bucketId, manifest });
-  if (head.size === 0n && head.body.case === "manifestId") {
-    freeManifest(view, context, { bucketId, manifestId: head.body.value });
-  }
+  // Parts go on in the list; any other body is in the new one.
+  const isKept = head.size > 0n && head.body.case !== "inline";
+  if (!isKept) freeBody(view, context, { bucketId, version: head });
   growHead(view, context, { place, former: head, version: grown });
   addEvent(view, context, { state, happening: { place, name, version: grown } });
   return accepted(answerOf(grown));
@@ -113,7 +120,7 @@ function grow(view: StateWriter, addition: Addition): Version | string {
   const isInline = head.body.case === "inline";
   if (command.whole && !isInline) return "the current body is not inline";
   if (command.whole) return replaced(addition);
-  if (head.size === 0n && head.body.case !== "partListId") return replaced(addition);
+  if (head.size === 0n) return replaced(addition);
   if (!isInline) return grownParts(view, addition);
   const { body } = brought;
   if (body.case !== "inline" || head.encryption !== undefined) {

@@ -1,5 +1,6 @@
-// Every command of an index group and the pure function that applies it. A function sees the state through the view,
-// gets time and randomness from the context, and never throws for what a client can cause.
+// Every command of an index group and the pure function that applies it; those of the root group
+// stand in root-command-table.ts. A function sees the state through the view, gets time and
+// randomness from the context, and never throws for what a client can cause.
 import type { Command, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { CommandContext } from "../context.ts";

@@ -74,7 +74,7 @@ export async function completeUpload(
   return accepted({ case: "completeUpload", value });
 }
 
-/** The version to write; what stands beside it comes from the upload where the command is silent. */
+/** The version to write; where the command is silent, what stands beside it is the upload's. */
 function namedVersion(upload: Upload, { version, uploadId }: CompleteUpload): Version {
   const brought = present(version, "version");
   const lock = brought.lock ?? upload.lock;
