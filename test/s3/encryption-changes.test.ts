@@ -1,9 +1,10 @@
-// What happens to sealed objects later: bytes are added, they get another name, older versions are
-// read. All of it stays sealed, and readable with the key it was put with.
+// Sealed objects beyond put and get: forms make them, bytes are added, they get another name, older
+// versions are read. All of it stays sealed, and readable with the key it was put with.
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { uriEncode } from "../../services/lib/s3/uri-encoding.ts";
+import { ROOT_USER } from "../unit/gateway/memory-gateway.ts";
 import { type Answer, pathOf } from "./caller.ts";
 import { makeBucket } from "./harness.ts";
 import {
@@ -86,6 +87,18 @@ for (const [name, write, read] of KINDS) {
   });
 }
 
+test("equal bodies of one object are sealed to other bytes each time", async () => {
+  const body = randomBytes(70_000);
+  const known = new Set(on.gateway.bodies.bodies.keys());
+  await on.put("twice", body, AES256);
+  assert.equal((await append("twice", body.byteLength, body)).status, 200);
+  const stored = [...on.gateway.bodies.bodies].filter(([id]) => !known.has(id));
+  const [first, second] = stored.map(([, bytes]) => Buffer.from(bytes));
+  assert.ok(first !== undefined && second !== undefined);
+  assert.equal(first.byteLength, second.byteLength);
+  assert.ok(!second.includes(first.subarray(0, 16)), "one key sealed two bodies");
+});
+
 test("bytes are added with the object's key only", async () => {
   for (const size of [10, 100_000]) {
     await on.put("closed", randomBytes(size), CLIENT);
@@ -118,4 +131,56 @@ test("every version opens with the key that it was put with", async () => {
     const at = `${pathOf(own, "k")}?versionId=${versionId}`;
     assert.equal((await on.s3.call({ target: at, headers: read })).text, name);
   }
+});
+
+/** Uploads by a form whose fields are `headers`, signed with version 2. */
+async function form(key: string, body: Uint8Array, headers: Headers): Promise<Answer> {
+  const { accessKeyId, secret } = ROOT_USER;
+  const fields = [["key", key], ...headers] as const;
+  const conditions = [
+    { bucket: on.bucket },
+    ...fields.map(([name]) => ["starts-with", `$${name}`, ""]),
+  ];
+  const expiration = new Date(Date.now() + 600_000).toISOString();
+  const policy = Buffer.from(JSON.stringify({ expiration, conditions })).toString("base64");
+  const signature = createHmac("sha1", secret).update(policy).digest("base64");
+  const data = new FormData();
+  const signed = [...fields, ["AWSAccessKeyId", accessKeyId], ["policy", policy]] as const;
+  for (const [name, value] of [...signed, ["signature", signature] as const]) {
+    data.append(name, value);
+  }
+  data.append("file", new Blob([new Uint8Array(body)]), "f");
+  const request = new Response(data);
+  return on.s3.call({
+    method: "POST",
+    target: `/${on.bucket}`,
+    sign: false,
+    body: Buffer.from(await request.arrayBuffer()),
+    headers: [["Content-Type", request.headers.get("content-type") ?? ""]],
+  });
+}
+
+for (const [name, write, read] of KINDS) {
+  test(`a form seals its file with ${name}, in one body or in parts`, async () => {
+    for (const size of [10, 100_000, 9 * 1024 * 1024]) {
+      const body = randomBytes(size);
+      const sent = await form("formed", body, write);
+      assert.equal(sent.status, 204, sent.text);
+      assert.equal(sent.headers.get(METHOD), write.find(([header]) => header === METHOD)?.[1]);
+      const got = await on.call("GET", "formed", read);
+      assert.equal(got.status, 200, got.text);
+      assert.equal(Buffer.compare(got.body, body), 0);
+      assert.ok(size < 20 || !on.isStored(body.subarray(0, 20)), "plain bytes are stored");
+    }
+  });
+}
+
+test("attributes are told to who has the key", async () => {
+  await on.put("attributes", "x", CLIENT);
+  const target = `${pathOf(on.bucket, "attributes")}?attributes`;
+  const wanted: Headers = [["x-amz-object-attributes", "ObjectSize"]];
+  await refused(on.s3.call({ target, headers: wanted }), 400, "InvalidRequest");
+  const told = await on.s3.call({ target, headers: [...wanted, ...CLIENT] });
+  assert.equal(told.status, 200, told.text);
+  assert.match(told.text, /<ObjectSize>1</);
 });
