@@ -22,6 +22,8 @@ const PIECE_BYTES = 100_000;
 
 export class MemoryBodies implements BodyWriting, BodyReading {
   readonly bodies = new Map<string, Uint8Array>();
+  /** Placement policies of the bodies that were written, in order. */
+  readonly policies: string[] = [];
   /** Called before each piece that is read; may throw, to play a failure. */
   readFault: (offset: number) => void = () => undefined;
   writeFault: () => void = () => undefined;
@@ -30,6 +32,7 @@ export class MemoryBodies implements BodyWriting, BodyReading {
 
   async write({ size, source, key, policy }: BodyWriteRequest): Promise<Manifest> {
     this.writeFault();
+    this.policies.push(policy);
     const bytes = new Uint8Array(size);
     const pulled = new ByteSource(source);
     try {
