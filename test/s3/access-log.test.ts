@@ -1,14 +1,9 @@
 // Server access logs: what a gateway hands over about requests to a bucket that has logging on.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import {
-  type MemoryGateway,
-  OTHER_USER,
-  ROOT_USER,
-  startGatewayOver,
-} from "../unit/gateway/memory-gateway.ts";
-import { Caller, pathOf } from "./caller.ts";
-import { makeBucket } from "./harness.ts";
+import { OTHER_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
+import { type Caller, pathOf } from "./caller.ts";
+import { callerOf, makeBucket } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
 let metadata: StateMetadata;
@@ -17,15 +12,6 @@ before(async () => {
   metadata = await StateMetadata.open();
 });
 after(() => metadata.close());
-
-function callerOf(gateway: Pick<MemoryGateway, "running">, user = ROOT_USER): Caller {
-  return new Caller({
-    endpoint: `http://${gateway.running.address}`,
-    accessKeyId: user.accessKeyId,
-    secretAccessKey: user.secret,
-    region: "us-east-1",
-  });
-}
 
 async function makeLogged(s3: Caller): Promise<string> {
   const bucket = await makeBucket(s3);

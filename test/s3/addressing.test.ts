@@ -2,9 +2,9 @@
 // without port, several at once, base paths, absolute-form targets. Rows A3, A4, B10, C1, C4, E3.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type MemoryGateway, ROOT_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
-import { Caller } from "./caller.ts";
-import { makeBucket, newBucketName } from "./harness.ts";
+import { type MemoryGateway, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
+import type { Caller } from "./caller.ts";
+import { callerOf, makeBucket, newBucketName } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
 let metadata: StateMetadata;
@@ -17,12 +17,7 @@ before(async () => {
     domains: ["s3.example.org", "store.example.net:8081"],
     basePaths: ["/api/v1/s3", "/awsapi/rest/AmazonS3/"],
   });
-  s3 = new Caller({
-    endpoint: `http://${gateway.running.address}`,
-    accessKeyId: ROOT_USER.accessKeyId,
-    secretAccessKey: ROOT_USER.secret,
-    region: "us-east-1",
-  });
+  s3 = callerOf(gateway);
 });
 after(async () => {
   await gateway.stop();

@@ -9,11 +9,10 @@ import { after, before, test } from "node:test";
 import {
   CLUSTER_KEY,
   type MemoryGateway,
-  ROOT_USER,
   startGatewayOver,
 } from "../unit/gateway/memory-gateway.ts";
-import { Caller, textAt } from "./caller.ts";
-import { makeBucket, newBucketName } from "./harness.ts";
+import { type Caller, textAt } from "./caller.ts";
+import { callerOf, makeBucket, newBucketName } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
 let metadata: StateMetadata;
@@ -24,12 +23,7 @@ before(async () => {
   metadata = await StateMetadata.open();
   const options = { clusterKey: CLUSTER_KEY, notificationTargets: ["orders"] };
   gateway = await startGatewayOver(metadata, {}, options);
-  s3 = new Caller({
-    endpoint: `http://${gateway.running.address}`,
-    accessKeyId: ROOT_USER.accessKeyId,
-    secretAccessKey: ROOT_USER.secret,
-    region: "us-east-1",
-  });
+  s3 = callerOf(gateway);
 });
 after(async () => {
   await gateway.stop();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startGatewayOver } from "../unit/gateway/memory-gateway.ts";
 import { Caller, textsOf } from "./caller.ts";
-import { makeBucket, newBucketName, startCluster, type TestCluster } from "./harness.ts";
+import { callerOf, makeBucket, newBucketName, startCluster, type TestCluster } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
 let cluster: TestCluster;
@@ -59,7 +59,7 @@ test("C17: by setting it answers an empty set, as Alluxio does", async () => {
   const metadata = await StateMetadata.open();
   const gateway = await startGatewayOver(metadata, { emptyTagSet: "alluxio" });
   try {
-    const own = new Caller({ ...cluster, endpoint: `http://${gateway.running.address}` });
+    const own = callerOf(gateway);
     assert.deepEqual(await tagsOf(own, await makeBucket(own)), []);
   } finally {
     await gateway.stop();

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { Versioning } from "../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { startGatewayOver } from "../unit/gateway/memory-gateway.ts";
 import { Caller, pathOf, textAt } from "./caller.ts";
-import { makeBucket, newBucketName, startCluster, type TestCluster } from "./harness.ts";
+import { callerOf, makeBucket, newBucketName, startCluster, type TestCluster } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
 let cluster: TestCluster;
@@ -138,7 +138,7 @@ test("reading the versioning mends groups that a dead gateway left behind", asyn
   const metadata = await StateMetadata.open();
   const gateway = await startGatewayOver(metadata);
   try {
-    const own = new Caller({ ...cluster, endpoint: `http://${gateway.running.address}` });
+    const own = callerOf(gateway);
     const bucket = await makeBucket(own);
     const { bucket: record } = await metadata.query<"getBucket">(1, {
       case: "getBucket",

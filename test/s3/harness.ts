@@ -4,7 +4,13 @@
 // Every test makes buckets of its own, so any number may share one.
 import { randomBytes } from "node:crypto";
 import type { S3Settings } from "../../services/gateway/config.ts";
-import { OTHER_USER, ROOT_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
+import {
+  type MemoryGateway,
+  OTHER_USER,
+  ROOT_USER,
+  startGatewayOver,
+  type TestUser,
+} from "../unit/gateway/memory-gateway.ts";
 import { Caller } from "./caller.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
@@ -47,6 +53,15 @@ export async function startCluster(changes: Partial<S3Settings> = {}): Promise<T
       await metadata.close();
     },
   };
+}
+
+/** A caller of a gateway that a test started itself. */
+export function callerOf(
+  gateway: Pick<MemoryGateway, "running">,
+  { accessKeyId, secret }: Pick<TestUser, "accessKeyId" | "secret"> = ROOT_USER,
+): Caller {
+  const endpoint = `http://${gateway.running.address}`;
+  return new Caller({ endpoint, accessKeyId, secretAccessKey: secret, region: "us-east-1" });
 }
 
 /** A name no other test uses. */

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { OPERATIONS } from "../../services/gateway/operations.ts";
 import { startMemoryGateway } from "../unit/gateway/memory-gateway.ts";
 import { Caller } from "./caller.ts";
-import { startCluster, type TestCluster } from "./harness.ts";
+import { callerOf, startCluster, type TestCluster } from "./harness.ts";
 
 let cluster: TestCluster;
 let s3: Caller;
@@ -57,9 +57,7 @@ test("the page answers GET and HEAD without a signature only", async () => {
 test("the page can be switched off", async () => {
   const gateway = await startMemoryGateway({ supportedPage: false });
   try {
-    const endpoint = `http://${gateway.running.address}`;
-    const other = new Caller({ ...cluster, endpoint });
-    const answer = await other.call({ target: "/_supported", sign: false });
+    const answer = await callerOf(gateway).call({ target: "/_supported", sign: false });
     assert.equal(answer.code, "AccessDenied");
   } finally {
     await gateway.stop();

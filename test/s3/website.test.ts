@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { HeaderField } from "../../services/lib/s3/headers.ts";
-import { type MemoryGateway, ROOT_USER, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
-import { type Answer, Caller, pathOf } from "./caller.ts";
-import { makeBucket, newBucketName } from "./harness.ts";
+import { type MemoryGateway, startGatewayOver } from "../unit/gateway/memory-gateway.ts";
+import { type Answer, type Caller, pathOf } from "./caller.ts";
+import { callerOf, makeBucket, newBucketName } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
 const DOMAIN = "s3-website.example.org";
@@ -22,12 +22,7 @@ before(async () => {
     domains: ["example.org"],
     websiteDomains: [DOMAIN],
   });
-  s3 = new Caller({
-    endpoint: `http://${gateway.running.address}`,
-    accessKeyId: ROOT_USER.accessKeyId,
-    secretAccessKey: ROOT_USER.secret,
-    region: "us-east-1",
-  });
+  s3 = callerOf(gateway);
 });
 after(async () => {
   await gateway.stop();
