@@ -398,3 +398,25 @@ test("keys with any bytes are apart from each other", async (t) => {
   }
   await machine.audit();
 });
+
+test("a write or delete may ask for the very version that is current, markers included", async (t) => {
+  const machine = await Machine.open(t);
+  const NOBODY = Buffer.alloc(16, 9);
+  const none = await put(machine, { condition: { ifVersionId: NULL } });
+  assert.equal(none.outcome, Outcome.PRECONDITION_FAILED);
+  await put(machine, { etag: "null-1" });
+  const byNull = await put(machine, { etag: "null-2", condition: { ifVersionId: NULL } });
+  assert.equal(byNull.outcome, Outcome.OK);
+  const versioning = Versioning.ENABLED;
+  const one = versionId(await put(machine, { versioning, condition: { ifVersionId: NULL } }));
+  const late = await put(machine, { versioning, condition: { ifVersionId: NULL } });
+  assert.equal(late.outcome, Outcome.PRECONDITION_FAILED);
+  const target = (ifVersionId: Uint8Array) => ({ key: key("k"), condition: { ifVersionId } });
+  const [other] = await remove(machine, [target(NOBODY)], versioning);
+  assert.equal(other?.outcome, Outcome.PRECONDITION_FAILED);
+  const [marked] = await remove(machine, [target(one)], versioning);
+  const marker = marked?.versionId ?? NULL;
+  const [gone] = await remove(machine, [{ ...target(marker), versionId: marker }], versioning);
+  assert.equal(gone?.outcome, Outcome.OK);
+  assert.equal((await current(machine)).version?.deleteMarker, false);
+});

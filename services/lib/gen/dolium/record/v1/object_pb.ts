@@ -889,6 +889,8 @@ export type CompletedUpload = Message<"dolium.record.v1.CompletedUpload"> & {
   etag: string;
 
   /**
+   * As it was answered: empty without versioning, "null", or 16 bytes.
+   *
    * @generated from field: bytes version_id = 4;
    */
   versionId: Uint8Array;
