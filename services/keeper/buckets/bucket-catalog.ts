@@ -1,6 +1,6 @@
-// Buckets by id, which is how index groups name them. Ids are never used again, so one that the root
-// group does not know is gone for good. What is handed out was asked for after a moment that the
-// caller names: an event is judged by the setting that made it, never by an older one.
+// Buckets by id, which is how index groups name them. Ids are never used again, so one that the
+// root group does not know is gone for good. What is handed out was asked for after a moment that
+// the caller names: an event is judged by the setting that made it, never by an older one.
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { KeeperDeps } from "../deps.ts";

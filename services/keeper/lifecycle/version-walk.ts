@@ -1,6 +1,6 @@
-// Walks all versions of a bucket that begin with a prefix, page by page, and says of each what rules
-// ask about: whether it is current, since when not, how many noncurrent versions are newer, whether
-// it is the only one of its key.
+// Walks all versions of a bucket that begin with a prefix, page by page, and says of each what
+// rules ask about: whether it is current, since when not, how many noncurrent versions are newer,
+// whether it is the only one of its key.
 import { present } from "../../lib/base/assert.ts";
 import { equalBytes, toSafeNumber } from "../../lib/base/bytes.ts";
 import type {

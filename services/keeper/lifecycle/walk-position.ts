@@ -1,5 +1,5 @@
-// Where a walk over the versions of buckets stands, and its form in the note of a lease. A note that
-// cannot be read (an older or newer release wrote it) begins a new pass.
+// Where a walk over the versions of buckets stands, and its form in the note of a lease. A note
+// that cannot be read (an older or newer release wrote it) begins a new pass.
 import { fromHex, fromUtf8, toHex, utf8 } from "../../lib/base/bytes.ts";
 
 /** After a version of a key in one group of a bucket. */

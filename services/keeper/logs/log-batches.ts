@@ -1,7 +1,7 @@
 // Cuts the waiting log lines of one bucket into log objects. Where the cuts lie depends only on the
 // entries, never on when one looks: entries of one interval of time belong together, and so many of
-// them as reach the size of an object. So a keeper that dies between writing an object and finishing
-// its entries is followed by one that cuts at the same place, or adds to the same object.
+// them as reach the size of an object. So a keeper that dies between writing an object and
+// finishing its entries is followed by one that cuts at the same place, or adds to the same object.
 import { createHash } from "node:crypto";
 
 export interface LogEntry {

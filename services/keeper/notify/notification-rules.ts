@@ -48,8 +48,8 @@ export class NotificationRules {
   }
 
   /**
-   * `since`: when the entry had been read, or later (monotonic milliseconds). Throws StoreError when
-   * the root group does not answer.
+   * `since`: when the entry had been read, or later (monotonic milliseconds). Throws StoreError
+   * when the root group does not answer.
    */
   async match(entry: OutboxEntry, since: number): Promise<MatchedEntry> {
     if (entry.kind.case !== "event") return NOBODY;

@@ -1,7 +1,7 @@
 // Delivers events to one target, group by group, each group's in the order of its commits. A target
 // that fails holds up nobody but itself: the post is repeated with growing pauses until it
-// succeeds, is refused for good, or is too old. At least once: after a crash, what was delivered but
-// not finished is delivered again.
+// succeeds, is refused for good, or is too old. At least once: after a crash, what was delivered
+// but not finished is delivered again.
 import { toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type { OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";

@@ -1,7 +1,7 @@
 // Carries the outboxes of all index groups out, for as long as this keeper holds the lease. The
 // router reads every entry once: log lines go to the collector, an event that nobody wants is
-// finished at once, every other one waits until all its targets have passed it. What a session knows
-// lives as long as it: the next one begins with what is not finished.
+// finished at once, every other one waits until all its targets have passed it. What a session
+// knows lives as long as it: the next one begins with what is not finished.
 import { isStoreError } from "../../lib/base/errors.ts";
 import type { OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import type { BucketCatalog } from "../buckets/bucket-catalog.ts";
@@ -102,7 +102,9 @@ export class OutboxSession {
     }
   }
 
-  /** Also an entry of a kind that a newer release wrote passes here: it stays for a newer keeper. */
+  /**
+   * Also an entry of a kind that a newer release wrote passes here: it stays for a newer keeper.
+   */
   async #routeEvent(outbox: GroupOutbox, entry: OutboxEntry, readAt: number): Promise<void> {
     if (entry.kind.case !== "event") return;
     const { targets } = await this.#rules.match(entry, readAt);

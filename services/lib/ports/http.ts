@@ -1,5 +1,5 @@
-// Posting to foreign HTTP servers as a port: webhooks of bucket notifications. Only the status comes
-// back; the answer's body is read and thrown away, within a bound.
+// Posting to foreign HTTP servers as a port: webhooks of bucket notifications. Only the status
+// comes back; the answer's body is read and thrown away, within a bound.
 //
 // Failures arrive as StoreError: "invalid" (the URL or a header cannot be sent), "unavailable"
 // (nobody answered), "timeout" (deadline), "aborted" (signal).

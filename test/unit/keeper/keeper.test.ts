@@ -1,5 +1,5 @@
-// The keeper as a whole: its tasks run by themselves, two keepers share them, and one that is told to
-// stop lets go of everything.
+// The keeper as a whole: its tasks run by themselves, two keepers share them, and one that is told
+// to stop lets go of everything.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { KeeperDeps } from "../../../services/keeper/deps.ts";
