@@ -1,5 +1,5 @@
-// One access log object: its key, its bytes, and the commit that puts it into the target bucket. All
-// of them follow from the entries alone, so that a repeat replaces the object by itself.
+// One access log object: its key, its bytes, and the commit that puts it into the target bucket.
+// All of them follow from the entries alone, so that a repeat replaces the object by itself.
 import { createHash } from "node:crypto";
 import { present } from "../../lib/base/assert.ts";
 import { toHex, utf8 } from "../../lib/base/bytes.ts";
@@ -30,8 +30,8 @@ export interface LogWriting {
 }
 
 /**
- * Resolves when the object is committed; false when logging is off. Throws StoreError when it cannot
- * be written now ("not-found": no target bucket).
+ * Resolves when the object is committed; false when logging is off. Throws StoreError when it
+ * cannot be written now ("not-found": no target bucket).
  */
 export async function writeLogObject(deps: KeeperDeps, writing: LogWriting): Promise<boolean> {
   const logging = parseLogging(writing.source.document);
