@@ -89,11 +89,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 }
 
 function addressingOf(settings: S3Settings): AddressSettings {
-  return {
-    serviceNames: serviceNamesOf("s3.domains", settings.domains),
-    websiteNames: serviceNamesOf("s3.websiteDomains", settings.websiteDomains),
-    basePaths: settings.basePaths,
-  };
+  const serviceNames = serviceNamesOf("s3.domains", settings.domains);
+  const websiteNames = serviceNamesOf("s3.websiteDomains", settings.websiteDomains);
+  const both = websiteNames.find(({ name }) => serviceNames.some((one) => one.name === name));
+  if (both !== undefined) {
+    const message = `s3.websiteDomains: ${both.name} is a name of the API too (s3.domains)`;
+    throw new StoreError("invalid", message);
+  }
+  return { serviceNames, websiteNames, basePaths: settings.basePaths };
 }
 
 function serviceNamesOf(setting: string, texts: readonly string[]): ServiceName[] {

@@ -9,9 +9,8 @@ import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts"
 import { Outcome, type Reply } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { checkBucketName } from "../../lib/s3/bucket-name.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
-import { isPlainBucket } from "../../lib/s3/settings/bucket-state.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
-import { configureGroups } from "../data/bucket-settings.ts";
+import { ensureConfigured } from "../data/bucket-settings.ts";
 import { type NewBucket, newBucketOf } from "../data/new-bucket.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import {
@@ -63,7 +62,7 @@ async function run(context: ServiceContext): Promise<Answer> {
   buckets.invalidate(name);
   const bucket = bucketOf(context, reply, wanted);
   // Also where an earlier attempt made the bucket and died before its groups knew of it.
-  if (!isPlainBucket(bucket)) await configureGroups(context, bucket);
+  await ensureConfigured(context, bucket);
   const location = request.address.style === "virtual-host" ? "/" : `/${name}`;
   return emptyAnswer(200, [["Location", location]]);
 }

@@ -1,9 +1,8 @@
 // GetBucketVersioning. A bucket on which versioning was never set answers an empty document.
 import { type BucketRecord, Versioning } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
-import { isPlainBucket } from "../../lib/s3/settings/bucket-state.ts";
 import { type VersioningStatus, versioningDocument } from "../../lib/s3/settings/versioning.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
-import { configureGroups } from "../data/bucket-settings.ts";
+import { ensureConfigured } from "../data/bucket-settings.ts";
 import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 
 export const getBucketVersioning: BucketOperation = {
@@ -23,7 +22,7 @@ export const getBucketVersioning: BucketOperation = {
 async function run(context: BucketContext): Promise<Answer> {
   const { bucket } = context;
   // Whoever reads "Enabled" relies on it: a gateway that died half-way is made good first.
-  if (!isPlainBucket(bucket)) await configureGroups(context, bucket);
+  await ensureConfigured(context, bucket);
   return xmlAnswer(versioningDocument(statusOf(bucket)));
 }
 

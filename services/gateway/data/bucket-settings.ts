@@ -10,7 +10,7 @@ import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { type ChangeBucketSchema, Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
-import { bucketStateOf } from "../../lib/s3/settings/bucket-state.ts";
+import { bucketStateOf, isPlainBucket } from "../../lib/s3/settings/bucket-state.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import { type BucketContext, callOptions, type ServiceContext } from "../operation.ts";
 import { noSuchBucket } from "./bucket-access.ts";
@@ -46,10 +46,12 @@ const PARSED_BUCKETS_MAX = 1000;
 
 interface ParsedBucket {
   readonly revision: bigint;
+  /** This gateway saw every index group take this revision. */
+  isInForce: boolean;
   readonly values: Map<SettingName, unknown>;
 }
 
-/** Parsed settings of the buckets that were asked about last. */
+/** Parsed settings of the buckets that were asked about last, and which groups know of them. */
 export class BucketSettings {
   readonly #parsed = new Map<number, ParsedBucket>();
 
@@ -63,6 +65,15 @@ export class BucketSettings {
     return values.get(kind.name) as T;
   }
 
+  /** True when every index group is known to have taken the bucket's revision. */
+  isInForce(bucket: BucketRecord): boolean {
+    return this.#valuesOf(bucket).isInForce;
+  }
+
+  noteInForce(bucket: BucketRecord): void {
+    this.#valuesOf(bucket).isInForce = true;
+  }
+
   #valuesOf({ bucketId, revision }: BucketRecord): ParsedBucket {
     const known = this.#parsed.get(bucketId);
     if (known?.revision === revision) return known;
@@ -71,7 +82,7 @@ export class BucketSettings {
     if (this.#parsed.size >= PARSED_BUCKETS_MAX && oldest !== undefined) {
       this.#parsed.delete(oldest);
     }
-    const fresh = { revision, values: new Map<SettingName, unknown>() };
+    const fresh = { revision, isInForce: false, values: new Map<SettingName, unknown>() };
     this.#parsed.set(bucketId, fresh);
     return fresh;
   }
@@ -150,6 +161,16 @@ export async function configureGroups(
     const reply = await metadata.execute(groupId, kind, callOptions(context));
     checkOutcome(reply.outcome, reply.message);
   });
+  context.gateway.bucketSettings.noteInForce(bucket);
+}
+
+/** As configureGroups, unless this gateway did it before at the same revision. */
+export async function ensureConfigured(
+  context: ServiceContext,
+  bucket: BucketRecord,
+): Promise<void> {
+  const isDone = isPlainBucket(bucket) || context.gateway.bucketSettings.isInForce(bucket);
+  if (!isDone) await configureGroups(context, bucket);
 }
 
 /** The change that puts `document` under `name`, or takes the setting away. */
