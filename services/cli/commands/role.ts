@@ -31,7 +31,7 @@ const SUMMARIES: Readonly<Record<Role, string>> = {
   gateway: "Run an S3 gateway.",
   metadata: "Run a metadata replica.",
   storage: "Run a storage node.",
-  keeper: "Run a keeper: repair, garbage, orphans, stale uploads.",
+  keeper: "Run a keeper: repair, garbage, lifecycle, notifications, access logs.",
 };
 
 const ROLES: readonly Role[] = ["gateway", "metadata", "storage", "keeper"];
