@@ -1,5 +1,5 @@
-// PostObject: an upload by an HTML form. Who sends it is told by the form's own fields, whose policy
-// says what it may be; by then nothing of the file was read.
+// PostObject: an upload by an HTML form. Who sends it is told by the form's own fields, and what it
+// may be by their policy; by then nothing of the file was read.
 import { utf8 } from "../../lib/base/bytes.ts";
 import { PUT_BODY_BYTES_MAX } from "../../lib/base/limits.ts";
 import { md5Etag } from "../../lib/s3/etag.ts";
@@ -51,6 +51,7 @@ async function run(context: FormContext): Promise<Answer> {
   let etag = "";
   const { versionId } = await storeFormFile(context, {
     source: body.file({ checksums: gateway.checksums, headers, length }),
+    bytesMax: context.body.contentLength ?? PUT_BODY_BYTES_MAX,
     sealing,
     described: { headers: stored, storageClass, beside },
     finish: () => {

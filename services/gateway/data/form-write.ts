@@ -4,22 +4,24 @@ import { createHash } from "node:crypto";
 import { assert, present } from "../../lib/base/assert.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import { newManifestId } from "../../lib/clients/body-writer.ts";
+import type { Sealing } from "../../lib/clients/data-key.ts";
 import type { ObjectContext } from "../operation.ts";
 import { algorithmRecord, toRecord, typeRecord } from "./checksum-records.ts";
 import { executeAt } from "./name-space.ts";
 import { type Committed, commitObject, type NewVersion } from "./object-commit.ts";
 import { writeBody } from "./object-writer.ts";
-import type { Sealing } from "./sealing.ts";
 import { commitPart, type NewPart } from "./uploads.ts";
 import { versionIdText } from "./version-id.ts";
 
 /** Bytes of a form's file that are held in memory. */
-const PIECE_BYTES = 8 * 1024 * 1024;
+const PIECE_BYTES_MAX = 8 * 1024 * 1024;
 const EVENT = "ObjectCreated:Post";
 
 export interface FormFile {
   /** Ends only after its own checks. */
   readonly source: AsyncIterable<Uint8Array>;
+  /** The file is not larger, as the form around it is not. */
+  readonly bytesMax: number;
   readonly sealing: Sealing | undefined;
   /** What is known before the end of the file. */
   readonly described: Omit<NewVersion, "size" | "etag" | "checksums">;
@@ -29,26 +31,29 @@ export interface FormFile {
 
 /** Resolves once the object is there. Throws what the source, writing and committing throw. */
 export async function storeFormFile(context: ObjectContext, file: FormFile): Promise<Committed> {
-  const pieces = piecesOf(file.source);
+  const pieces = piecesOf(file.source, Math.min(PIECE_BYTES_MAX, Math.max(file.bytesMax, 1)));
   const first = await pieces.next();
   const second = first.done === true ? first : await pieces.next();
   if (second.done === true) return storeWhole(context, file, first.value ?? new Uint8Array(0));
   return storeInParts(context, file, joined([present(first.value, "piece"), second.value], pieces));
 }
 
-/** Pieces of PIECE_BYTES, the last one shorter; each in memory of its own. */
-async function* piecesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
-  let piece = Buffer.allocUnsafe(PIECE_BYTES);
+/** Pieces of `pieceBytes`, the last one shorter; each in memory of its own. */
+async function* piecesOf(
+  source: AsyncIterable<Uint8Array>,
+  pieceBytes: number,
+): AsyncGenerator<Uint8Array, undefined> {
+  let piece = Buffer.allocUnsafe(pieceBytes);
   let filled = 0;
   for await (const view of source) {
     for (let at = 0; at < view.byteLength; ) {
-      const taken = view.subarray(at, at + PIECE_BYTES - filled);
+      const taken = view.subarray(at, at + pieceBytes - filled);
       piece.set(taken, filled);
       filled += taken.byteLength;
       at += taken.byteLength;
-      if (filled < PIECE_BYTES) continue;
+      if (filled < pieceBytes) continue;
       yield piece;
-      piece = Buffer.allocUnsafe(PIECE_BYTES);
+      piece = Buffer.allocUnsafe(pieceBytes);
       filled = 0;
     }
   }

@@ -1,6 +1,6 @@
-// How added bytes are stored, by what the object holds now: behind inline bytes, as a last part, or,
-// where inline bytes get too many or are sealed, the whole written anew. The state machine checks
-// that the object is still what was looked at here.
+// How added bytes are stored, by what the object holds now: behind inline bytes, as a last part,
+// or, where inline bytes get too many or are sealed, as the whole written anew. The state machine
+// checks that the object is still what was looked at here.
 
 import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -37,7 +37,7 @@ export interface Appending {
   readonly size: number;
 }
 
-/** Writes the added bytes beside an object that exists. Throws TooManyParts, and what writing does. */
+/** Writes what is added to an object that exists. Throws TooManyParts, and what writing does. */
 export async function writeAddition(
   context: ObjectContext,
   appending: Appending,

@@ -1,5 +1,5 @@
-// What a write keeps beside its bytes and headers: owner, tags, lock, access control list. All of it
-// is checked before the body is read.
+// What a write keeps beside its bytes and headers: owner, tags, lock, access control list. All of
+// it is checked before the body is read.
 import type { HeaderList } from "../../lib/s3/headers.ts";
 import type { ObjectContext } from "../operation.ts";
 import { type AclInit, aclOfWrite } from "./object-acl.ts";

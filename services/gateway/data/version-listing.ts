@@ -138,7 +138,8 @@ export function listedVersion(
     versionId: storedVersionIdText(version),
     isLatest: entry.isLatest,
     lastModifiedMs: toSafeNumber(version.modifiedMs),
-    owner: shownOwner(version.owner, context.identity),
+    // Markers have no owner of their own.
+    owner: shownOwner(version.owner || context.bucket.owner, context.identity),
   };
   if (version.deleteMarker) return { kind: "delete-marker", ...shown };
   const [checksum] = version.checksums.map(fromRecord);
