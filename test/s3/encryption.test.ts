@@ -303,6 +303,10 @@ test("the bucket's default seals what does not say, and what is said goes before
   const named = await putIn(own, "default", "x", []);
   assert.equal(named.headers.get(`${METHOD}-aws-kms-key-id`), KEY_ARN);
   assert.equal(named.headers.get(`${METHOD}-bucket-key-enabled`), "true");
+  const without: Headers = [[`${METHOD}-bucket-key-enabled`, "false"]];
+  const unsaid = await putIn(own, "default", "x", without);
+  assert.equal(unsaid.headers.get(METHOD), "aws:kms");
+  assert.equal(unsaid.headers.get(`${METHOD}-bucket-key-enabled`), undefined);
   assert.equal((await putIn(own, "said", "x", AES256)).headers.get(METHOD), "AES256");
   assert.equal((await putIn(own, "said", "x", CLIENT)).headers.get(METHOD), undefined);
   const got = await on.s3.get(own, "default");

@@ -14,6 +14,7 @@ import {
 import {
   type ClientKey,
   type ManagedEncryption,
+  parseBucketKeyEnabled,
   parseClientKey,
   parseRequestedEncryption,
   refuseManagedEncryption,
@@ -26,8 +27,6 @@ import { KEY_BYTES } from "../../lib/seal/key-derivation.ts";
 import { unwrapKey, wrapKey } from "../../lib/seal/wrapped-key.ts";
 import { type BucketContext, callOptions, type ServiceContext } from "../operation.ts";
 import type { SettingKind } from "./bucket-settings.ts";
-
-export type { Sealing };
 
 const DEFAULT_ENCRYPTION: SettingKind<DefaultEncryption> = {
   name: "encryption",
@@ -54,26 +53,24 @@ export async function sealingOfWrite(
     }
     return clientSealing(context, requested.clientKey);
   }
+  const bucketKey = parseBucketKeyEnabled(headers) ?? byDefault?.bucketKeyEnabled ?? false;
   const managed = withDefault(requested, byDefault);
-  return managed === undefined ? undefined : managedSealing(context, managed);
+  return managed === undefined ? undefined : managedSealing(context, managed, bucketKey);
 }
 
 function withDefault(
   requested: ManagedEncryption | undefined,
   byDefault: DefaultEncryption | undefined,
 ): ManagedEncryption | undefined {
-  const bucketKey = byDefault?.bucketKeyEnabled;
-  if (requested?.kind === "sse-kms") {
-    return { ...requested, bucketKey: requested.bucketKey ?? bucketKey };
-  }
   if (requested !== undefined || byDefault === undefined) return requested;
   if (byDefault.algorithm === "AES256") return { kind: "sse-s3" };
-  return { kind: "sse-kms", keyId: byDefault.keyName, context: "", bucketKey };
+  return { kind: "sse-kms", keyId: byDefault.keyName, context: "" };
 }
 
 async function managedSealing(
   context: BucketContext,
   managed: ManagedEncryption,
+  bucketKey: boolean,
 ): Promise<Sealing> {
   const { kms, random } = context.gateway.dependencies;
   if (!kms.isConfigured) {
@@ -88,7 +85,7 @@ async function managedSealing(
     bucketId: context.bucket.bucketId,
     named: await namedKeyOf(context, managed),
     context: isKms ? managed.context : "",
-    bucketKey: isKms && managed.bucketKey === true,
+    bucketKey: isKms && bucketKey,
   };
   return newDataKey(use, random);
 }

@@ -38,8 +38,6 @@ export type ManagedEncryption =
       readonly keyId: string | undefined;
       /** Base64 of JSON, as the client wrote it; empty without one. */
       readonly context: string;
-      /** Undefined when the request does not say. */
-      readonly bucketKey: boolean | undefined;
     };
 
 export type RequestedEncryption =
@@ -66,12 +64,11 @@ export function parseRequestedEncryption(headers: HeaderList): RequestedEncrypti
 
 function parseManaged(headers: HeaderList): ManagedEncryption | undefined {
   const method = headers.get(METHOD);
-  const bucketKey = parseBucketKey(headers.get(BUCKET_KEY));
   if (method === "aws:kms") {
     const context = headers.get(CONTEXT) ?? "";
     if (context !== "") checkContext(context);
     const keyId = headers.get(KMS_KEY_ID);
-    return { kind: "sse-kms", keyId: keyId === "" ? undefined : keyId, context, bucketKey };
+    return { kind: "sse-kms", keyId: keyId === "" ? undefined : keyId, context };
   }
   if (method === "aws:kms:dsse") {
     throw new S3Error("NotImplemented", undefined, { details: [["Header", METHOD]] });
@@ -89,11 +86,15 @@ function parseManaged(headers: HeaderList): ManagedEncryption | undefined {
   throw invalidArgument("The encryption method specified is not supported", METHOD, method);
 }
 
-function parseBucketKey(text: string | undefined): boolean | undefined {
-  const value = text?.toLowerCase();
-  if (value === undefined) return undefined;
+/**
+ * Whether a write asks for a bucket key; undefined when it does not say. Throws InvalidArgument.
+ */
+export function parseBucketKeyEnabled(headers: HeaderList): boolean | undefined {
+  const text = headers.get(BUCKET_KEY);
+  if (text === undefined) return undefined;
+  const value = text.toLowerCase();
   if (value === "true" || value === "false") return value === "true";
-  throw invalidArgument("The value must be true or false.", BUCKET_KEY, text ?? "");
+  throw invalidArgument("The value must be true or false.", BUCKET_KEY, text);
 }
 
 /** Throws InvalidArgument unless `text` is base64 of a JSON object from strings to strings. */

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import {
   asksForEncryption,
+  parseBucketKeyEnabled,
   parseClientKey,
   parseRequestedEncryption,
   refuseManagedEncryption,
@@ -50,7 +51,6 @@ test("the three kinds are understood", () => {
     kind: "sse-kms",
     keyId: undefined,
     context: "",
-    bucketKey: undefined,
   });
   const context = Buffer.from('{"team":"pay","x":""}').toString("base64");
   assert.deepEqual(
@@ -59,13 +59,20 @@ test("the three kinds are understood", () => {
         [METHOD, "aws:kms"],
         [`${METHOD}-aws-kms-key-id`, "alias/payroll"],
         [`${METHOD}-context`, context],
-        [`${METHOD}-bucket-key-enabled`, "TRUE"],
       ),
     ),
-    { kind: "sse-kms", keyId: "alias/payroll", context, bucketKey: true },
+    { kind: "sse-kms", keyId: "alias/payroll", context },
   );
   const own = parseRequestedEncryption(list(...clientKey()));
   assert.equal(own?.kind, "sse-c");
+});
+
+test("a bucket key is asked for in words", () => {
+  const name = `${METHOD}-bucket-key-enabled`;
+  assert.equal(parseBucketKeyEnabled(list()), undefined);
+  assert.equal(parseBucketKeyEnabled(list([name, "TRUE"])), true);
+  assert.equal(parseBucketKeyEnabled(list([name, "false"])), false);
+  refused(() => parseBucketKeyEnabled(list([name, "yes"])), "InvalidArgument", name);
 });
 
 test("methods that are none are refused", () => {
