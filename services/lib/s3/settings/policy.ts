@@ -221,7 +221,7 @@ function parseResources(value: unknown, bucket: string): readonly string[] {
   return resources;
 }
 
-/** Whether `text` is what `pattern` with `*` and `?` stands for; at worst their lengths multiplied. */
+/** Whether `text` is what `pattern` with `*` and `?` stands for; their lengths bound its cost. */
 export function matchesPattern(pattern: string, text: string): boolean {
   let at = 0;
   let star = -1;

@@ -89,6 +89,11 @@ describe("accepted", () => {
     );
   });
 
+  test("a part may have sixteen headers, and a long name", () => {
+    parse(form("x", part(`name="a"${"\r\nX: y".repeat(15)}`, "v")));
+    parse(form("x", part(`name="${"n".repeat(1024)}"`, "v")));
+  });
+
   test("byte by byte, with an empty file, without an end of line after the end", () => {
     const text = form("").slice(0, -2);
     const every = Array.from({ length: text.length }, (_, index) => index);
@@ -155,6 +160,9 @@ describe("refused", () => {
       form("x", "------b\r\nContent-Type: x\r\n\r\nv\r\n"),
       form("x", "------b\r\nno colon\r\n\r\nv\r\n"),
       form("x", "------b\r\n\r\nv\r\n"),
+      form("x", "------b\r\n: x\r\nContent-Disposition: form-data; name=a\r\n\r\nv\r\n"),
+      form("x", part(`name="a"${"\r\nX: y".repeat(16)}`, "v")),
+      form("x", part(`name="${"n".repeat(1025)}"`, "v")),
       form("x", part("x=y", "v")),
       form("x", part('name=""', "v")),
       form("x", "------b\r\nContent-Disposition: attachment; name=a\r\n\r\nv\r\n"),

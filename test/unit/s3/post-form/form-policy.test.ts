@@ -183,6 +183,7 @@ describe("policies", () => {
     check({ bucket: "b" }, ["starts-with", "$bucket", ""]);
     check({ "x-ignore-me": "1", policy: "p", AWSAccessKeyId: "a", signature: "s" });
     check({ "content-type": "image/a,image/b" }, ["starts-with", "$Content-Type", "image/"]);
+    check({ "content-type": "image/a" }, ["starts-with", "$Content-Type", "image/"]);
     const lists = { "content-type": "image/a,text/b" };
     for (const call of [
       () => check({ key: "b" }, ["eq", "$key", "a"]),

@@ -111,6 +111,7 @@ describe("preflight", () => {
       () => ask("http://a.example2.com", "PUT", "x-amz-date, cookie"),
       () => ask("http://anywhere", "GET", "range"),
       () => ask("http://anywhere", "GET", "a b"),
+      () => ask("http://www.example1.com", "PUT", "a b"),
       () => answerPreflight(undefined, { origin: "o", method: "GET", headers: [] }, "BUCKET"),
     ]) {
       assert.equal(expectS3Error("AccessForbidden", call).status, 403);

@@ -61,6 +61,17 @@ describe("documents", () => {
         ["function", "n2", "f", "x"],
       ],
     );
+    for (const rules of ["", filter(["suffix", "x"]), filter(["prefix", "x"]), "<Filter/>"]) {
+      const [one] = parse(queue("s3:ObjectRemoved:*", rules));
+      assert.ok(one !== undefined);
+      assert.deepEqual(parseStoredNotification(body(notificationDocument([one]))), [one]);
+    }
+    const longest = queue("s3:ObjectRemoved:*").replace(
+      "<Queue>",
+      `<Id>${"i".repeat(255)}</Id><Queue>`,
+    );
+    assert.equal(parse(longest).length, 1);
+    expectS3Error("MalformedXML", () => parse(longest.replace("<Id>", "<Id>i")));
     assert.deepEqual(parse(""), []);
     assert.equal(notificationDocument([]), documentText("NotificationConfiguration", ""));
   });
@@ -106,6 +117,7 @@ describe("documents", () => {
     const put = "s3:ObjectCreated:Put";
     for (const inner of [
       queue(put) + queue("s3:ObjectCreated:*"),
+      queue("s3:ObjectCreated:*") + queue(put),
       queue(put) + queue(put, filter(["prefix", "a"])),
       queue(put, filter(["prefix", "a"])) + queue(put, filter(["prefix", "ab"])),
       queue(put, filter(["prefix", "a"], ["suffix", "x"])) + queue(put, filter(["suffix", "yx"])),

@@ -151,6 +151,7 @@ describe("refused", () => {
     { Principal: undefined },
     { NotPrincipal: "*" },
     { Principal: "jan" },
+    { Principal: ["*"] },
     { Principal: {} },
     { Principal: { AWS: "jan" } },
     { Principal: { AWS: [] } },

@@ -75,7 +75,8 @@ describe("tagging documents", () => {
       [51, BUCKET_TAG_LIMITS],
       [257, LIFTED_TAG_LIMITS],
     ] as const) {
-      expectS3Error("BadRequest", () => parseTagging(tagging(tagsOf(count)), limits));
+      const error = expectS3Error("BadRequest", () => parseTagging(tagging(tagsOf(count)), limits));
+      assert.match(error.message, limits.subject === "Bucket" ? /^Bucket tag/ : /^Object tags/);
     }
   });
 

@@ -92,6 +92,7 @@ describe("documents", () => {
     ]) {
       expectS3Error("InvalidRequest", () => withRule(redirect));
     }
+    withRule("<HttpRedirectCode>399</HttpRedirectCode>");
     for (const status of ["399", "600"]) {
       const condition = `<Condition><HttpErrorCodeReturnedEquals>${status}</HttpErrorCodeReturnedEquals></Condition>`;
       expectS3Error("InvalidRequest", () => withRule(host, condition));
