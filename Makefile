@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install run test check check-gen gen tidy unit sim sim-long cluster clients format \
+.PHONY: help install run test check check-gen gen tidy unit sim sim-long cluster clients client-matrix format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -59,8 +59,11 @@ sim-long: install ## 10,000 seeds of the Raft simulation
 cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 	node test/run.ts test/cluster
 
-clients: install ## real S3 clients against a cluster
+clients: install ## real S3 clients against a server
 	node test/run.ts test/clients
+
+client-matrix: install ## run every client and write docs/client-matrix.md
+	node test/clients/matrix.ts
 
 format: install ## format the code
 	biome check --write .

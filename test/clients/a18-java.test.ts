@@ -35,9 +35,14 @@ after(async () => {
   await server?.stop();
 });
 
-rowTest(java, ["A18", "B4"], "S3SignerType, setEndpoint: bodies, multipart, lists, errors", async () => {
-  assert.ok(printed.endsWith("ok all\n"), printed);
-});
+rowTest(
+  java,
+  ["A18", "B4"],
+  "S3SignerType, setEndpoint: bodies, multipart, lists, errors",
+  async () => {
+    assert.ok(printed.endsWith("ok all\n"), printed);
+  },
+);
 
 rowTest([java, curl], ["A19"], "generatePresignedUrl by curl; expired is 403", async () => {
   const url = /^url (.*)$/m.exec(printed)?.[1] ?? "";

@@ -53,15 +53,19 @@ rowTest([ansible, boto3], ["A20"], "s3_object by fakes3://", async () => {
   const python = (await runCommand("python3", ["-c", "import sys; print(sys.executable)"])).trim();
   writeFileSync(join(folder, "file"), "by Ansible");
   writeFileSync(join(folder, "play.yml"), play(python));
-  await runCommand("ansible-playbook", ["-i", "localhost,", "-c", "local", join(folder, "play.yml")], {
-    environment: {
-      ANSIBLE_LOCAL_TEMP: join(folder, "local"),
-      ANSIBLE_REMOTE_TEMP: join(folder, "remote"),
-      ANSIBLE_COLLECTIONS_PATH: "/usr/lib/python3/dist-packages",
-      AWS_ACCESS_KEY_ID: server.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
-      AWS_DEFAULT_REGION: server.region,
+  await runCommand(
+    "ansible-playbook",
+    ["-i", "localhost,", "-c", "local", join(folder, "play.yml")],
+    {
+      environment: {
+        ANSIBLE_LOCAL_TEMP: join(folder, "local"),
+        ANSIBLE_REMOTE_TEMP: join(folder, "remote"),
+        ANSIBLE_COLLECTIONS_PATH: "/usr/lib/python3/dist-packages",
+        AWS_ACCESS_KEY_ID: server.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+        AWS_DEFAULT_REGION: server.region,
+      },
     },
-  });
+  );
   assert.equal(readFileSync(join(folder, "file.copy"), "utf8"), "by Ansible");
 });

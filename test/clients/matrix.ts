@@ -1,0 +1,91 @@
+// The client matrix: `node test/clients/matrix.ts` runs every test of this folder, one file after
+// another, and writes what each client did into docs/client-matrix.md. With file names it runs these
+// and prints their rows only.
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import type { ClientOutcome } from "./row-test.ts";
+import { allRows, type Row, type RowName } from "./rows.ts";
+
+export const PAGE = join(import.meta.dirname, "../../docs/client-matrix.md");
+
+const HEAD = `# Client matrix
+
+Made by \`make client-matrix\`: every line of what users of five systems do (A Pithos, B CloudStack, C Alluxio, D OSiRIS, E Ozone), the
+client that did it here with the version it names, and what came of it. \`test/clients\` holds the tests; a row without a client names the
+tests that hold it, or why it waits.
+
+| row | what users do | client | outcome | where |
+| --- | --- | --- | --- | --- |
+`;
+
+/** Outcomes of one client under one row: the worst of them counts. */
+function worst(outcomes: readonly ClientOutcome[]): string {
+  const found = new Set(outcomes.map((one) => one.outcome));
+  if (found.has("failed")) return "failed";
+  return found.has("skipped") ? "not installed" : "passed";
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)];
+}
+
+function line(name: RowName, row: Row, results: readonly ClientOutcome[]): string {
+  const mine = results.filter((one) => one.rows.includes(name));
+  const clients = unique(mine.map((one) => one.client)).sort();
+  const called = clients.map((client) => {
+    const version = mine.find((one) => one.client === client)?.version ?? "";
+    return `${client} ${version}`.trim();
+  });
+  const outcomes = clients.map((client) => worst(mine.filter((one) => one.client === client)));
+  const files = unique(mine.map((one) => `test/clients/${one.file}`)).sort();
+  const where = [...files, ...(row.tests ?? [])].map((path) => `\`${path}\``);
+  const outcome = [...outcomes, ...(row.waits === undefined ? [] : [`waits: ${row.waits}`])];
+  const cells = [called.join("<br>"), outcome.join("<br>"), where.join("<br>")];
+  return `| ${name} | ${row.what} | ${cells.join(" | ")} |\n`;
+}
+
+export function matrixPage(results: readonly ClientOutcome[]): string {
+  return (
+    HEAD +
+    allRows()
+      .map(([name, row]) => line(name, row, results))
+      .join("")
+  );
+}
+
+async function runFile(path: string, results: string): Promise<void> {
+  const environment = { ...process.env, DOLIUM_CLIENT_RESULTS: results };
+  await new Promise<void>((resolve) => {
+    execFile(process.execPath, ["--test", path], { env: environment }, (error, stdout) => {
+      process.stdout.write(`${path}: ${error === null ? "ok" : stdout}\n`);
+      resolve();
+    });
+  });
+}
+
+async function main(names: readonly string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dolium-matrix-"));
+  const path = join(folder, "results");
+  writeFileSync(path, "");
+  const all = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".test.ts"));
+  const files = names.length > 0 ? names : all.sort();
+  for (const file of files) await runFile(join(import.meta.dirname, file), path);
+  // Our own lines, one JSON object each.
+  const results = readFileSync(path, "utf8")
+    .split("\n")
+    .filter((text) => text !== "")
+    .map((text) => JSON.parse(text) as ClientOutcome);
+  rmSync(folder, { recursive: true });
+  if (names.length > 0) {
+    for (const one of results) process.stdout.write(`${JSON.stringify(one)}\n`);
+  } else {
+    mkdirSync(join(PAGE, ".."), { recursive: true });
+    writeFileSync(PAGE, matrixPage(results));
+  }
+  process.exitCode = results.some((one) => one.outcome === "failed") ? 1 : 0;
+}
+
+if (import.meta.main) await main(process.argv.slice(2));
