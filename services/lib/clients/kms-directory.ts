@@ -80,9 +80,9 @@ export class KmsDirectory {
   }
 
   /**
-   * The key that a request or a bucket names for SSE-KMS, or the default key, which is made on first
-   * use; undefined when there is no such key. The store's own key serves nobody by name. Throws as
-   * `newest`.
+   * The key that a request or a bucket names for SSE-KMS, or the default key, which is made on
+   * first use; undefined when there is no such key. The store's own key serves nobody by name.
+   * Throws as `newest`.
    */
   async forKms(
     keyId: string | undefined,
