@@ -119,6 +119,18 @@ test("what fails is sent again, before what came later", async () => {
   assert.equal(made.metrics.values.get("s3_access_log_lines_total"), 2);
 });
 
+test("a batch that fails goes back in front of the rest", async () => {
+  const made = rig();
+  made.failure = new StoreError("unavailable", "away");
+  const lines = Array.from({ length: 250 }, (_, index) => `line ${index}`);
+  for (const line of lines) made.queue.add(bucketOf(1), line);
+  await settled();
+  made.failure = undefined;
+  made.timers.fire();
+  await settled();
+  assert.deepEqual(made.batches.flat(), lines);
+});
+
 test("lines of a bucket that is gone are dropped and counted", async () => {
   const made = rig();
   made.failure = new StoreError("sealed", "gone");
