@@ -1,4 +1,4 @@
-// How an access log object is sealed: by the default encryption of the target bucket, as any other
+// How an access log object is sealed: by the default encryption of the target bucket, like every
 // object that does not say.
 import { StoreError } from "../../lib/base/errors.ts";
 import { newDataKey, type Sealing } from "../../lib/clients/data-key.ts";

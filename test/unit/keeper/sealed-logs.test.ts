@@ -1,5 +1,5 @@
-// Access logs in buckets with default encryption: sealed as any object there, small and large, and
-// not written at all where the key is missing.
+// Access logs in buckets with default encryption: sealed like every object there, small and large,
+// and not written at all where the key is missing.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
