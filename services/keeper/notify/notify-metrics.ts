@@ -8,6 +8,9 @@ export interface NotifyMetrics {
   readonly dropped: Counter;
   /** Age in seconds of the oldest event that failed to be delivered; 0 when none waits. */
   readonly behind: Gauge;
+  /** Entries in the outbox of a group, and those that a full outbox has refused so far. */
+  readonly entries: Gauge;
+  readonly lost: Gauge;
 }
 
 export function notifyMetrics(metrics: Metrics): NotifyMetrics {
@@ -25,6 +28,14 @@ export function notifyMetrics(metrics: Metrics): NotifyMetrics {
     behind: metrics.gauge("notify_behind_seconds", {
       help: "Age of the oldest event that waits because its target fails",
       labels,
+    }),
+    entries: metrics.gauge("outbox_entries", {
+      help: "Events and log deliveries that wait in a group",
+      labels: ["group"],
+    }),
+    lost: metrics.gauge("outbox_lost", {
+      help: "Events and log deliveries that a group's full outbox refused, since it was made",
+      labels: ["group"],
     }),
   };
 }

@@ -78,11 +78,13 @@ export class TargetWorker {
   /** What was delivered is finished even when the rest of the page must wait. */
   async #turn(outbox: GroupOutbox, signal: AbortSignal): Promise<void> {
     const { progress } = this.#parts;
-    const after = progress.of(this.name, outbox.groupId);
-    const entries = await outbox.page(after, PAGE_ENTRIES);
-    if (entries.length === 0) progress.advance(this.name, outbox.groupId, outbox.head);
+    const { groupId, head } = outbox;
+    const page = await outbox.page(progress.of(this.name, groupId), PAGE_ENTRIES);
+    const entries = page.filter(({ sequence }) => sequence <= head);
     try {
       await this.#deliverPage({ outbox, signal }, entries);
+      const isAll = page.length === 0 || entries.length < page.length;
+      if (isAll) progress.advance(this.name, groupId, head);
     } finally {
       await outbox.flush();
     }
@@ -94,7 +96,6 @@ export class TargetWorker {
     let passed: Passed[] = [];
     let batch: MatchedEvent[] = [];
     for (const entry of entries) {
-      if (entry.sequence > turn.outbox.head) break;
       const matched = await rules.match(entry, readAt);
       const isOurs = matched.targets.includes(this.name);
       if (isOurs && batch.length >= deps.notify.batchMax) {

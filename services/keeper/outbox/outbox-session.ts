@@ -2,6 +2,7 @@
 // router reads every entry once: log lines go to the collector, an event that nobody wants is
 // finished at once, every other one waits until all its targets have passed it. What a session
 // knows lives as long as it: the next one begins with what is not finished.
+import { toSafeNumber } from "../../lib/base/bytes.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
 import type { OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import type { BucketCatalog } from "../buckets/bucket-catalog.ts";
@@ -15,6 +16,7 @@ import { TargetWorker } from "../notify/target-worker.ts";
 import { GroupOutbox } from "./group-outbox.ts";
 
 const PAGE_ENTRIES = 500;
+const MEASURE_EVERY_MS = 10_000;
 /** Targets that buckets name and the configuration does not are bounded by this. */
 const TARGETS_MAX = 1000;
 
@@ -33,7 +35,8 @@ export class OutboxSession {
   readonly #workers = new Map<string, TargetWorker>();
   readonly #running = new Set<Promise<void>>();
   readonly #collector: LogCollector;
-  readonly #stop: AbortController = new AbortController();
+  readonly #stop = new AbortController();
+  #measuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: OutboxSessionParts) {
     this.#parts = parts;
@@ -74,10 +77,26 @@ export class OutboxSession {
   }
 
   async #route(): Promise<void> {
-    for (const groupId of this.#parts.deps.view.indexGroups()) {
+    const groups = this.#parts.deps.view.indexGroups();
+    for (const groupId of groups) {
       const outbox = this.#outbox(groupId);
       await this.#routeGroup(outbox);
       await outbox.flush();
+    }
+    await this.#measure(groups);
+  }
+
+  async #measure(groups: readonly number[]): Promise<void> {
+    const { deps, notifyMetrics } = this.#parts;
+    const now = deps.clock.monotonicMs();
+    if (now - this.#measuredAt < MEASURE_EVERY_MS) return;
+    this.#measuredAt = now;
+    for (const groupId of groups) {
+      const kind = { case: "groupStats", value: {} } as const;
+      const { outboxEntries, outboxDropped } = await deps.metadata.query(groupId, kind);
+      const labels = { group: String(groupId) };
+      notifyMetrics.entries.set(toSafeNumber(outboxEntries), labels);
+      notifyMetrics.lost.set(toSafeNumber(outboxDropped), labels);
     }
   }
 

@@ -14,6 +14,7 @@ import {
   Versioning,
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { notificationDocument } from "../../../services/lib/s3/settings/notification.ts";
+import { createSimRandom } from "../../sim/random.ts";
 import { eventually } from "../../support/eventually.ts";
 import { Rig } from "./rig.ts";
 
@@ -91,8 +92,12 @@ interface SeenRecord {
   };
 }
 
-function recordsOf(rig: Rig, target: string): SeenRecord[] {
-  return rig.web.posts
+function recordsOf(
+  rig: Rig,
+  target: string,
+  posts: readonly { url: string; body: string }[] = rig.web.posts,
+): SeenRecord[] {
+  return posts
     .filter(({ url }) => url === urlOf(target))
     .flatMap(({ body }) => (JSON.parse(body) as { Records: SeenRecord[] }).Records);
 }
@@ -295,6 +300,57 @@ test("an event right after the setting was made is not judged by what was known 
   await rig.put(bucket, "key-5");
   await untilEmpty(rig, bucket);
   assert.deepEqual(keysOf(recordsOf(rig, "alpha")), ["key-1", "key-2", "key-3", "key-4", "key-5"]);
+});
+
+test("nothing is lost and order holds under random failures of everything", async (t) => {
+  const seed = Number(process.env.DOLIUM_SEED ?? Date.now() % 1_000_000);
+  t.diagnostic(`DOLIUM_SEED=${seed}`);
+  const random = createSimRandom(seed);
+  const rig = await Rig.open(t);
+  const buckets: BucketRecord[] = [];
+  for (const name of ["one", "two", "three"]) {
+    const wishes = ["alpha", "beta"].map((target) => ({ target, prefix: target }));
+    const settings = { notification: documentOf(...wishes) };
+    buckets.push(await rig.change(await rig.bucket(name), { settings }));
+  }
+  let isCalm = false;
+  rig.fault = (call) => {
+    if (!isCalm && call !== "getClusterMap" && random.chance(0.1)) {
+      throw new StoreError("denied", `${call} fails`);
+    }
+  };
+  rig.lostAnswer = (call) => {
+    if (!isCalm && random.chance(0.1)) throw new StoreError("denied", `${call} is lost`);
+  };
+  rig.web.answer = () => {
+    if (isCalm || random.chance(0.6)) return 200;
+    return random.chance(0.5) ? 503 : new StoreError("timeout", "late");
+  };
+  const expected = new Map<string, string[]>();
+  for (let round = 0; round < 6; round += 1) {
+    const session = startSession(t, rig, { batchMax: random.between(1, 4) });
+    for (let number = 0; number < 12; number += 1) {
+      const bucket = random.pick(buckets);
+      const target = random.pick(["alpha", "beta", "nobody"]);
+      const key = `${target}/${round}-${number}`;
+      await rig.put(bucket, key);
+      const list = expected.get(`${target} ${bucket.name}`) ?? [];
+      expected.set(`${target} ${bucket.name}`, [...list, key]);
+      if (random.chance(0.3)) await rig.clock.sleep(random.below(8));
+    }
+    await session.stop();
+  }
+  isCalm = true;
+  startSession(t, rig);
+  for (const bucket of buckets) await untilEmpty(rig, bucket);
+  for (const target of ["alpha", "beta"]) {
+    for (const { name } of buckets) {
+      const taken = recordsOf(rig, target, rig.web.taken);
+      const told = taken.filter(({ s3 }) => s3.bucket.name === name);
+      const firsts = [...new Set(keysOf(told))];
+      assert.deepEqual(firsts, expected.get(`${target} ${name}`) ?? []);
+    }
+  }
 });
 
 test("the token and further headers go with every post; many records fit one", async (t) => {

@@ -75,6 +75,8 @@ export type Fault = (call: string, groupId: number) => void;
 export class MemoryWeb implements HttpClient {
   readonly posts: { readonly url: string; readonly body: string; headers: HttpPost["headers"] }[] =
     [];
+  /** Those of them that were answered with success. */
+  readonly taken: { readonly url: string; readonly body: string }[] = [];
   /** A status, or what to throw. */
   answer: (url: string, body: string) => number | StoreError = () => 200;
 
@@ -83,6 +85,7 @@ export class MemoryWeb implements HttpClient {
     this.posts.push({ url, body: text, headers });
     const answer = this.answer(url, text);
     if (answer instanceof StoreError) throw answer;
+    if (answer >= 200 && answer < 300) this.taken.push({ url, body: text });
     return answer;
   }
 
