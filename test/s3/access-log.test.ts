@@ -84,6 +84,19 @@ test("requests leave a line each, refused ones too, before the gateway stops", a
   assert.deepEqual(await linesOf(other), []);
 });
 
+test("visits to a web site are told from requests of the API", async () => {
+  const gateway = await startGatewayOver(metadata, { websiteDomains: ["site.example.org"] });
+  const s3 = callerOf(gateway);
+  const bucket = await makeLogged(s3);
+  const body =
+    "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
+  await s3.call({ method: "PUT", target: `/${bucket}?website`, body });
+  await s3.call({ target: "/page", host: `${bucket}.site.example.org`, sign: false });
+  await gateway.stop();
+  const line = (await linesOf(bucket)).at(-1) ?? "";
+  assert.match(line, / - [0-9A-F]{16} WEBSITE\.GET\.OBJECT page "GET \/page HTTP\/1\.1" 403 /);
+});
+
 test("lines are handed over while the gateway runs, within a second or so", async () => {
   const gateway = await startGatewayOver(metadata);
   try {

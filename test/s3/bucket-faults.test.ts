@@ -135,3 +135,18 @@ test("documents that do not fit a record together are refused", async () => {
   assert.equal(answer.code, "InvalidRequest");
   assert.equal((await s3.call({ target })).code, "NoSuchLifecycleConfiguration");
 });
+
+test("a stored document that is broken is our failure, not the client's", async () => {
+  const bucket = await makeBucket(s3);
+  const { bucket: record } = await state.query<"getBucket">(1, {
+    case: "getBucket",
+    value: { name: bucket },
+  });
+  assert.ok(record !== undefined);
+  const settings = [{ name: "ownership", document: Buffer.from("<broken") }];
+  const value = { name: bucket, bucketId: record.bucketId, settings };
+  await state.execute(1, { case: "changeBucket", value });
+  const answer = await s3.call({ target: `/${bucket}?acl` });
+  assert.equal(answer.status, 500);
+  assert.equal(answer.code, "InternalError");
+});

@@ -55,12 +55,12 @@ interface ParsedBucket {
 export class BucketSettings {
   readonly #parsed = new Map<number, ParsedBucket>();
 
-  /** The setting, or undefined when the bucket has none. Throws what `kind.parse` throws. */
+  /** The setting, or undefined when the bucket has none. Throws StoreError "corrupt". */
   read<T>(bucket: BucketRecord, kind: SettingKind<T>): T | undefined {
     const document = settingDocument(bucket, kind.name);
     if (document === undefined) return undefined;
     const { values } = this.#valuesOf(bucket);
-    if (!values.has(kind.name)) values.set(kind.name, kind.parse(document));
+    if (!values.has(kind.name)) values.set(kind.name, parsed(kind, document));
     // Checked boundary: a name has one kind, so one type.
     return values.get(kind.name) as T;
   }
@@ -85,6 +85,17 @@ export class BucketSettings {
     const fresh = { revision, isInForce: false, values: new Map<SettingName, unknown>() };
     this.#parsed.set(bucketId, fresh);
     return fresh;
+  }
+}
+
+/**
+ * A document was checked before it was kept: what is wrong with it now is not the client's doing.
+ */
+function parsed<T>({ name, parse }: SettingKind<T>, document: Uint8Array): T {
+  try {
+    return parse(document);
+  } catch (cause) {
+    throw new StoreError("corrupt", `the stored setting ${name} cannot be read`, { cause });
   }
 }
 
