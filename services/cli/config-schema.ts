@@ -112,6 +112,11 @@ export const ConfigSchema = Type.Object(
           default: 600_000,
           description: "A storage node silent for so long is given up: its shards are rebuilt.",
         }),
+        slowWriteMs: Type.Integer({
+          minimum: 50,
+          default: 1000,
+          description: "A leader whose log write stalls for so long lets another replica lead.",
+        }),
       },
       { ...strict, default: {} },
     ),

@@ -14,6 +14,8 @@ export interface GroupTiming {
   readonly tickMs: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
+  /** A leader whose log write takes longer lets another lead, if one keeps up. */
+  readonly slowWriteMs: number;
   /** Entries and bytes kept in the log for followers that lag. */
   readonly keepEntries: number;
   readonly keepBytes: number;

@@ -42,6 +42,7 @@ export class GroupParts {
     this.persist = new PersistQueue({
       groupId,
       log,
+      nowMs: () => clock.monotonicMs(),
       restore: events.restore,
       persisted: (readys) => this.#run(events, () => events.persisted(readys)),
       noSpace: (full) => this.#run(events, () => events.noSpace(full)),

@@ -25,6 +25,7 @@ import { Proposals } from "./proposals.ts";
 import { ReadBarriers } from "./read-barriers.ts";
 import { notLeader, refusal } from "./refusals.ts";
 import type { AppliedEntry } from "./state-driver.ts";
+import { StepAside } from "./step-aside.ts";
 import { TransferWaits } from "./transfer-waits.ts";
 import type {
   CallLimits,
@@ -44,6 +45,7 @@ export class Group implements RaftGroup {
   readonly #proposals = new Proposals();
   readonly #reads: ReadBarriers;
   readonly #transfers = new TransferWaits();
+  readonly #aside: StepAside;
   readonly #incoming = new IncomingSnapshots();
   #parts: GroupParts;
   #open = false;
@@ -57,7 +59,8 @@ export class Group implements RaftGroup {
   constructor(deps: GroupDeps) {
     this.groupId = deps.groupId;
     this.#deps = deps;
-    const { heartbeatTicks, tickMs } = deps.timing;
+    const { heartbeatTicks, tickMs, slowWriteMs } = deps.timing;
+    this.#aside = new StepAside({ ...deps, stallMs: slowWriteMs });
     this.#reads = new ReadBarriers(heartbeatTicks * 2 * tickMs);
     this.#parts = this.#newParts();
   }
@@ -187,7 +190,11 @@ export class Group implements RaftGroup {
     this.#reads.expire(nowMs);
     this.#transfers.expire(nowMs);
     this.#parts.snapshots.expire();
-    if (this.#full && this.isLeader()) this.#stepAside();
+    if (this.isLeader()) {
+      const { writingSinceMs: since } = this.#parts.persist;
+      const writingMs = since === undefined ? undefined : nowMs - since;
+      this.#aside.check(nowMs, { isFull: this.#full, writingMs });
+    }
     if (count % HOUSEKEEPING_TICKS === 0) {
       this.#parts.cutter.check();
       this.#deps.metrics.observe(this.status(), this.#proposals.pending);
@@ -418,21 +425,6 @@ export class Group implements RaftGroup {
       stateFailed: (error) => this.fail(error),
       nodeFailed: (error) => this.#deps.fatal(error),
     });
-  }
-
-  /** A leader without room takes no proposals: another one should. */
-  #stepAside(): void {
-    const { core, nodeId } = this.#deps;
-    const { peers, confState, transferee } = core.status(this.groupId);
-    const able = peers.filter(
-      (peer) =>
-        peer.nodeId !== nodeId &&
-        peer.recentActive &&
-        peer.state === "replicate" &&
-        confState.voters.includes(peer.nodeId),
-    );
-    const [best] = able.sort((a, b) => b.match - a.match);
-    if (best !== undefined && transferee === 0) core.transferLeader(this.groupId, best.nodeId);
   }
 
   #noSpace(full: boolean): void {

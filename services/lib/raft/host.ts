@@ -44,6 +44,7 @@ const DEFAULT_TIMING: GroupTiming = {
   tickMs: 100,
   electionTicks: 10,
   heartbeatTicks: 2,
+  slowWriteMs: 1000,
   keepEntries: 10_000,
   keepBytes: 64 * 1024 * 1024,
   snapshotIdleMs: 30_000,

@@ -8,6 +8,7 @@ import type { LogWrite, RaftLog } from "./types.ts";
 export interface PersistQueueDeps {
   readonly groupId: number;
   readonly log: RaftLog;
+  readonly nowMs: () => number;
   /** Puts a received snapshot in place, state and log, durably. */
   readonly restore: (ready: Ready) => Promise<void>;
   /** These Readys, in order, are durable. */
@@ -26,6 +27,7 @@ export class PersistQueue {
   #queue: Ready[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
+  #writingSinceMs: number | undefined;
 
   constructor(deps: PersistQueueDeps) {
     this.#deps = deps;
@@ -34,6 +36,11 @@ export class PersistQueue {
   /** Readys that wait behind the one being written. */
   get queued(): number {
     return this.#queue.length;
+  }
+
+  /** When the write that runs was begun; undefined when none does. */
+  get writingSinceMs(): number | undefined {
+    return this.#writingSinceMs;
   }
 
   push(ready: Ready): void {
@@ -95,6 +102,7 @@ export class PersistQueue {
     let full = false;
     while (!this.#closed) {
       try {
+        this.#writingSinceMs = this.#deps.nowMs();
         await log.append(writes);
         if (full) this.#deps.noSpace(false);
         return;
@@ -103,6 +111,8 @@ export class PersistQueue {
         full = true;
         this.#deps.noSpace(true);
         await this.#deps.pause();
+      } finally {
+        this.#writingSinceMs = undefined;
       }
     }
   }

@@ -66,6 +66,8 @@ export class SimNode {
   rotten = false;
   corrupt = false;
   members: ConfState | undefined;
+  /** Milliseconds of every sync of the log; undefined: a healthy disk's. */
+  slowSyncMs: number | undefined;
   starting = false;
 
   constructor(world: World, id: RaftId, bootstrap: readonly RaftId[] | undefined) {
@@ -76,7 +78,7 @@ export class SimNode {
     this.disk = new SimDisk({
       random,
       clock: world.clock,
-      latencyMs: (operation) => (operation.kind === "datasync" ? 1 + random.below(6) : 0),
+      latencyMs: ({ kind }) => (kind === "datasync" ? (this.slowSyncMs ?? 1 + random.below(6)) : 0),
       afterCrash: "hang",
     });
   }
