@@ -22,7 +22,11 @@ let folder: string;
 
 before(async () => {
   if (s3cmd.absent !== undefined) return;
-  server = await startServer({ DOLIUM_S3__DOMAINS: HOST });
+  server = await startServer({
+    DOLIUM_S3__DOMAINS: HOST,
+    DOLIUM_S3__OBJECT_OWNERSHIP: "ObjectWriter",
+    DOLIUM_S3__BLOCK_PUBLIC_ACCESS: "false",
+  });
   tls = await startTlsFront(server.endpoint, [HOST, `*.${HOST}`]);
   tunnel = await startTunnelProxy(tls.port);
   folder = mkdtempSync(join(tmpdir(), "dolium-s3cmd-"));
@@ -128,6 +132,21 @@ rowTest(s3cmd, ["A3", "A4"], "plain HTTP through a proxy that is the gateway", a
   const plain = { use_https: "False", proxy_host: hostname, proxy_port: port };
   await walk(configuration("proxy two", { ...plain, signature_v2: "True" }), "s3cmd-proxy-two");
   await walk(configuration("proxy four", plain), "s3cmd-proxy-four");
+});
+
+rowTest(s3cmd, ["A1", "D12"], "setacl: public and private again", async () => {
+  const run = caller(configuration("lists", { signature_v2: "True" }));
+  const path = join(folder, "public");
+  writeFileSync(path, "public");
+  await run("mb", "s3://s3cmd-lists");
+  await run("put", path, "s3://s3cmd-lists/public");
+  const url = `${server.endpoint}/s3cmd-lists/public`;
+  assert.equal((await fetch(url)).status, 403);
+  await run("setacl", "--acl-public", "s3://s3cmd-lists/public");
+  assert.match(await run("info", "s3://s3cmd-lists/public"), /ACL:\s+\*anon\*: READ/);
+  assert.equal(await (await fetch(url)).text(), "public");
+  await run("setacl", "--acl-private", "s3://s3cmd-lists/public");
+  assert.equal((await fetch(url)).status, 403);
 });
 
 rowTest(s3cmd, ["A1"], "a wrong secret is refused under both signatures", async () => {

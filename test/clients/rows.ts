@@ -57,12 +57,13 @@ export const ROWS = {
   },
   A21: {
     what: "Pithos habits: whitespace while assembling, masquerade, keystore, groups in ACLs",
+    tests: ["test/s3/long-completion.test.ts", "test/s3/object-events.test.ts"],
     waits: "masquerade, key store and groups come with identities",
   },
   B1: { what: "the S3 API is a switch: off, 503 ServiceUnavailable in XML" },
   B2: {
     what: "a page lists every supported action, made from the router",
-    tests: ["test/tidy/operations.test.ts"],
+    tests: ["test/tidy/operations.test.ts", "test/s3/supported-page.test.ts"],
   },
   B3: {
     what: "a report of quality with each release",
@@ -112,7 +113,10 @@ export const ROWS = {
   C15: { what: "Complete with parts that lack an ETag" },
   C16: { what: "parts in progress never list; abort leaves nothing" },
   C17: { what: "empty tag set: NoSuchTagSet or an empty TagSet" },
-  C18: { what: "bytes keep a long Complete alive" },
+  C18: {
+    what: "bytes keep a long Complete alive",
+    tests: ["test/s3/long-completion.test.ts", "test/s3/huge-objects.test.ts"],
+  },
   C19: {
     what: "uploads idle for too long are aborted",
     tests: ["test/cluster/garbage.test.ts"],
