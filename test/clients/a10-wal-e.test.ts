@@ -1,6 +1,7 @@
-// WAL-E (by boto 2) archives a running Postgres and a base backup into a bucket, and another Postgres
-// starts from them, rows and all. WAL-E calls functions that Postgres 15 no longer has around a backup
-// of a running server, so the base backup is its offline one; segments come from the running server.
+// WAL-E (by boto 2) archives a running Postgres and a base backup into a bucket, and another
+// Postgres starts from them, rows and all. WAL-E calls functions that Postgres 15 no longer has
+// around a backup of a running server, so the base backup is its offline one; segments come from
+// the running server.
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

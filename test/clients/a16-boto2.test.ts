@@ -1,5 +1,6 @@
-// boto 2, the client of the oldest users: SigV2, path style, over TLS on a port of its own, and with
-// a base path before the API; and the walk that the Alluxio manual shows. check_boto2.py checks.
+// boto 2, the client of the oldest users: SigV2, path style, over TLS on a port of its own, and
+// with a base path before the API; and the walk that the Alluxio manual shows. check_boto2.py
+// checks.
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { startServer, type TestServer } from "../support/test-server.ts";

@@ -1,5 +1,5 @@
-// Ansible's S3 modules (amazon.aws, by boto3) with the scheme fakes3:// that its documentation shows
-// for stores other than AWS: bucket, put, get, list, delete.
+// Ansible's S3 modules (amazon.aws, by boto3) with the scheme fakes3:// that its documentation
+// shows for stores other than AWS: bucket, put, get, list, delete.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

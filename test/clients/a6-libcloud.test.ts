@@ -1,5 +1,5 @@
-// Apache libcloud: containers, uploads from files and streams, downloads, deletes. The checks are in
-// check_libcloud.py.
+// Apache libcloud: containers, uploads from files and streams, downloads, deletes. The checks are
+// in check_libcloud.py.
 import { after, before } from "node:test";
 import { startServer, type TestServer } from "../support/test-server.ts";
 import { findPython, rowTest, runPython } from "./row-test.ts";

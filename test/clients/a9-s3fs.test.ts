@@ -1,6 +1,6 @@
 // s3fs mounts of a bucket, SigV2 and SigV4, over TLS: files, folders, rename, truncate, append, a
-// file of 100 MB. What is read back comes through a second mount, so that no cache answers. Calls on
-// the mount never wait in this thread: it serves the TLS that they go through.
+// file of 100 MB. What is read back comes through a second mount, so that no cache answers. Calls
+// on the mount never wait in this thread: it serves the TLS that they go through.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";

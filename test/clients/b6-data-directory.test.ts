@@ -1,5 +1,5 @@
-// A directory that cannot be written: the server refuses to start and names the path; one that can be
-// is used.
+// A directory that cannot be written: the server refuses to start and names the path; one that can
+// be is used.
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// The AWS CLI, action by action as the Alluxio and Ozone manuals call it, with profiles, with the old
-// signature in ~/.aws/config, and below a base path.
+// The AWS CLI, action by action as the Alluxio and Ozone manuals call it, with profiles, with the
+// old signature in ~/.aws/config, and below a base path.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// curl with its own SigV4: the requests that the Alluxio manual shows and the XML fields they answer
-// with, virtual hosts of two service names, the switch of the API, and SOAP.
+// curl with its own SigV4: the requests that the Alluxio manual shows and the XML fields they
+// answer with, virtual hosts of two service names, the switch of the API, and SOAP.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

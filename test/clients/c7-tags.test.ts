@@ -1,5 +1,6 @@
-// Tags by the AWS CLI, curl and boto3: the actions of the Alluxio manual, the limits and the setting
-// that lifts them, the empty set in both forms, Complete without ETags, metadata without a limit.
+// Tags by the AWS CLI, curl and boto3: the actions of the Alluxio manual, the limits and the
+// setting that lifts them, the empty set in both forms, Complete without ETags, metadata without a
+// limit.
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { runCommand } from "../support/run-command.ts";

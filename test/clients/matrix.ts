@@ -1,6 +1,6 @@
 // The client matrix: `node test/clients/matrix.ts` runs every test of this folder, one file after
-// another, and writes what each client did into docs/client-matrix.md. With file names it runs these
-// and prints their rows only.
+// another, and writes what each client did into docs/client-matrix.md. With file names it runs
+// these and prints their rows only.
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
