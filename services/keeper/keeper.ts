@@ -98,15 +98,18 @@ export class Keeper {
     const { signal } = this.#stop;
     const lease = { metadata, clock, log, holder: this.#holder, leaseMs: config.leaseMs };
     while (!signal.aborted) {
+      let pauseMs = task.intervalMs;
       try {
-        await withLease(lease, `keeper/${task.name}`, task.round, signal);
+        const isOurs = await withLease(lease, `keeper/${task.name}`, task.round, signal);
+        // Another keeper does it: asking often would only fill the root group's log.
+        if (!isOurs) pauseMs = Math.max(pauseMs, config.leaseMs / 2);
       } catch (error) {
         if (!signal.aborted) {
           this.#metrics.failures.increment({ task: task.name });
           log.warn("keeper task failed", { task: task.name, reason: String(error) });
         }
       }
-      await this.#pause(task.intervalMs);
+      await this.#pause(pauseMs);
     }
   }
 

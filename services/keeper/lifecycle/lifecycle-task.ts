@@ -3,6 +3,7 @@
 // may be repeated: removals are conditional on what was seen.
 
 import { utf8 } from "../../lib/base/bytes.ts";
+import { isStoreError } from "../../lib/base/errors.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { parseStoredLifecycle } from "../../lib/s3/settings/lifecycle.ts";
 import { type BucketCatalog, settingOf } from "../buckets/bucket-catalog.ts";
@@ -81,6 +82,8 @@ export class LifecycleTask {
         await this.#walkBucket(pass, bucket);
       } catch (error) {
         if (pass.signal.aborted) return;
+        // It is being deleted: there is nothing left to expire.
+        if (isStoreError(error, "sealed")) continue;
         this.#metrics.errors.increment();
         this.#deps.log.error("lifecycle of a bucket broke off", error, { bucket: bucket.name });
       }

@@ -333,6 +333,16 @@ test("a note that cannot be read begins a new pass", async (t) => {
   assert.deepEqual(await rig.keys(bucket), []);
 });
 
+test("a bucket that is being deleted is no error", async (t) => {
+  const rig = await Rig.open(t);
+  const bucket = await rig.bucket("one", { lifecycle: documentOf(days(1)) });
+  const value = { bucketId: bucket.bucketId };
+  await rig.execute(rig.groupOf(bucket), { case: "sealBucket", value });
+  await pass(rig);
+  assert.equal(rig.metrics.values.get("lifecycle_errors_total"), undefined);
+  assert.ok((rig.metrics.values.get("lifecycle_last_full_pass_seconds") ?? 0) > 0);
+});
+
 test("a bucket that cannot be walked stops no other one, and is counted", async (t) => {
   const rig = await Rig.open(t);
   const broken = await rig.bucket("broken", { lifecycle: "<nonsense" });
