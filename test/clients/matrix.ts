@@ -1,8 +1,16 @@
 // The client matrix: `node test/clients/matrix.ts` runs every test of this folder, one file after
-// another, and writes what each client did into docs/client-matrix.md. With file names it runs
-// these and prints their rows only.
+// another, and writes what each client did into docs/client-matrix.md. DOLIUM_CLIENT_RESULTS names a
+// file that keeps the results; file names as arguments then run only these again.
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -66,27 +74,31 @@ async function runFile(path: string, results: string): Promise<void> {
   });
 }
 
-async function main(names: readonly string[]): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "dolium-matrix-"));
-  const path = join(folder, "results");
-  writeFileSync(path, "");
-  const all = readdirSync(import.meta.dirname)
-    .filter((name) => name.endsWith(".test.ts"))
-    .filter((name) => readFileSync(join(import.meta.dirname, name), "utf8").includes("rowTest("));
-  const files = names.length > 0 ? names : all.sort();
-  for (const file of files) await runFile(join(import.meta.dirname, file), path);
-  // Our own lines, one JSON object each.
-  const results = readFileSync(path, "utf8")
+/** Our own lines, one JSON object each. */
+function readResults(path: string): ClientOutcome[] {
+  return readFileSync(path, "utf8")
     .split("\n")
     .filter((text) => text !== "")
     .map((text) => JSON.parse(text) as ClientOutcome);
+}
+
+/** With a file of earlier results only `names` run again; without one, all run. */
+async function main(names: readonly string[]): Promise<void> {
+  const kept = process.env.DOLIUM_CLIENT_RESULTS;
+  const folder = mkdtempSync(join(tmpdir(), "dolium-matrix-"));
+  const path = kept ?? join(folder, "results");
+  const again = kept !== undefined && existsSync(kept) && names.length > 0;
+  const earlier = again ? readResults(kept).filter((one) => !names.includes(one.file)) : [];
+  writeFileSync(path, earlier.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  const all = readdirSync(import.meta.dirname)
+    .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) => readFileSync(join(import.meta.dirname, name), "utf8").includes("rowTest("));
+  const files = again ? names : all.sort();
+  for (const file of files) await runFile(join(import.meta.dirname, file), path);
+  const results = readResults(path);
   rmSync(folder, { recursive: true });
-  if (names.length > 0) {
-    for (const one of results) process.stdout.write(`${JSON.stringify(one)}\n`);
-  } else {
-    mkdirSync(join(PAGE, ".."), { recursive: true });
-    writeFileSync(PAGE, matrixPage(results));
-  }
+  mkdirSync(join(PAGE, ".."), { recursive: true });
+  writeFileSync(PAGE, matrixPage(results));
   process.exitCode = results.some((one) => one.outcome === "failed") ? 1 : 0;
 }
 
