@@ -108,6 +108,10 @@ export const S3_SETTINGS = Type.Object(
           default: false,
           description: "CompleteMultipartUpload accepts parts that are named without ETag.",
         }),
+        impliedFolders: Type.Boolean({
+          default: false,
+          description: "Listings show `dir/` as an empty object where only `dir/a` is stored.",
+        }),
       },
       { additionalProperties: false, default: {} },
     ),

@@ -102,6 +102,44 @@ test("a directory marker is an empty object, and there are no folders but those"
   assert.equal((await s3.get(bucket, "dir/a")).status, 200);
 });
 
+test("a setting shows the folders that keys imply, each once over all pages", async (context) => {
+  if (!OWN_SETTINGS) return context.skip("needs its own settings");
+  const lenient = { partsWithoutEtag: false, impliedFolders: true };
+  const other = await startCluster({ lenient });
+  try {
+    const caller = new Caller(other);
+    const own = await makeBucket(caller);
+    for (const key of ["a/b/one", "a/b/two", "a/three", "c/", "c/four", "five"]) {
+      await caller.put(own, key, "x");
+    }
+    const expected = ["a/", "a/b/", "a/b/one", "a/b/two", "a/three", "c/", "c/four", "five"];
+    for (const version of ["list-type=2", "list-type=1"]) {
+      for (const size of [1, 2, 3, 1000]) {
+        const seen: string[] = [];
+        let after = "";
+        for (let page = 0; page < 20; page += 1) {
+          const target = `/${own}?${version}&max-keys=${size}${after}`;
+          const answer = (await caller.call({ target })).xml();
+          seen.push(...textsOf(answer, "Contents", "Key"));
+          if (textAt(answer, "IsTruncated") === "false") break;
+          const token = textAt(answer, "NextContinuationToken");
+          const last = encodeURIComponent(seen.at(-1) ?? "");
+          after = token === undefined ? `&marker=${last}` : `&continuation-token=${token}`;
+        }
+        assert.deepEqual(seen, expected, `${version} ${size}`);
+      }
+    }
+    const inside = await caller.call({ target: `/${own}?list-type=2&prefix=a/b` });
+    assert.deepEqual(textsOf(inside.xml(), "Contents", "Key"), ["a/b/", "a/b/one", "a/b/two"]);
+    const grouped = await caller.call({ target: `/${own}?list-type=2&delimiter=/` });
+    assert.deepEqual(textsOf(grouped.xml(), "Contents", "Key"), ["five"]);
+    assert.deepEqual(textsOf(grouped.xml(), "CommonPrefixes", "Prefix"), ["a/", "c/"]);
+    assert.equal((await caller.get(own, "a/")).status, 404);
+  } finally {
+    await other.stop();
+  }
+});
+
 test("copies and parts cross buckets, and the source's owner must be the expected one", async () => {
   const other = await makeBucket(s3);
   await s3.put(other, "source", "across");

@@ -8,6 +8,7 @@ import type { RangeRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { ListedObject } from "../../lib/s3/list-documents.ts";
 import type { BucketContext } from "../operation.ts";
 import { fromRecord } from "./checksum-records.ts";
+import { withImpliedFolders } from "./implied-folders.ts";
 import { queryAt } from "./name-space.ts";
 import { shownOwner, shownStorageClass } from "./object-record.ts";
 
@@ -43,6 +44,12 @@ export async function listPage(
   context: BucketContext,
   question: PageQuestion,
 ): Promise<ObjectPage> {
+  const page = await listStored(context, question);
+  const { lenient } = context.gateway.settings;
+  return lenient.impliedFolders ? withImpliedFolders(page, question) : page;
+}
+
+async function listStored(context: BucketContext, question: PageQuestion): Promise<ObjectPage> {
   const state: PageState = {
     entries: [],
     commonPrefixes: [],
