@@ -58,6 +58,7 @@ async function run(context: BucketContext): Promise<Answer> {
   const positions: number[] = [];
   entries.forEach((entry, position) => {
     try {
+      allowVersion(context, entry);
       targets.push({ ...targetOf(entry, receivedMs), bypassGovernance });
       positions.push(position);
     } catch (error) {
@@ -72,6 +73,13 @@ async function run(context: BucketContext): Promise<Answer> {
     outcomes[position] = outcomeOf(entry, result);
   });
   return xmlAnswer(deleteDocument({ quiet, outcomes }));
+}
+
+/** To delete a version for good is a right of its own; who lacks it loses that entry only. */
+function allowVersion({ gateway, identity, bucket }: BucketContext, entry: DeleteEntry): void {
+  if (entry.versionId === undefined) return;
+  const permission = "s3:DeleteObjectVersion";
+  gateway.authorizer.allow(identity, { permission, bucket, key: entry.key });
 }
 
 function requireDigest({ request }: BucketContext): void {

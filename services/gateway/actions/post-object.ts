@@ -8,7 +8,7 @@ import { parseTagging } from "../../lib/s3/settings/tagging.ts";
 import type { Answer } from "../answer.ts";
 import { fullObject } from "../data/checksum-records.ts";
 import { storeFormFile } from "../data/form-write.ts";
-import { type BesideInit, besideOfWrite } from "../data/object-beside.ts";
+import { allowKey, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { objectLocation } from "../data/object-location.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { objectTagLimits, tagRecords } from "../data/object-tags.ts";
@@ -81,6 +81,7 @@ async function besideOfForm(context: FormContext): Promise<BesideInit> {
   const beside = await besideOfWrite(context, headers);
   const document = fields.get("tagging");
   if (document === undefined) return beside;
+  allowKey(context, "s3:PutObjectTagging");
   const tags = tagRecords(parseTagging(utf8(document), objectTagLimits(context.gateway)));
   return { ...beside, tags };
 }

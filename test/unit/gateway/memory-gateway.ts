@@ -3,6 +3,7 @@
 
 import type { S3Settings } from "../../../services/gateway/config.ts";
 import type { Credential, MetadataAccess } from "../../../services/gateway/dependencies.ts";
+import type { Authorizer } from "../../../services/gateway/plugins/authorization.ts";
 import { type RunningGateway, startGateway } from "../../../services/gateway/server.ts";
 import { BucketDirectory } from "../../../services/lib/clients/bucket-directory.ts";
 import { KmsDirectory } from "../../../services/lib/clients/kms-directory.ts";
@@ -169,6 +170,7 @@ export const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
 
 export interface MemoryGatewayOptions {
   readonly clusterKey: Uint8Array | undefined;
+  readonly authorizer?: Authorizer;
   /** Webhooks that bucket notifications may go to. */
   readonly notificationTargets?: readonly string[];
 }
@@ -188,6 +190,7 @@ export async function startGatewayOver(
   const state = { ready: true };
   const running = await startGateway({
     notificationTargets: options.notificationTargets ?? [],
+    ...(options.authorizer === undefined ? {} : { authorizer: options.authorizer }),
     name: "gateway-1",
     settings: s3Settings({ address: "127.0.0.1", port: 0, closeGraceMs: 500, ...changes }),
     dependencies: {
