@@ -1,5 +1,5 @@
-// Answers of work that may take long: within the time given the answer is as any other, status and
-// all; past it the head goes out with 200 and white space follows, so that no proxy takes the
+// Answers of work that may take long: within the time given the answer is like all others, status
+// included; past it the head goes out with 200 and white space follows, so that no proxy takes the
 // connection for dead. Source: Amazon S3 API reference, CompleteMultipartUpload.
 import { assert } from "../../lib/base/assert.ts";
 import { deferred, type Semaphore } from "../../lib/base/bounded.ts";

@@ -34,8 +34,8 @@ export function allowKey(
 }
 
 /**
- * From the headers of a write. Throws AccessControlListNotSupported, AccessDenied, InvalidArgument, InvalidTag,
- * BadRequest (too many tags), InvalidRequest (lock in a bucket without object lock).
+ * From the headers of a write. Throws AccessControlListNotSupported, AccessDenied, InvalidArgument,
+ * InvalidTag, BadRequest (too many tags), InvalidRequest (lock in a bucket without object lock).
  */
 export async function besideOfWrite(
   context: ObjectContext,
