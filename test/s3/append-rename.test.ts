@@ -87,6 +87,39 @@ test("an empty object and an empty addition are no special case", async () => {
   assert.equal((await s3.get(bucket, "empty")).text, "content");
 });
 
+test("sealed objects grow too, inline and in parts, under the key they began with", async () => {
+  const key = randomBytes(32);
+  const clientKey: Headers = [
+    ["x-amz-server-side-encryption-customer-algorithm", "AES256"],
+    ["x-amz-server-side-encryption-customer-key", key.toString("base64")],
+    [
+      "x-amz-server-side-encryption-customer-key-MD5",
+      createHash("md5").update(key).digest("base64"),
+    ],
+  ];
+  const ways: readonly (readonly [string, Headers, Headers])[] = [
+    ["sealed/store", [["x-amz-server-side-encryption", "AES256"]], []],
+    ["sealed/client", clientKey, clientKey],
+  ];
+  for (const [name, first, later] of ways) {
+    let whole = Buffer.alloc(0);
+    for (const size of [100, 50, 30_000, 100_000, 7]) {
+      const piece = randomBytes(size);
+      const headers = whole.byteLength === 0 ? first : later;
+      const answer = await append(name, whole.byteLength, piece, headers);
+      assert.equal(answer.status, 200, `${name} ${size} ${answer.text}`);
+      whole = Buffer.concat([whole, piece]);
+      const got = await s3.get(bucket, name, later);
+      assert.ok(got.body.equals(whole), `${name} after ${size}`);
+    }
+    const range = await s3.get(bucket, name, [["Range", "bytes=30100-30200"], ...later]);
+    assert.ok(range.body.equals(whole.subarray(30_100, 30_201)));
+  }
+  const keyless = await append("sealed/client", 130_157, "x");
+  assert.equal(keyless.status, 400);
+  assert.equal(keyless.code, "InvalidRequest");
+});
+
 test("refuses another offset, and of two at one offset takes one", async () => {
   await append("offsets", 0, "0123456789");
   for (const offset of [0, 9, 11]) {

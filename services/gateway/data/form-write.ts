@@ -1,5 +1,5 @@
 // Stores the file of a form, whose length nobody knows before its end: a small one at once, a large
-// one piece by piece as an upload in parts, which becomes the object in one command like all others.
+// one piece by piece as an upload in parts, which becomes the object in one command, as uploads do.
 import { createHash } from "node:crypto";
 import { assert, present } from "../../lib/base/assert.ts";
 import { StoreError } from "../../lib/base/errors.ts";
