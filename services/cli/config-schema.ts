@@ -112,6 +112,11 @@ export const ConfigSchema = Type.Object(
           default: 600_000,
           description: "A storage node silent for so long is given up: its shards are rebuilt.",
         }),
+        verifyOnOpenBytesMax: Type.Integer({
+          minimum: 0,
+          default: 1_073_741_824,
+          description: "Larger stores open before all their files are checked, which then follows.",
+        }),
         slowWriteMs: Type.Integer({
           minimum: 50,
           default: 1000,

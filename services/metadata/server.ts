@@ -73,7 +73,8 @@ export class MetadataServer {
     this.#cluster = new ClusterWatch({ ...deps, proposer, replica, times });
     this.#digests = new DigestWatch({ ...deps, config, proposer, digestMs, replica, groupFailed });
     const bytesPerSecond = config.auditBytesPerSecond ?? AUDIT_BYTES_PER_SECOND;
-    this.#audit = new Audit({ ...deps, bytesPerSecond, auditMs, replica, groupFailed });
+    const groups = () => lifecycle.replica?.groups() ?? [];
+    this.#audit = new Audit({ ...deps, bytesPerSecond, auditMs, groups, groupFailed });
     this.#status = {
       config,
       replicaId: () => lifecycle.identity.replicaId,

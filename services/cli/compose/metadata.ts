@@ -25,7 +25,7 @@ export async function composeMetadata(
   const { ports, server, config, tickMs } = parts;
   const { name } = config.node;
   const { id, metadata, policies, defaultPolicy, indexGroups } = config.cluster;
-  const { dataDir, slowWriteMs, ...times } = config.metadata;
+  const { dataDir, slowWriteMs, verifyOnOpenBytesMax, ...times } = config.metadata;
   const self = metadata.find((peer) => peer.name === name);
   if (self === undefined) throw new UsageError(`cluster.metadata does not name ${name}`);
   if (dataDir === "") throw new UsageError("metadata.dataDir must be set");
@@ -33,7 +33,7 @@ export async function composeMetadata(
   const replica = await MetadataServer.open(
     {
       disk: createDisk(),
-      kvFactory: createKvFactory(),
+      kvFactory: createKvFactory({ verifyOnOpenBytesMax }),
       transport,
       clock,
       random,

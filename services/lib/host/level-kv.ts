@@ -42,6 +42,11 @@ export interface KvFactoryOptions {
   readonly compression?: boolean;
   /** Check the files' checksums before each open. Default true; costs one read of the store. */
   readonly verifyOnOpen?: boolean;
+  /**
+   * Tables larger than this together are not read before the store opens; call `verify` soon after.
+   * No limit when left out.
+   */
+  readonly verifyOnOpenBytesMax?: number;
   /** With `bytesPerSecond`: slows `verify` (not the check on open) down. */
   readonly scrub?: { readonly bytesPerSecond: number; readonly clock: Clock };
 }
@@ -51,7 +56,9 @@ export function createKvFactory(options: KvFactoryOptions = {}): KvFactory {
   return {
     async open(path: string): Promise<Kv> {
       const isNew = !(await disk.exists(path));
-      if (options.verifyOnOpen !== false) await verifyFiles(path, { disk });
+      const { verifyOnOpen, verifyOnOpenBytesMax: limit } = options;
+      const tableBytesMax = limit ?? Number.POSITIVE_INFINITY;
+      if (verifyOnOpen !== false) await verifyFiles(path, { disk, tableBytesMax });
       const store = await openStore(path, options);
       if (isNew) {
         await disk.syncDirectory(path);

@@ -142,7 +142,7 @@ test("an undamaged store passes, and so does one that does not exist", async () 
   const report = await verifyFiles(store);
   assert.ok(report.files >= 6, `${report.files} files`);
   assert.ok(report.bytes > 1_000_000);
-  assert.deepEqual(await verifyFiles(join(root, "never")), { files: 0, bytes: 0 });
+  assert.deepEqual(await verifyFiles(join(root, "never")), { files: 0, bytes: 0, unreadBytes: 0 });
 });
 
 test("every flipped bit in tables is noticed", async () => {
@@ -341,4 +341,32 @@ test("bits in the unused end of a log's block are noticed", async () => {
   assert.deepEqual([first?.end, second?.offset], [32_765, 32_768]);
   for (let offset = 32_765; offset < 32_768; offset += 1) await assertNoticed(path, log, offset);
   await verifyFiles(path);
+});
+
+test("a large store opens with its tables unread; logs and manifests are read all the same", async () => {
+  const lazy = createKvFactory({ verifyOnOpenBytesMax: 1024 });
+  const path = await copyStore("large");
+  const { unreadBytes } = await verifyFiles(path, { tableBytesMax: 1024 });
+  assert.ok(unreadBytes > 1024);
+  assert.equal((await verifyFiles(path, { tableBytesMax: unreadBytes })).unreadBytes, 0);
+  const flip = async (name: string, at: number): Promise<void> => {
+    const file = join(path, name);
+    const bytes = await readFile(file);
+    bytes[at] = (bytes[at] ?? 0) ^ 4;
+    await writeFile(file, bytes);
+  };
+  const [table = ""] = await namesOf(path, /\.ldb$/);
+  await flip(table, 5000);
+  const kv = await lazy.open(path);
+  await assert.rejects(lazy.verify(path), isCorrupt, "found afterwards, while it is open");
+  await kv.close();
+  await assert.rejects(factory.open(path), isCorrupt);
+  for (const pattern of [/\.log$/, /^MANIFEST/]) {
+    const other = await copyStore(`large-${pattern.source.replace(/\W/g, "")}`);
+    const [name = ""] = await namesOf(other, pattern);
+    const bytes = await readFile(join(other, name));
+    bytes[20] = (bytes[20] ?? 0) ^ 4;
+    await writeFile(join(other, name), bytes);
+    await assert.rejects(lazy.open(other), isCorrupt, name);
+  }
 });
