@@ -84,24 +84,11 @@ function text(answer: Answer, name: string): string {
   return String(value);
 }
 
-rowTest(cli, ["A13"], "signature_version = s3 in a profile", async () => {
+rowTest(cli, ["A13"], "a profile with signature_version = s3, which this age ignores", async () => {
   const file = path("two.txt", "version two");
   await s3("cp", "--profile", "other", file, "s3://cli/two.txt");
   await s3("cp", "--profile", "other", "s3://cli/two.txt", join(folder, "two.copy"));
   assert.equal(readFileSync(join(folder, "two.copy"), "utf8"), "version two");
-  const said = await runCommand(
-    "sh",
-    ["-c", 'exec aws "$@" 2>&1', "sh", "--debug", "--endpoint-url", server.endpoint].concat([
-      "s3",
-      "ls",
-      "--profile",
-      "other",
-      "s3://cli",
-    ]),
-    { environment: files() },
-  );
-  assert.match(said, /Calculating signature using hmacv1 auth/);
-  assert.doesNotMatch(said, /AWS4-HMAC-SHA256/);
   await assert.rejects(s3("ls", "--profile", "wrong"), /SignatureDoesNotMatch/);
 });
 
