@@ -38,6 +38,8 @@ export interface World {
   readonly groupIds: readonly number[];
   readonly timing: Partial<GroupTiming>;
   readonly segmentBytes: number;
+  /** Bytes of entries in one message, when it should differ from the core's own bound. */
+  readonly messageBytesMax?: number;
   readonly planted: PlantedBug | undefined;
   /** With "reply-before-commit": where each proposal was appended. */
   readonly appended: Map<string, number>;
@@ -183,14 +185,11 @@ export class SimNode {
   }
 
   #newHost(number: number, log: RaftLog): RaftHost {
-    const { random, checker, timing, lines, planted, appended } = this.#world;
+    const { random, checker, timing, lines, planted, appended, messageBytesMax } = this.#world;
     compiled ??= compileRaftCore();
     const seed = BigInt(random.below(2 ** 48));
-    const core: RaftCore = plantInCore(
-      planted,
-      createRaftCore({ seed, module: compiled }),
-      appended,
-    );
+    const made = createRaftCore({ seed, module: compiled });
+    const core: RaftCore = plantInCore(planted, bounded(made, messageBytesMax), appended);
     const host: RaftHost = new RaftHost({
       core,
       log,
@@ -294,4 +293,14 @@ export class SimNode {
       },
     };
   }
+}
+
+/** The core with another bound on its messages. */
+function bounded(core: RaftCore, messageBytesMax: number | undefined): RaftCore {
+  if (messageBytesMax === undefined) return core;
+  const openGroup = core.openGroup.bind(core);
+  core.openGroup = (options) => {
+    openGroup({ ...options, bounds: { ...options.bounds, messageBytesMax } });
+  };
+  return core;
 }

@@ -7,12 +7,16 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { PLANTED_BUGS } from "./planted.ts";
+import { Violation } from "./checker.ts";
+import { figureEight } from "./figure-eight.ts";
+import { EARLIER_TERM, PLANTED_BUGS } from "./planted.ts";
 import { simulate } from "./run.ts";
 
 const SEEDS = 500;
 /** Every planted bug is found within this many seeds. */
 const PLANTED_SEEDS = 40;
+/** Seeds of the history of figure 8. */
+const HISTORIES = 8;
 const MAIN = join(import.meta.dirname, "main.ts");
 
 test(`${SEEDS} seeds of faults lose, reorder and invent nothing, and heal`, async () => {
@@ -46,3 +50,17 @@ for (const planted of PLANTED_BUGS) {
     assert.fail(`not found in ${PLANTED_SEEDS} seeds`);
   });
 }
+
+test("the history of figure 8 overwrites nothing that was committed", async () => {
+  for (let seed = 1; seed <= HISTORIES; seed += 1) await figureEight(seed);
+});
+
+test(`the planted bug ${EARLIER_TERM} is found by that history, with every seed`, async () => {
+  for (let seed = 1; seed <= HISTORIES; seed += 1) {
+    await assert.rejects(
+      figureEight(seed, EARLIER_TERM),
+      (error) => error instanceof Violation && /applied/.test(error.message),
+      `seed ${seed}`,
+    );
+  }
+});
