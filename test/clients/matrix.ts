@@ -42,12 +42,9 @@ function unique(values: readonly string[]): string[] {
 
 function line(name: RowName, row: Row, results: readonly ClientOutcome[]): string {
   const mine = results.filter((one) => one.rows.includes(name));
-  const clients = unique(mine.map((one) => one.client)).sort();
-  const called = clients.map((client) => {
-    const version = mine.find((one) => one.client === client)?.version ?? "";
-    return `${client} ${version}`.trim();
-  });
-  const outcomes = clients.map((client) => worst(mine.filter((one) => one.client === client)));
+  const calls = (one: ClientOutcome): string => `${one.client} ${one.version}`.trim();
+  const called = unique(mine.map(calls)).sort();
+  const outcomes = called.map((client) => worst(mine.filter((one) => calls(one) === client)));
   const files = unique(mine.map((one) => `test/clients/${one.file}`)).sort();
   const where = [...files, ...(row.tests ?? [])].map((path) => `\`${path}\``);
   const outcome = [...outcomes, ...(row.waits === undefined ? [] : [`waits: ${row.waits}`])];

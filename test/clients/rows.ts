@@ -10,7 +10,7 @@ export interface Row {
   readonly waits?: string;
 }
 
-const NOT_OFFERED = "in no package registry (Debian, PyPI, npm, Maven, Go, crates)";
+const NOT_OFFERED = "not to be had from the registries that the tests install from";
 
 export const ROWS = {
   A1: {
@@ -40,7 +40,9 @@ export const ROWS = {
     what: "Elasticsearch snapshot repository",
     waits: `Elasticsearch with its S3 plug-in is ${NOT_OFFERED}`,
   },
-  A13: { what: "`signature_version = s3` in ~/.aws/config with AWS CLI v1; profiles" },
+  A13: {
+    what: "`signature_version = s3` in ~/.aws/config with AWS CLI v1 (newer ones sign with SigV4 all the same); profiles",
+  },
   A14: { what: "`aws s3 ls --endpoint-url`, with and without --profile" },
   A15: { what: "boto3 Session().client('s3', endpoint_url), Session(profile_name)" },
   A16: { what: "boto 2 S3Connection with OrdinaryCallingFormat, secure port" },
@@ -134,7 +136,10 @@ export const ROWS = {
   D6: { what: "tokens made and revoked by oneself", waits: "comes with tokens" },
   D7: { what: "one identity for each organisational unit", waits: "comes with identities" },
   D8: { what: "a new bucket is private to its identity", waits: "comes with identities" },
-  D9: { what: "sharing by ACL grant to another user", waits: "comes with identities" },
+  D9: {
+    what: "sharing by ACL grant to another user",
+    waits: "comes with identities; canned lists are set by s3cmd under A1 and boto3 under D12",
+  },
   D10: { what: "several key pairs a user", waits: "comes with identities" },
   D11: { what: "the documentation shows the endpoint line for each client" },
   D12: { what: "boto 2, boto3, s3cmd and Cyberduck", waits: `Cyberduck is ${NOT_OFFERED}` },
