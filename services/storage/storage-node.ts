@@ -1,7 +1,7 @@
 // One storage node: opens its disks, says to the cluster who it is, heartbeats, and keeps the disks
 // in order. It waits for the metadata service as long as it takes; meanwhile its disks answer
-// nobody, since their ids are not known. A failed disk is reported and tried again; the process ends
-// only when told to.
+// nobody, since their ids are not known. A failed disk is reported and tried again; the process
+// ends only when told to.
 
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
@@ -230,7 +230,7 @@ export class StorageNode {
     }
   }
 
-  /** A failed disk is tried again, after longer and longer pauses as long as it does not stay up. */
+  /** A failed disk is tried again, after longer and longer pauses until it stays up. */
   async #retryFailed(place: number): Promise<void> {
     const { clock, log } = this.#deps;
     const { signal } = this.#stopping;

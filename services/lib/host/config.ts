@@ -23,8 +23,8 @@ export interface ConfigSources {
 type Settings = Record<string, unknown>;
 
 /**
- * `schema`: an object of lib/base/settings-schema; objects in it take no keys but their own unless they say otherwise.
- * Throws StoreError "invalid" whose message has one line for each problem.
+ * `schema`: an object of lib/base/settings-schema; objects in it take no keys but their own unless
+ * they say otherwise. Throws StoreError "invalid" whose message has one line for each problem.
  */
 export function loadConfig<S extends TSchema>(schema: S, sources: ConfigSources): Static<S> {
   const closed = closeObjects(schema);

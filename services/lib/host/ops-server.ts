@@ -1,7 +1,7 @@
 // The operations port of a service, plain HTTP: metrics for Prometheus and health for
 // orchestrators. Probes say only yes or no; what is wrong is for the cluster page, which people and
-// alerts read. A check that throws or takes too long counts as no. It is node:http alone: a framework
-// for seven paths is what every process of a cluster would load first.
+// alerts read. A check that throws or takes too long counts as no. It is node:http alone: a
+// framework for seven paths is what every process of a cluster would load first.
 import { createServer, type Server } from "node:http";
 import { StoreError, toStoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";

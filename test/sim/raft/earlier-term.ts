@@ -1,6 +1,6 @@
 // The core with a mistake in front of it: a leader that counts replicas of entries of earlier terms
-// hands them out as committed (paper 5.4.2 forbids it). Whoever drives it sees what a core with that
-// mistake inside would show of itself; what it tells its followers stays right.
+// hands them out as committed (paper 5.4.2 forbids it). Whoever drives it sees what a core with
+// that mistake inside would show of itself; what it tells its followers stays right.
 import type { RaftCore, RaftEntry, RaftId, Ready } from "../../../services/lib/raft/core.ts";
 
 interface Early {

@@ -1,6 +1,6 @@
-// The history of figure 8 of the Raft paper, driven through the whole host: a leader comes back with
-// an entry of an earlier term, copies it to a majority, and is lost before anything of its own term
-// is there; another node, which knows nothing of it, leads and overwrites it. A leader that
+// The history of figure 8 of the Raft paper, driven through the whole host: a leader comes back
+// with an entry of an earlier term, copies it to a majority, and is lost before anything of its own
+// term is there; another node, which knows nothing of it, leads and overwrites it. A leader that
 // committed by counting replicas of the earlier term has applied what is then replaced.
 import { SimClock } from "../clock.ts";
 import { SimNetwork } from "../network.ts";
