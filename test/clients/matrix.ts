@@ -1,6 +1,6 @@
 // The client matrix: `node test/clients/matrix.ts` runs every test of this folder, one file after
-// another, and writes what each client did into docs/client-matrix.md. DOLIUM_CLIENT_RESULTS names a
-// file that keeps the results; file names as arguments then run only these again.
+// another, and writes what each client did into docs/client-matrix.md. DOLIUM_CLIENT_RESULTS names
+// a file that keeps the results; file names as arguments then run only these again.
 import { execFile } from "node:child_process";
 import {
   existsSync,

@@ -48,8 +48,7 @@ export const ROWS = {
   A16: { what: "boto 2 S3Connection with OrdinaryCallingFormat, secure port" },
   A17: {
     what: ".NET AWSSDK.S3 with SignatureVersion s3",
-    waits:
-      ".NET and its packages are in no registry reached here; the SigV2 it sends is run under A18",
+    waits: `the SDK for .NET is ${NOT_OFFERED}; the SigV2 it sends is run under A18`,
   },
   A18: { what: "AWS SDK for Java v1 with signer override S3SignerType" },
   A19: { what: "Java generatePresignedUrl (SigV2 query), GET by curl; expired is 403" },
