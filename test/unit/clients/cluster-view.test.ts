@@ -15,7 +15,9 @@ import { createRecordingLog } from "../host/recording-log.ts";
 
 test("reads prefer disks of nodes that are up and answered lately", () => {
   const clock = new SimClock();
-  const metadata: Pick<MetadataClient, "query"> = { query: () => Promise.reject(new Error("not asked")) };
+  const metadata: Pick<MetadataClient, "query"> = {
+    query: () => Promise.reject(new Error("not asked")),
+  };
   const view = new ClusterView(metadata, clock, createRecordingLog());
   view.adopt(
     create(ClusterMapSchema, {
