@@ -157,7 +157,10 @@ export class Lifecycle {
         this.#state = next.state;
         return;
       case "found":
-        return this.found(next.founding);
+        await this.found(next.founding);
+        // At once, so that the others open their groups while this one does.
+        this.#isHanded = await this.#formation.hand();
+        return;
       case "join":
         return this.#join();
     }

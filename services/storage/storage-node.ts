@@ -50,7 +50,7 @@ export interface StorageNodeOptions {
 const HEARTBEAT_MS = 1000;
 const MAINTENANCE_MS = 1000;
 const RETRY_MS_MAX = 5000;
-const RETRY_MS_MIN = 200;
+const RETRY_MS_MIN = 25;
 /** Calls that run on a failed disk may take so long to end before it is opened anew. */
 const DRAIN_MS = 30_000;
 

@@ -3,6 +3,7 @@
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { mapBounded } from "../../lib/base/bounded.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
@@ -16,10 +17,7 @@ import { command, UsageError } from "../command-line.ts";
 import { type BothServers, bothServers } from "../compose/both-servers.ts";
 import { type ClientPorts, type Clients, createClients } from "../compose/clients.ts";
 import { replicasFor, startPolicy } from "../compose/default-policy.ts";
-import { composeGateway } from "../compose/gateway.ts";
-import { composeKeeper } from "../compose/keeper.ts";
 import { composeMetadata } from "../compose/metadata.ts";
-import { composeStorage } from "../compose/storage.ts";
 import type { Config } from "../config-schema.ts";
 import {
   clusterSecretFile,
@@ -35,7 +33,7 @@ import { readConfig } from "../read-config.ts";
 import { placeable } from "./can-place.ts";
 
 const S3_PORT = 9000;
-const TICK_MS = 20;
+const TICKS = { tickMs: 20, leaderlessTickMs: 5 };
 const POLL_MS = 5;
 const STORAGE_ADDRESS = "storage-1:1";
 
@@ -157,6 +155,12 @@ async function startParts(
     },
   });
   const addresses = await startMetadata(embedded);
+  // Their code is loaded while the metadata opens files and elects leaders.
+  const [{ composeStorage }, { composeKeeper }, { composeGateway }] = await Promise.all([
+    import("../compose/storage.ts"),
+    import("../compose/keeper.ts"),
+    import("../compose/gateway.ts"),
+  ]);
   const clients = createClients(ports, addresses);
   life.onStop("clients", async () => clients.close());
   const server = network.createServer();
@@ -202,9 +206,8 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
   const count = replicasFor(directories.length);
   const names = Array.from({ length: count }, (_, at) => `metadata-${at + 1}`);
   const metadata = names.map((name) => ({ name, address: `${name}:1` }));
-  const outer: BothServers[] = [];
   const { log, random } = ports;
-  for (const [at, { name, address }] of metadata.entries()) {
+  const outer = await mapBounded(metadata, count, async ({ name, address }, at) => {
     const server = bothServers(
       network.createServer(),
       createGrpcServer({ log, random, clusterSecret }),
@@ -212,7 +215,7 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
     const replica = await composeMetadata({
       ports,
       server,
-      tickMs: TICK_MS,
+      ticks: TICKS,
       fatal: (error) => {
         log.error("the metadata of this process cannot go on", error);
         process.exit(1);
@@ -232,8 +235,8 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
     });
     life.onStop(`${name} calls`, () => server.close(1000));
     life.onStop(name, () => replica.close());
-    outer.push(server);
-  }
+    return server;
+  });
   keepPlan(embedded, names, outer);
   return metadata.map((replica) => replica.address);
 }

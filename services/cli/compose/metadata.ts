@@ -12,8 +12,8 @@ export interface MetadataParts {
   readonly ports: ClientPorts & { readonly metrics: Metrics };
   readonly server: RpcServer;
   readonly config: Config;
-  /** Milliseconds of a Raft tick; shorter where messages do not leave the process. */
-  readonly tickMs?: number;
+  /** Milliseconds of Raft ticks; shorter where messages do not leave the process. */
+  readonly ticks?: { readonly tickMs: number; readonly leaderlessTickMs: number };
   /** Raft log or core failed for good: the process must end. */
   readonly fatal: (error: unknown) => void;
 }
@@ -22,7 +22,7 @@ export interface MetadataParts {
 export async function composeMetadata(
   parts: MetadataParts,
 ): Promise<{ readonly address: string; close(): Promise<void> }> {
-  const { ports, server, config, tickMs } = parts;
+  const { ports, server, config, ticks } = parts;
   const { name } = config.node;
   const { id, metadata, policies, defaultPolicy, indexGroups } = config.cluster;
   const { dataDir, slowWriteMs, verifyOnOpenBytesMax, ...times } = config.metadata;
@@ -40,7 +40,7 @@ export async function composeMetadata(
       log,
       metrics,
       fatal: parts.fatal,
-      raftTiming: { slowWriteMs, ...(tickMs === undefined ? {} : { tickMs }) },
+      raftTiming: { slowWriteMs, ...ticks },
     },
     {
       name,
@@ -50,7 +50,7 @@ export async function composeMetadata(
       clusterId: id,
       indexGroupCount: indexGroups,
       cluster: { policies, defaultPolicy, placementGroupCount: 0 },
-      times: tickMs === undefined ? times : { ...times, retryMs: tickMs },
+      times: ticks === undefined ? times : { ...times, retryMs: ticks.tickMs },
     },
   );
   replica.register(server);

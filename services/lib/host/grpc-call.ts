@@ -169,8 +169,8 @@ class GrpcCall implements RawCall {
 }
 
 /**
- * grpc-js keeps a message that was sent until the next one is sent: a cell for every open upload. It
- * has no setting for it; where its method is not found, only memory is wasted.
+ * grpc-js keeps a message that was sent until the next one is sent: a cell for every open upload.
+ * It has no setting for it; where its method is not found, only memory is wasted.
  */
 function forgetSent(call: Call): void {
   const retrying: unknown = Reflect.get(call, "child");

@@ -12,6 +12,8 @@ export const PROPOSAL_BYTES_MAX = 2 * 1024 * 1024;
 
 export interface GroupTiming {
   readonly tickMs: number;
+  /** A tick while a group knows no leader, where it is shorter because no network is waited for. */
+  readonly leaderlessTickMs?: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   /** A leader whose log write takes longer lets another lead, if one keeps up. */

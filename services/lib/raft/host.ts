@@ -179,7 +179,10 @@ export class RaftHost implements RaftReceiver {
   }
 
   #planTick(): void {
-    this.#timer = this.#deps.clock.after(this.#timing.tickMs, () => {
+    const { tickMs, leaderlessTickMs = tickMs } = this.#timing;
+    const groups = [...this.#groups.values()];
+    const isLeaderless = groups.some((group) => group.leader() === undefined);
+    this.#timer = this.#deps.clock.after(isLeaderless ? leaderlessTickMs : tickMs, () => {
       if (this.#state !== "running") return;
       this.#ticks += 1;
       this.#guarded(() => {
