@@ -77,7 +77,8 @@ describe("accepted", () => {
     const anywhere = fc.array(fc.nat({ max: 400 }), { maxLength: 20 });
     fc.assert(
       fc.property(pieces, anywhere, (content, cuts) => {
-        const file = content.join("").replaceAll("\r\n------b", "");
+        const file = content.join("");
+        fc.pre(!file.includes("\r\n------b"));
         const text = form(file, field("key", "k") + field("acl", "private"), field("x", "y"));
         const parsed = parse(
           text,
