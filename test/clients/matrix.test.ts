@@ -70,12 +70,13 @@ test("a row shows the worst of a client's outcomes, and each client by its versi
     { ...base, outcome: "passed" },
     { ...base, outcome: "failed" },
     { ...base, client: "two", version: "3.4", outcome: "passed" },
+    { ...base, client: "two", version: "3.5", outcome: "replayed" },
   ];
   const line = matrixPage(results)
     .split("\n")
     .find((text) => text.startsWith("| A1 |"));
   assert.match(
     line ?? "",
-    /one 1\.2<br>two 3\.4 \| failed<br>passed \| `test\/clients\/x\.test\.ts`/,
+    /one 1\.2<br>two 3\.4<br>two 3\.5 \| failed<br>passed<br>replayed \| `test\/clients\/x\.test\.ts`/,
   );
 });

@@ -15,6 +15,8 @@ export interface Client {
   readonly version: string;
   /** Why its tests are skipped; undefined when it is here. */
   readonly absent: string | undefined;
+  /** Only its requests are here, sent by replay.ts; a pass is shown as "replayed". */
+  readonly isReplayed?: boolean;
 }
 
 export interface ClientOutcome {
@@ -23,7 +25,7 @@ export interface ClientOutcome {
   readonly version: string;
   readonly file: string;
   readonly title: string;
-  readonly outcome: "passed" | "failed" | "skipped";
+  readonly outcome: "passed" | "replayed" | "failed" | "skipped";
 }
 
 export interface Probe {
@@ -44,6 +46,11 @@ export async function findClient(probe: Probe): Promise<Client> {
   } catch {
     return { name, version: "", absent: `${name} is not installed on this machine` };
   }
+}
+
+/** A client that cannot be installed, of the version whose requests are sent in its place. */
+export function replayed(name: string, version: string): Client {
+  return { name, version, absent: undefined, isReplayed: true };
 }
 
 /** A Python package, asked for `version` (an expression after `import package`). */
@@ -83,9 +90,10 @@ export function rowTest(
   const all = "name" in clients ? [clients] : clients;
   const skip = all.find((client) => client.absent !== undefined)?.absent ?? false;
   const name = all.map((client) => client.name).join(" and ");
-  const record = (outcome: ClientOutcome["outcome"]): void => {
+  const record = (result: ClientOutcome["outcome"]): void => {
     const file = (process.argv[1] ?? "").split("/").at(-1) ?? "";
     for (const client of all) {
+      const outcome = result === "passed" && client.isReplayed === true ? "replayed" : result;
       note({ rows, client: client.name, version: client.version, file, title, outcome });
     }
   };

@@ -28,7 +28,6 @@ export const ROWS = {
   A7: { what: "Cyberduck: browse, upload, set ACL", waits: `duck is ${NOT_OFFERED}` },
   A8: {
     what: "ownCloud and Nextcloud external storage, path style: upload, list, rename, delete",
-    waits: `Nextcloud and the AWS SDK for PHP are ${NOT_OFFERED}; its calls are made by other clients under C11 and C12`,
   },
   A9: { what: "s3fs mount, SigV2 and SigV4: rename, truncate, 100 MB file" },
   A10: { what: "WAL-E: wal-push from a running Postgres, backup-push" },
@@ -37,8 +36,7 @@ export const ROWS = {
     waits: `WAL-G is ${NOT_OFFERED}; pgBackRest is run`,
   },
   A12: {
-    what: "Elasticsearch snapshot repository",
-    waits: `Elasticsearch with its S3 plug-in is ${NOT_OFFERED}`,
+    what: "Elasticsearch snapshot repository: register, snapshot, restore, delete, `_analyze`",
   },
   A13: {
     what: "`signature_version = s3` in ~/.aws/config with AWS CLI v1 (newer ones sign with SigV4 all the same); profiles",
@@ -46,15 +44,11 @@ export const ROWS = {
   A14: { what: "`aws s3 ls --endpoint-url`, with and without --profile" },
   A15: { what: "boto3 Session().client('s3', endpoint_url), Session(profile_name)" },
   A16: { what: "boto 2 S3Connection with OrdinaryCallingFormat, secure port" },
-  A17: {
-    what: ".NET AWSSDK.S3 with SignatureVersion s3",
-    waits: `the SDK for .NET is ${NOT_OFFERED}; the SigV2 it sends is run under A18`,
-  },
+  A17: { what: ".NET AWSSDK.S3 with SignatureVersion s3" },
   A18: { what: "AWS SDK for Java v1 with signer override S3SignerType" },
   A19: { what: "Java generatePresignedUrl (SigV2 query), GET by curl; expired is 403" },
   A20: {
     what: "rclone region other-v2-signature; Ansible with fakes3://; PHP SDK v2",
-    waits: `the AWS SDK for PHP is ${NOT_OFFERED}`,
   },
   A21: {
     what: "Pithos habits: whitespace while assembling, masquerade, keystore, groups in ACLs",
