@@ -1,5 +1,5 @@
 // Requests as the AWS SDKs for Java write them over Apache HttpClient: Host, the SDK's own lines in
-// the order of a map without case, then HttpClient's framing, Connection and Expect. Version 1 signs
+// the order of a map without case, then HttpClient's length, Connection, Expect. Version 1 signs
 // the user agent, sends uploads in signed chunks of 128 KiB without naming a Content-Encoding and
 // says Content-Length: 0 on GET; compared with what 1.12.797 wrote to a socket. Version 2 names the
 // encoding and ends an upload with a signed CRC-32.
