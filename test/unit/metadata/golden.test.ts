@@ -253,6 +253,19 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
     },
   ],
   [
+    "completed-upload-sealed",
+    CompletedUploadSchema,
+    {
+      uploadId: ID,
+      key: KEY,
+      etag: "e-1",
+      completedMs: "3",
+      size: "4",
+      partsDigest: "qrvM",
+      encryption: { kind: "SSE_KMS", keyName: "payroll", bucketKey: true },
+    },
+  ],
+  [
     "garbage",
     GarbageSchema,
     {

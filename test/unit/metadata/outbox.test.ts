@@ -58,6 +58,27 @@ test("nothing is told where the bucket wants no events, or the command names non
   assert.equal((await entries(machine)).length, 1);
 });
 
+test("targets are told that they are set up, each time, where the bucket wants events", async (t) => {
+  const machine = await Machine.open(t);
+  machine.origin = { principal: "ann", remoteAddress: "::1", requestId: "R", hostId: "H" };
+  const configure = (testEvent: boolean) =>
+    machine.execute({
+      case: "configureBucket",
+      value: { bucketId: 1, state: { revision: 1n }, testEvent },
+    });
+  await machine.configure({});
+  await configure(true);
+  assert.deepEqual(await names(machine), [], "no events are wanted");
+  await machine.configure({ events: true });
+  await configure(false);
+  assert.deepEqual(await names(machine), []);
+  await configure(true);
+  await configure(true);
+  assert.deepEqual(await names(machine), ["TestEvent", "TestEvent"]);
+  const [event] = await events(machine);
+  assert.deepEqual([event?.origin?.requestId, event?.key.byteLength], ["R", 0]);
+});
+
 test("an event tells what, which version, and who", async (t) => {
   const machine = await Machine.open(t);
   machine.origin = { principal: "ann", remoteAddress: "::1", requestId: "R", hostId: "H" };

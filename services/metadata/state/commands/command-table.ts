@@ -55,7 +55,7 @@ export function applyCommand(
     case "enqueueRepairs":
       return enqueueRepairs(view, kind.value, context);
     case "configureBucket":
-      return configureBucket(view, kind.value);
+      return configureBucket(view, kind.value, context);
     case "changeVersion":
       return changeVersion(view, kind.value, context);
     case "renameObject":

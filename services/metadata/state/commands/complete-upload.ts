@@ -13,6 +13,8 @@ import {
 import { CompletedAgeSchema } from "../../../lib/gen/dolium/record/v1/group_pb.ts";
 import {
   CompletedUploadSchema,
+  type Encryption,
+  EncryptionSchema,
   type Part,
   PartListSchema,
   type PartReference,
@@ -149,10 +151,16 @@ function remember(view: StateWriter, done: Completion): void {
     checksums,
     size,
     partsDigest,
+    ...(version.encryption === undefined ? {} : { encryption: toldOf(version.encryption) }),
   });
   putRecord(view, CompletedUploadSchema, { key: completedKey(bucketId, uploadId), record });
   const age = create(CompletedAgeSchema, { bucketId, uploadId, completedMs });
   insertRecord(view, CompletedAgeSchema, { key: completedAgeKey(sequence), record: age });
+}
+
+/** What an answer says of an encryption; the data key stays with the version alone. */
+function toldOf({ kind, keyName, bucketKey }: Encryption): Encryption {
+  return create(EncryptionSchema, { kind, keyName, bucketKey });
 }
 
 async function forgetOldest(view: StateWriter, context: CommandContext): Promise<void> {
