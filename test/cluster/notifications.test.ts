@@ -28,6 +28,8 @@ interface Told {
 /** A webhook that is down for a part of the time. */
 class Webhook {
   readonly told: Told[] = [];
+  /** Buckets whose test event came. */
+  readonly tested = new Set<string>();
   readonly tokens = new Set<string | undefined>();
   isDown = false;
   readonly #server: Server = createServer(async (request, response) => {
@@ -39,9 +41,13 @@ class Webhook {
     }
     this.tokens.add(request.headers.authorization);
     // The body is the message that the keeper writes; anything else fails the test here.
-    const { Records } = JSON.parse(Buffer.concat(pieces).toString()) as {
-      Records: { eventName: string; s3: { object: { key: string } } }[];
+    const message = JSON.parse(Buffer.concat(pieces).toString()) as {
+      Event?: string;
+      Bucket?: string;
+      Records?: { eventName: string; s3: { object: { key: string } } }[];
     };
+    const { Event, Bucket = "", Records = [] } = message;
+    if (Event === "s3:TestEvent") this.tested.add(Bucket);
     for (const { eventName, s3 } of Records) {
       this.told.push({ name: eventName, key: s3.object.key });
     }
@@ -133,6 +139,9 @@ test("events of every acknowledged write arrive, whatever happens to the keeper"
         ],
       },
     }),
+  );
+  await eventually("the target is told that it is one", TIMEOUT_MS, async () =>
+    hook.tested.has(Bucket) ? true : undefined,
   );
   await s3.send(new PutObjectCommand({ Bucket, Key: "out/nobody", Body: "x" }));
   const kills = (async () => {

@@ -174,6 +174,37 @@ for (const { query, document, shows, missing, deletable, refused } of CASES) {
   });
 }
 
+test("a notification configuration has its targets tested, each time it is written", async () => {
+  const bucket = await makeBucket(s3);
+  const { bucket: record } = await metadata.query(1, {
+    case: "getBucket",
+    value: { name: bucket },
+  });
+  const groupId = record?.ranges[0]?.groupId ?? 0;
+  const eventsOf = async (): Promise<string[]> => {
+    const value = { afterSequence: 0n, limit: 1000 };
+    const { entries } = await metadata.query(groupId, { case: "listOutbox", value });
+    return entries
+      .filter(({ bucketId }) => bucketId === record?.bucketId)
+      .map(({ kind }) => (kind.case === "event" ? kind.value.name : ""));
+  };
+  const target = `/${bucket}?notification`;
+  const queue =
+    "<QueueConfiguration><Queue>arn:dolium:sqs::orders:webhook</Queue>" +
+    "<Event>s3:ObjectCreated:*</Event></QueueConfiguration>";
+  for (const [inner, events] of [
+    ["", []],
+    [queue, ["TestEvent"]],
+    [queue, ["TestEvent", "TestEvent"]],
+    ["", ["TestEvent", "TestEvent"]],
+  ] as const) {
+    const body = `<NotificationConfiguration>${inner}</NotificationConfiguration>`;
+    const put = await s3.call({ method: "PUT", target, body });
+    assert.equal(put.status, 200, put.text);
+    assert.deepEqual(await eventsOf(), events);
+  }
+});
+
 test("rules and notifications without an id get one", async () => {
   const bucket = await makeBucket(s3);
   const lifecycle = `/${bucket}?lifecycle`;

@@ -71,6 +71,8 @@ export interface WritingRow extends SettingRow {
   readonly read: (context: BucketContext) => Promise<string | undefined>;
   /** Looks at the record as it is when it is changed; throws to refuse. */
   readonly check?: (context: BucketContext, bucket: BucketRecord) => void;
+  /** Runs when every index group knows of the change, before it is answered. */
+  readonly after?: (context: BucketContext, bucket: BucketRecord) => Promise<void>;
 }
 
 /** A row that checks a document and keeps it. */
@@ -83,10 +85,11 @@ export function writingOperation(row: WritingRow): BucketOperation {
     errors: ["NoSuchBucket", "OperationAborted", ...row.errors],
     run: async (context) => {
       const document = await row.read(context);
-      await changeBucket(context, (bucket) => {
+      const changed = await changeBucket(context, (bucket) => {
         row.check?.(context, bucket);
         return settingChange(row.setting, document);
       });
+      await row.after?.(context, changed);
       return emptyAnswer(row.status ?? 200);
     },
   };

@@ -4,7 +4,7 @@
 import { fromUtf8, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Event, OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";
-import { eventRecord } from "../../lib/s3/settings/event-message.ts";
+import { eventRecord, testEventMessage } from "../../lib/s3/settings/event-message.ts";
 import {
   entriesFor,
   type NotificationEntry,
@@ -16,10 +16,14 @@ import type { KeeperDeps } from "../deps.ts";
 
 const PARSED_MAX = 1000;
 const WEBHOOK = "webhook";
+/** Goes to every target of its bucket: they are set up. */
+const TEST_EVENT = "TestEvent";
 
 export interface MatchedEntry {
   /** Names of targets, each once. */
   readonly targets: readonly string[];
+  /** The record is a whole message, and none of a list of records. */
+  readonly isWhole: boolean;
   /** The record for one of them, as JSON. */
   record(target: string): string;
 }
@@ -28,6 +32,8 @@ export interface MatchedEntry {
 export interface MatchedEvent {
   readonly entry: OutboxEntry;
   readonly record: string;
+  /** As in MatchedEntry. */
+  readonly isWhole: boolean;
 }
 
 interface Parsed {
@@ -35,7 +41,7 @@ interface Parsed {
   readonly entries: readonly NotificationEntry[];
 }
 
-const NOBODY: MatchedEntry = { targets: [], record: () => "" };
+const NOBODY: MatchedEntry = { targets: [], isWhole: false, record: () => "" };
 
 export class NotificationRules {
   readonly #log: KeeperDeps["log"];
@@ -57,17 +63,24 @@ export class NotificationRules {
     const bucket = await this.#catalog.find(entry.bucketId, since);
     const key = fromUtf8(event.key);
     if (bucket === undefined || key === undefined) return NOBODY;
+    const all = this.#entriesOf(bucket);
+    const { sequence } = entry;
+    const timeMs = toSafeNumber(entry.timeMs);
+    if (event.name === TEST_EVENT) {
+      const message = testEventMessage({ bucket: bucket.name, timeMs, ...senderOf(event) });
+      const targets = [...new Set(all.map(({ target }) => targetName(target)))];
+      return { targets, isWhole: true, record: () => message };
+    }
     const wanting = new Map<string, NotificationEntry>();
-    for (const wish of entriesFor(this.#entriesOf(bucket), event.name, key)) {
+    for (const wish of entriesFor(all, event.name, key)) {
       const name = targetName(wish.target);
       if (!wanting.has(name)) wanting.set(name, wish);
     }
     return {
       targets: [...wanting.keys()],
+      isWhole: false,
       record: (target) => {
         const configurationId = wanting.get(target)?.id ?? "";
-        const { sequence } = entry;
-        const timeMs = toSafeNumber(entry.timeMs);
         const common = { sequence, timeMs, key, configurationId };
         return JSON.stringify(eventRecord({ ...common, ...fieldsOf(bucket, event) }));
       },
@@ -114,9 +127,13 @@ function fieldsOf(bucket: BucketRecord, event: Event) {
     versionId: versionIdOf(event),
     principal: origin?.principal ?? "",
     remoteAddress: origin?.remoteAddress ?? "",
-    requestId: origin?.requestId ?? "",
-    hostId: origin?.hostId ?? "",
+    ...senderOf(event),
   };
+}
+
+/** The request that caused it, and the gateway that took it. */
+function senderOf({ origin }: Event): { readonly requestId: string; readonly hostId: string } {
+  return { requestId: origin?.requestId ?? "", hostId: origin?.hostId ?? "" };
 }
 
 function versionIdOf({ nullVersion, versionId }: Event): string | undefined {

@@ -2,6 +2,7 @@
 // that fails holds up nobody but itself: the post is repeated with growing pauses until it
 // succeeds, is refused for good, or is too old. At least once: after a crash, what was delivered
 // but not finished is delivered again.
+import { assert } from "../../lib/base/assert.ts";
 import { toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type { OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";
@@ -98,13 +99,17 @@ export class TargetWorker {
     for (const entry of entries) {
       const matched = await rules.match(entry, readAt);
       const isOurs = matched.targets.includes(this.name);
-      if (isOurs && batch.length >= deps.notify.batchMax) {
+      // A whole message is posted as it is, without others before or behind it.
+      const isApart = matched.isWhole || batch.at(-1)?.isWhole === true;
+      const isFull = batch.length >= deps.notify.batchMax || (isApart && batch.length > 0);
+      if (isOurs && isFull) {
         await this.#deliver(turn, batch);
         this.#pass(turn, passed);
         [passed, batch] = [[], []];
       }
       passed.push({ entry, targets: matched.targets });
-      if (isOurs) batch.push({ entry, record: matched.record(this.name) });
+      const { isWhole } = matched;
+      if (isOurs) batch.push({ entry, record: matched.record(this.name), isWhole });
     }
     if (batch.length > 0) await this.#deliver(turn, batch);
     this.#pass(turn, passed);
@@ -133,7 +138,9 @@ export class TargetWorker {
         this.#failures = 0;
         return;
       }
-      if (!REFUSALS.has(status)) throw new StoreError("unavailable", `answered ${status}`);
+      // Receivers that know records only may fail at another message for ever: any answer ends it.
+      const isRefused = REFUSALS.has(status) || batch.some(({ isWhole }) => isWhole);
+      if (!isRefused) throw new StoreError("unavailable", `answered ${status}`);
       metrics.dropped.increment({ target, reason: "refused" }, batch.length);
       deps.log.warn("events refused by their target", { target, status, events: batch.length });
     } catch (error) {
@@ -153,7 +160,10 @@ export class TargetWorker {
     const target = notify.targets[this.name];
     if (target === undefined) throw new StoreError("invalid", "no such target is configured");
     const { url, timeoutMs: deadlineMs, authToken } = target;
-    const body = utf8(`{"Records":[${batch.map(({ record }) => record).join(",")}]}`);
+    const records = batch.map(({ record }) => record).join(",");
+    const isWhole = batch.at(0)?.isWhole === true;
+    assert(!isWhole || batch.length === 1, "a whole message is posted alone");
+    const body = utf8(isWhole ? records : `{"Records":[${records}]}`);
     const headers = {
       "Content-Type": "application/json",
       ...target.headers,

@@ -13,6 +13,7 @@ import {
   type BucketRecord,
   Versioning,
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
+import { bucketStateOf } from "../../../services/lib/s3/settings/bucket-state.ts";
 import { notificationDocument } from "../../../services/lib/s3/settings/notification.ts";
 import { createSimRandom } from "../../sim/random.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -351,6 +352,26 @@ test("nothing is lost and order holds under random failures of everything", asyn
       assert.deepEqual(firsts, expected.get(`${target} ${name}`) ?? []);
     }
   }
+});
+
+test("every target is told once that it is one, by a post of its own, whatever it answers", async (t) => {
+  const rig = await Rig.open(t);
+  const created = { target: "alpha", events: ["s3:ObjectCreated:*"] };
+  const removed = { target: "alpha", events: ["s3:ObjectRemoved:*"] };
+  const bucket = await notifying(rig, created, removed);
+  await rig.put(bucket, "before");
+  const value = { bucketId: bucket.bucketId, state: bucketStateOf(bucket), testEvent: true };
+  await rig.execute(rig.groupOf(bucket), { case: "configureBucket", value });
+  await rig.put(bucket, "after");
+  rig.web.answer = (_url, body) => (body.includes("s3:TestEvent") ? 500 : 200);
+  startSession(t, rig, { batchMax: 10 });
+  await untilEmpty(rig, bucket);
+  const bodies = rig.web.posts.map(({ body }) => JSON.parse(body));
+  assert.deepEqual(
+    bodies.map((body) => body.Event ?? keysOf(body.Records)),
+    [["before"], "s3:TestEvent", ["after"]],
+  );
+  assert.equal(bodies[1]?.Bucket, "watched");
 });
 
 test("the token and further headers go with every post; many records fit one", async (t) => {
