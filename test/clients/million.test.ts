@@ -1,5 +1,5 @@
 // A large bucket listed to its end by every client: all keys, in order, none twice. How many is in
-// DOLIUM_TEST_KEYS; `make million` takes 1,000,000. Listings v1 (libcloud, boto 2, s3cmd, SDK 2) and
+// DOLIUM_TEST_KEYS; `make million` takes a million. Listings v1 (libcloud, boto 2, s3cmd, SDK 2) and
 // v2 (the others), with and without url encoding.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
