@@ -37,6 +37,10 @@ export const S3_SETTINGS = Type.Object(
       default: [],
       description: "Path prefixes under which the API is mounted besides `/`.",
     }),
+    bucketViews: Type.Boolean({
+      default: false,
+      description: "A bucket name `a:b:c` is what lies under `b/c/` in bucket `a`.",
+    }),
     websiteDomains: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
       default: [],
       description:

@@ -59,6 +59,8 @@ export interface BodyReading {
 export interface Policies {
   /** Name of the policy that a bucket without one gets. */
   defaultPolicy(): string;
+  /** Whether the cluster has a policy of that name; undefined while nothing is known of it. */
+  hasPolicy(name: string): boolean | undefined;
 }
 
 export interface Credential {

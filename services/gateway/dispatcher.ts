@@ -11,8 +11,10 @@ import { checkFormPolicy, parseFormPolicy } from "../lib/s3/post-form/form-polic
 import { parseFormClaim } from "../lib/s3/post-form/form-signature.ts";
 import type { Answer } from "./answer.ts";
 import { type BucketQuestion, inBucket } from "./data/bucket-access.ts";
+import { refuseInView, storedKey } from "./data/bucket-view.ts";
 import { FormBody } from "./data/form-body.ts";
 import type { RequestBody } from "./data/request-body.ts";
+import { chargeFields, withCharge } from "./data/request-charge.ts";
 import { collect, VerifiedBody } from "./data/verified-body.ts";
 import type {
   BucketOperation,
@@ -61,6 +63,7 @@ export class Dispatcher {
     authorizer.admit(identity);
     if (route.kind === "refused") throw route.error;
     const { operation } = route;
+    refuseInView(request, operation);
     const document = await this.#readDocument(operation, incoming, authenticated);
     return this.#run(operation, {
       gateway: this.#gateway,
@@ -129,9 +132,11 @@ export class Dispatcher {
     const bucket = present(request.address.bucket, "bucket in the address");
     const policy = claim.kind === "anonymous" ? undefined : parseFormPolicy(claim.policy);
     if (policy !== undefined) {
-      checkFormPolicy(policy, fields, { bucket, nowMs: request.receivedMs });
+      // The names the client signed: in a view they are not those of the bucket and its keys.
+      const signed = { bucket: request.view?.name ?? bucket, nowMs: request.receivedMs };
+      checkFormPolicy(policy, fields, signed);
     }
-    const keyText = formKey(fields);
+    const keyText = storedKey(incoming, formKey(fields));
     const headers = formHeaders(fields, fileContentType);
     const form = { fields, headers, body: formBody, length: policy?.length };
     const { signal, log, body, remoteAddress, hostId } = incoming;
@@ -151,8 +156,11 @@ export class Dispatcher {
     const ownerHeader = "x-amz-expected-bucket-owner";
     const question = { name: bucket, permission, key: keyText, ownerHeader, fresh: false } as const;
     return inBucket(context, question, {
-      work: (found) =>
-        operation.run({ ...context, bucket: found, keyText, key: utf8(keyText), form }),
+      work: async (found) => {
+        const charged = chargeFields(context, found, headers);
+        const inner = { ...context, bucket: found, keyText, key: utf8(keyText), form };
+        return withCharge(await operation.run(inner), charged);
+      },
       mayRepeat: () => false,
     });
   }
@@ -168,9 +176,14 @@ export class Dispatcher {
       key: context.request.address.key,
       ownerHeader: "x-amz-expected-bucket-owner",
       fresh: operation.scope === "bucket" && operation.fresh === true,
+      tellsRegion: operation.tellsRegion === true,
     };
+    const isCharged = operation.scope === "object" || operation.requesterPays === true;
     return inBucket(context, question, {
-      work: (bucket) => run({ ...context, bucket }),
+      work: async (bucket) => {
+        const charged = isCharged ? chargeFields(context, bucket) : [];
+        return withCharge(await run({ ...context, bucket }), charged);
+      },
       // A streamed body was consumed by the first attempt.
       mayRepeat: () => operation.body !== "object" || !context.body.isStarted,
     });

@@ -27,6 +27,12 @@ import type { Route, Router } from "./router.ts";
 const DISCARD_BYTES_MAX = 8 * 1024 * 1024;
 const DISCARD_MS_MAX = 2000;
 const REQUEST_ID_BYTES = 8;
+const BUCKET_REGION = "x-amz-bucket-region";
+/** Answered, with 400, to signatures for another region, among others. */
+const REGION_REFUSALS: ReadonlySet<string> = new Set([
+  "AuthorizationHeaderMalformed",
+  "AuthorizationQueryParametersError",
+]);
 
 export interface ExchangeDeps {
   readonly gateway: Gateway;
@@ -199,7 +205,20 @@ export class Exchange {
     if (error.status === 304) return emptyAnswer(304);
     const resource = this.#request?.target.rawPath ?? "";
     const text = s3ErrorDocument(error, { resource, ...this.#ids });
-    return { status: error.status, headers: error.headers, body: { kind: "xml", text } };
+    const headers = [...error.headers, ...this.#regionFields(error)];
+    return { status: error.status, headers, body: { kind: "xml", text } };
+  }
+
+  /**
+   * Where nothing was looked up yet, the region to sign for is that of the gateway, whatever the
+   * name, so that it says nothing about which buckets there are.
+   */
+  #regionFields(error: S3Error): HeaderField[] {
+    const route = this.#route;
+    if (route?.kind !== "found" || route.operation.tellsRegion !== true) return [];
+    const isRefusal = error.status === 403 || REGION_REFUSALS.has(error.code);
+    if (!isRefusal || error.headers.some(([name]) => name === BUCKET_REGION)) return [];
+    return [[BUCKET_REGION, this.#deps.gateway.settings.region]];
   }
 
   /** Writes the answer, or an error where its body fails before the first byte; the status sent. */

@@ -53,6 +53,8 @@ interface OperationRow {
   readonly bodyBytesMax: number;
   /** False: x-amz-checksum-* is about something else than the body. */
   readonly bodyChecksums?: false;
+  /** Refusals say in which region to ask, as their bodies cannot. */
+  readonly tellsRegion?: true;
   /** Errors it may answer besides those of every action (authentication, availability). */
   readonly errors: readonly S3ErrorCode[];
   /** Name of the page of the Amazon S3 API reference it follows. */
@@ -70,6 +72,8 @@ export interface BucketOperation extends OperationRow {
   readonly scope: "bucket";
   /** Ask the root group for the bucket, because no other group would notice that it is gone. */
   readonly fresh?: boolean;
+  /** Where requesters pay for the bucket, they pay for this; actions on objects they always do. */
+  readonly requesterPays?: true;
   readonly run: (context: BucketContext) => Promise<Answer>;
 }
 
@@ -123,7 +127,7 @@ export interface BucketContext extends ServiceContext {
 }
 
 export interface ObjectContext extends BucketContext {
-  /** As text, for answers. */
+  /** As text; the client of a view knows it by another name (data/bucket-view.ts). */
   readonly keyText: string;
   readonly key: Uint8Array;
 }

@@ -1,6 +1,12 @@
 // A request as the protocol library understood it, before anything is looked up: raw target,
 // headers, bucket and key. Nothing here has been authenticated.
-import { type Address, resolveAddress, type ServiceName } from "../lib/s3/addressing.ts";
+import {
+  type Address,
+  checkKey,
+  parseBucketView,
+  resolveAddress,
+  type ServiceName,
+} from "../lib/s3/addressing.ts";
 import { HeaderList } from "../lib/s3/headers.ts";
 import {
   type Authority,
@@ -14,11 +20,21 @@ export interface S3Request {
   readonly method: string;
   readonly target: RequestTarget;
   readonly headers: HeaderList;
+  /** Bucket and key as they are stored. */
   readonly address: Address;
+  /** The part of the bucket that the request addresses as a bucket; missing for a whole bucket. */
+  readonly view?: RequestView;
   /** The host is that of a web site: no request of the API. */
   readonly isWebsite: boolean;
   /** Wall clock when the header section had arrived, milliseconds since 1970. */
   readonly receivedMs: number;
+}
+
+export interface RequestView {
+  /** As the client wrote it: `a:b:c`. */
+  readonly name: string;
+  /** Of every key in it; ends with `/`. The key of the address begins with it. */
+  readonly prefix: string;
 }
 
 export interface RawRequest {
@@ -35,6 +51,8 @@ export interface AddressSettings {
   readonly basePaths: readonly string[];
   /** Names under which buckets are web sites. */
   readonly websiteNames?: readonly ServiceName[];
+  /** Names like `a:b:c` are views; off unless told. */
+  readonly bucketViews?: boolean;
 }
 
 /** Throws S3Error: InvalidURI, InvalidArgument (headers), KeyTooLongError, InvalidBucketName. */
@@ -44,9 +62,22 @@ export function parseRequest(raw: RawRequest, settings: AddressSettings): S3Requ
   const host = requestAuthority(target, headers);
   const isWebsite = host !== undefined && isWebsiteHost(host, settings.websiteNames ?? []);
   const names = isWebsite ? { serviceNames: settings.websiteNames ?? [] } : settings;
-  const address = resolveAddress(target, host, names);
+  const addressed = resolveAddress(target, host, names);
+  const viewed = settings.bucketViews === true && !isWebsite ? viewOf(addressed) : undefined;
   const { requestId, method, receivedMs } = raw;
-  return { requestId, method, target, headers, address, isWebsite, receivedMs };
+  const place = viewed ?? { address: addressed };
+  return { requestId, method, target, headers, ...place, isWebsite, receivedMs };
+}
+
+/** The bucket and key behind a view; undefined when the name is none. */
+function viewOf({ style, bucket: name, key }: Address): Pick<S3Request, "address" | "view"> {
+  const found = name === undefined ? undefined : parseBucketView(name);
+  if (name === undefined || found === undefined) return { address: { style, bucket: name, key } };
+  const { bucket } = found;
+  // A prefix that leaves no room for a key is refused for every request.
+  const prefix = checkKey(found.prefix);
+  const stored = key === undefined ? undefined : checkKey(prefix + key);
+  return { address: { style, bucket, key: stored }, view: { name, prefix } };
 }
 
 function isWebsiteHost(host: Authority, serviceNames: readonly ServiceName[]): boolean {

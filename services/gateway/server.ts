@@ -13,6 +13,7 @@ import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
 import { AccessLogQueue } from "./data/access-log.ts";
 import { BucketSettings } from "./data/bucket-settings.ts";
+import { checkPolicies } from "./data/placement-policies.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
@@ -49,10 +50,12 @@ export interface RunningGateway {
 }
 
 /**
- * Starts listening. Throws StoreError "invalid" for bad service names, and what listening throws.
+ * Starts listening. Throws StoreError "invalid" for bad service names and for placement policies
+ * that the cluster is known not to have, and what listening throws.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { settings, dependencies, name } = options;
+  checkPolicies(settings, dependencies.cluster);
   const gateway = {
     dependencies,
     settings,
@@ -96,7 +99,8 @@ function addressingOf(settings: S3Settings): AddressSettings {
     const message = `s3.websiteDomains: ${both.name} is a name of the API too (s3.domains)`;
     throw new StoreError("invalid", message);
   }
-  return { serviceNames, websiteNames, basePaths: settings.basePaths };
+  const { basePaths, bucketViews } = settings;
+  return { serviceNames, websiteNames, basePaths, bucketViews };
 }
 
 function serviceNamesOf(setting: string, texts: readonly string[]): ServiceName[] {

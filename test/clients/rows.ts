@@ -87,7 +87,7 @@ export const ROWS = {
   C1: { what: "S3 under a base URI, signed over the prefixed path; also at /" },
   C2: {
     what: "optional `a:b:c` bucket name as a view of a sub-prefix",
-    waits: "not built: optional, and a name that S3 forbids",
+    tests: ["test/s3/bucket-views.test.ts"],
   },
   C3: { what: "keys `/`, `//`, `a//b` and with a trailing `/` round-trip exactly" },
   C4: { what: "path style and virtual-host style" },

@@ -66,6 +66,11 @@ function complete(
   return on.s3.call({ method: "POST", target, body, headers });
 }
 
+/** What an answer says of how the object is sealed. */
+function sealingHeaders({ headers }: Answer): string[] {
+  return [...headers].filter(([name]) => name.startsWith(METHOD)).map((field) => field.join(": "));
+}
+
 for (const [name, write, read] of KINDS) {
   test(`parts are sealed with ${name}, and read whole, in ranges and one by one`, async () => {
     const key = `parts ${name}`;
@@ -90,6 +95,10 @@ for (const [name, write, read] of KINDS) {
     assert.equal(etags[0] === `"${md5Hex(parts[0] ?? KEY)}"`, name === "AES256");
     const done = await complete({ key, uploadId }, etags);
     assert.equal(done.status, 200, done.text);
+    const again = await complete({ key, uploadId }, etags);
+    assert.equal(again.status, 200, again.text);
+    assert.deepEqual(sealingHeaders(again), sealingHeaders(done));
+    assert.equal(sealingHeaders(done).length > 0, name !== "a client's key");
     assert.ok(!on.isStored((parts[0] ?? KEY).subarray(0, 32)));
     const whole = Buffer.concat(parts);
     const got = await on.call("GET", key, read);

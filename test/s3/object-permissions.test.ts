@@ -99,6 +99,43 @@ test("a write needs a permission for each thing it brings", async () => {
   authorizer.denied = undefined;
 });
 
+test("tags are copied by who may read them there and write them here", async () => {
+  const tags = [["x-amz-tagging", "a=b"]] as const;
+  const tagged = await s3.call({
+    method: "PUT",
+    target: pathOf(bucket, "tagged"),
+    body: "x",
+    headers: tags,
+  });
+  const versionId = tagged.headers.get("x-amz-version-id") ?? "";
+  await s3.put(bucket, "plain", "x");
+  const copy = (source: string, directive = "COPY"): Call => ({
+    method: "PUT",
+    target: pathOf(bucket, "copy"),
+    headers: [
+      ["x-amz-copy-source", `${bucket}/${source}`],
+      ["x-amz-tagging-directive", directive],
+    ],
+  });
+  const copying = ["s3:PutObject", "s3:GetObject"];
+  const both = ["s3:GetObjectTagging", "s3:PutObjectTagging"];
+  assert.deepEqual(await asked(copy("tagged")), [...copying, ...both]);
+  assert.deepEqual(await asked(copy(`tagged?versionId=${versionId}`)), [
+    "s3:PutObject",
+    "s3:GetObjectVersion",
+    "s3:GetObjectVersionTagging",
+    "s3:PutObjectTagging",
+  ]);
+  assert.deepEqual(await asked(copy("plain")), copying);
+  assert.deepEqual(await asked(copy("tagged", "REPLACE")), copying);
+  for (const denied of both) {
+    authorizer.denied = denied;
+    const refused = await s3.call(copy("tagged"));
+    authorizer.denied = undefined;
+    assert.equal(refused.code, "AccessDenied", denied);
+  }
+});
+
 test("going past governance, and deleting versions for good, are rights of their own", async () => {
   const bypass = [["x-amz-bypass-governance-retention", "true"]] as const;
   const target = `?versionId=${"0".repeat(32)}`;

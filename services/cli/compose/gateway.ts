@@ -23,6 +23,7 @@ export interface GatewayParts {
 
 export async function composeGateway(parts: GatewayParts): Promise<RunningGateway> {
   const { clients, ports, settings, name } = parts;
+  await learnPolicies(parts);
   const gateway = await startGateway({
     name,
     settings,
@@ -54,6 +55,18 @@ export async function composeGateway(parts: GatewayParts): Promise<RunningGatewa
       await gateway.close();
     },
   };
+}
+
+/** So that names of policies in the settings are checked before anything is served. */
+async function learnPolicies({ clients, ports, settings }: GatewayParts): Promise<void> {
+  const { locations, storageClasses } = settings;
+  if (Object.keys({ ...locations, ...storageClasses }).length === 0) return;
+  try {
+    await clients.view.refresh();
+  } catch (error) {
+    const reason = String(error);
+    ports.log.warn("the policies in the settings are checked when they are used", { reason });
+  }
 }
 
 /** The root user and nobody else. */

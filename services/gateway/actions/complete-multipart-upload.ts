@@ -17,6 +17,7 @@ import { parseDecimal } from "../../lib/s3/integers.ts";
 import { completeMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
 import { type CompletedPart, parseCompleteMultipartUpload } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { fromRecord, toRecord, typeOf } from "../data/checksum-records.ts";
 import { answerWithin, holding } from "../data/late-answer.ts";
 import { executeAt } from "../data/name-space.ts";
@@ -191,12 +192,14 @@ async function commit(
 }
 
 function repeatedAnswer(context: ObjectContext, completed: CompletedUpload): Answer {
-  const { etag, checksums, versionId } = completed;
-  return answer(context, {
+  const { etag, checksums, versionId, encryption } = completed;
+  const made = answer(context, {
     etag,
     checksums: checksums.map(fromRecord),
     versionId: isVersioned(context.bucket) ? versionIdText(versionId) : undefined,
   });
+  const fields = completedEncryptionFields(context, encryption);
+  return { ...made, headers: [...made.headers, ...fields] };
 }
 
 interface Told {
@@ -207,7 +210,7 @@ interface Told {
 
 function answer(context: ObjectContext, { etag, checksums, versionId }: Told): Answer {
   const location = objectLocation(context);
-  const { bucket, keyText: key } = context;
-  const result = { location, bucket: bucket.name, key, etag, checksums };
+  const [bucket, key] = [shownBucket(context), shownKey(context)];
+  const result = { location, bucket, key, etag, checksums };
   return xmlAnswer(completeMultipartUploadDocument(result), versionIdFields(versionId));
 }

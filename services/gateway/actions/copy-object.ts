@@ -16,9 +16,10 @@ import {
   CopiedBytes,
   type OpenCopySource,
   openCopySource,
-  sourceVersionFields,
+  sourceFields,
 } from "../data/copy-source.ts";
-import { type BesideInit, besideOfWrite } from "../data/object-beside.ts";
+import { keyText } from "../data/listing.ts";
+import { allowKey, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
 import { expirationFields } from "../data/object-expiration.ts";
 import { headersOfWrite, type ObjectHeadersInit, storageClassOf } from "../data/object-record.ts";
@@ -57,6 +58,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   const sealing = await sealingOfWrite(context, headers);
   const source = await openCopySource(context, undefined);
   if (directive === "COPY") refuseSelfCopy(context, source, ownHeaders);
+  if (tagging === "COPY") allowTags(context, source);
   const algorithm = wanted ?? sourceAlgorithm(source);
   const bytes = new CopiedBytes(context, source, {
     checksums: gateway.checksums,
@@ -90,7 +92,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     event,
   });
   return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }), [
-    ...sourceVersionFields(source),
+    ...sourceFields(context, source),
     ...versionIdFields(versionId),
     ...expirationFields(context, { size, tags: version.beside.tags, modifiedMs }),
     ...writtenEncryptionFields(context, sealing?.encryption),
@@ -146,6 +148,16 @@ function copiedHeaders(
     userMetadata: headers?.userMetadata ?? [],
     websiteRedirectLocation: websiteRedirectLocation ?? "",
   };
+}
+
+/** Tags are read there and written here, each by a right of its own, where there are any. */
+function allowTags(context: ObjectContext, { found, namesVersion }: OpenCopySource): void {
+  if (found.version.tags.length === 0) return;
+  const { gateway, identity } = context;
+  const permission = namesVersion ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging";
+  const { bucket } = found.place;
+  gateway.authorizer.allow(identity, { permission, bucket, key: keyText(found.place.key) });
+  allowKey(context, "s3:PutObjectTagging");
 }
 
 function withTagsOf({ found }: OpenCopySource, beside: BesideInit): BesideInit {

@@ -5,6 +5,7 @@ import { parseMultipartChecksum } from "../../lib/s3/checksum-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import { initiateMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { algorithmRecord, typeRecord } from "../data/checksum-records.ts";
 import { executeAt } from "../data/name-space.ts";
 import { besideOfWrite } from "../data/object-beside.ts";
@@ -42,7 +43,7 @@ export const createMultipartUpload: ObjectOperation = {
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { request, gateway, bucket, key, keyText } = context;
+  const { request, gateway, bucket, key } = context;
   const { headers } = request;
   const checksum = parseMultipartChecksum(headers);
   const beside = await besideOfWrite(context, headers);
@@ -80,6 +81,10 @@ async function run(context: ObjectContext): Promise<Answer> {
           ["x-amz-checksum-type", checksum.type],
         ];
   fields.push(...writtenEncryptionFields(context, encryption), ...abortFields(context, nowMs));
-  const result = { bucket: bucket.name, key: keyText, uploadId: uploadIdText(uploadId) };
-  return xmlAnswer(initiateMultipartUploadDocument(result), fields);
+  const document = initiateMultipartUploadDocument({
+    bucket: shownBucket(context),
+    key: shownKey(context),
+    uploadId: uploadIdText(uploadId),
+  });
+  return xmlAnswer(document, fields);
 }

@@ -18,6 +18,7 @@ import {
 } from "../../lib/s3/object-documents.ts";
 import { type DeleteEntry, parseDelete } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { storedKey, viewPrefix } from "../data/bucket-view.ts";
 import { type DeleteTarget, deleteTargets } from "../data/object-delete.ts";
 import { bypassesGovernance } from "../data/object-lock.ts";
 import { parseVersionId, versionIdText } from "../data/version-id.ts";
@@ -42,13 +43,14 @@ export const deleteObjects: BucketOperation = {
   ],
   page: "DeleteObjects",
   scope: "bucket",
+  requesterPays: true,
   run,
 };
 
 type Outcome = DeletedObject | DeleteFailure;
 
 async function run(context: BucketContext): Promise<Answer> {
-  const { headers, receivedMs } = context.request;
+  const { headers } = context.request;
   refuseManagedEncryption(headers);
   requireDigest(context);
   const bypassGovernance = bypassesGovernance(context);
@@ -59,7 +61,7 @@ async function run(context: BucketContext): Promise<Answer> {
   entries.forEach((entry, position) => {
     try {
       allowVersion(context, entry);
-      targets.push({ ...targetOf(entry, receivedMs), bypassGovernance });
+      targets.push({ ...targetOf(context, entry), bypassGovernance });
       positions.push(position);
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;
@@ -76,10 +78,12 @@ async function run(context: BucketContext): Promise<Answer> {
 }
 
 /** To delete a version for good is a right of its own; who lacks it loses that entry only. */
-function allowVersion({ gateway, identity, bucket }: BucketContext, entry: DeleteEntry): void {
+function allowVersion(context: BucketContext, entry: DeleteEntry): void {
   if (entry.versionId === undefined) return;
+  const { gateway, identity, bucket } = context;
   const permission = "s3:DeleteObjectVersion";
-  gateway.authorizer.allow(identity, { permission, bucket, key: entry.key });
+  const key = viewPrefix(context) + entry.key;
+  gateway.authorizer.allow(identity, { permission, bucket, key });
 }
 
 function requireDigest({ request }: BucketContext): void {
@@ -91,12 +95,12 @@ function requireDigest({ request }: BucketContext): void {
   );
 }
 
-function targetOf(entry: DeleteEntry, nowMs: number): DeleteTarget {
-  const key = utf8(checkKey(entry.key));
+function targetOf(context: BucketContext, entry: DeleteEntry): DeleteTarget {
+  const key = utf8(storedKey(context, checkKey(entry.key)));
   const { etag, size } = entry;
   const { condition } = deleteCondition({
     match: etag === undefined ? { kind: "none" } : { kind: "if-match", etag },
-    lastModifiedMs: timeOf(entry, nowMs),
+    lastModifiedMs: timeOf(entry, context.request.receivedMs),
     sizeBytes: size,
   });
   return { key, versionId: parseVersionId(entry.versionId), condition };

@@ -13,6 +13,7 @@ export const headBucket: BucketOperation = {
   page: "HeadBucket",
   scope: "bucket",
   fresh: true,
+  tellsRegion: true,
   run,
 };
 

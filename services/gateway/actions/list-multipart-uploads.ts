@@ -6,6 +6,7 @@ import { invalidArgument } from "../../lib/s3/errors.ts";
 import { type ListUploadsQuery, parseListUploads } from "../../lib/s3/list-query.ts";
 import { type ListedUpload, listUploadsDocument } from "../../lib/s3/multipart-documents.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { shownBucket, shownBytes, storedMarker, viewPrefix } from "../data/bucket-view.ts";
 import { algorithmOf, typeOf } from "../data/checksum-records.ts";
 import { keyText } from "../data/listing.ts";
 import { queryAt } from "../data/name-space.ts";
@@ -23,6 +24,7 @@ export const listMultipartUploads: BucketOperation = {
   errors: ["InvalidArgument", "NoSuchBucket"],
   page: "ListMultipartUploads",
   scope: "bucket",
+  requesterPays: true,
   run,
 };
 
@@ -49,15 +51,14 @@ interface Page {
 }
 
 async function run(context: BucketContext): Promise<Answer> {
-  const { request, bucket } = context;
-  const query = parseListUploads(request.target.query);
+  const query = parseListUploads(context.request.target.query);
   const page = await listUploads(context, query);
   const { next } = page;
   const document = listUploadsDocument({
-    bucket: bucket.name,
+    bucket: shownBucket(context),
     keyMarker: query.keyMarker,
     uploadIdMarker: query.uploadIdMarker ?? "",
-    nextKeyMarker: next === undefined ? undefined : keyText(next.key),
+    nextKeyMarker: next === undefined ? undefined : keyOf(context, next.key),
     nextUploadIdMarker: next === undefined ? undefined : uploadIdText(next.uploadId),
     prefix: query.prefix,
     delimiter: query.delimiter,
@@ -65,15 +66,20 @@ async function run(context: BucketContext): Promise<Answer> {
     maxUploads: query.maxUploads,
     isTruncated: next !== undefined,
     uploads: page.uploads.map((upload) => listed(context, upload)),
-    commonPrefixes: page.commonPrefixes.map(keyText),
+    commonPrefixes: page.commonPrefixes.map((prefix) => keyOf(context, prefix)),
   });
   return xmlAnswer(document);
 }
 
-function listed({ identity }: BucketContext, upload: Upload): ListedUpload {
-  const owner = shownOwner(upload.owner, identity);
+/** As the client knows it. */
+function keyOf(context: BucketContext, key: Uint8Array): string {
+  return keyText(shownBytes(context, key));
+}
+
+function listed(context: BucketContext, upload: Upload): ListedUpload {
+  const owner = shownOwner(upload.owner, context.identity);
   return {
-    key: keyText(upload.key),
+    key: keyOf(context, upload.key),
     uploadId: uploadIdText(upload.uploadId),
     initiator: owner,
     owner,
@@ -89,7 +95,7 @@ async function listUploads(context: BucketContext, query: ListUploadsQuery): Pro
   const state: PageState = {
     uploads: [],
     commonPrefixes: [],
-    marker: markerOf(query),
+    marker: markerOf(context, query),
     left: query.maxUploads,
     queriesLeft: QUERIES_MAX,
   };
@@ -131,7 +137,7 @@ async function listSome(
       case: "listUploads",
       value: {
         bucketId: bucket.bucketId,
-        prefix: utf8(query.prefix),
+        prefix: utf8(viewPrefix(context) + query.prefix),
         delimiter: utf8(query.delimiter ?? ""),
         keyMarker: state.marker.key,
         uploadIdMarker: state.marker.uploadId,
@@ -155,8 +161,8 @@ async function listSome(
   return undefined;
 }
 
-function markerOf({ keyMarker, uploadIdMarker }: ListUploadsQuery): Marker {
-  const key = utf8(keyMarker);
+function markerOf(context: BucketContext, { keyMarker, uploadIdMarker }: ListUploadsQuery): Marker {
+  const key = storedMarker(context, utf8(keyMarker));
   if (uploadIdMarker === undefined) return { key, uploadId: new Uint8Array(0) };
   const uploadId = parseUploadId(uploadIdMarker);
   if (uploadId !== undefined) return { key, uploadId };

@@ -3,6 +3,7 @@ import { utf8 } from "../../lib/base/bytes.ts";
 import { listVersionsDocument } from "../../lib/s3/list-documents.ts";
 import { parseListVersions } from "../../lib/s3/list-query.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { shownBucket } from "../data/bucket-view.ts";
 import { keyText } from "../data/listing.ts";
 import { parseVersionId, versionIdText } from "../data/version-id.ts";
 import { listedVersion, listVersionPage } from "../data/version-listing.ts";
@@ -18,6 +19,7 @@ export const listObjectVersions: BucketOperation = {
   errors: ["InvalidArgument", "NoSuchBucket"],
   page: "ListObjectVersions",
   scope: "bucket",
+  requesterPays: true,
   run,
 };
 
@@ -32,7 +34,7 @@ async function run(context: BucketContext): Promise<Answer> {
   });
   const { next } = page;
   const document = listVersionsDocument({
-    bucket: context.bucket.name,
+    bucket: shownBucket(context),
     prefix,
     delimiter,
     maxKeys,

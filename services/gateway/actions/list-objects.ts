@@ -3,6 +3,7 @@ import { equalBytes, utf8 } from "../../lib/base/bytes.ts";
 import { listObjectsV1Document } from "../../lib/s3/list-documents.ts";
 import { parseListObjectsV1 } from "../../lib/s3/list-query.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { shownBucket } from "../data/bucket-view.ts";
 import { keyText, listedObject, listPage } from "../data/listing.ts";
 import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 
@@ -16,6 +17,7 @@ export const listObjects: BucketOperation = {
   errors: ["InvalidArgument", "NoSuchBucket"],
   page: "ListObjects",
   scope: "bucket",
+  requesterPays: true,
   run,
 };
 
@@ -30,7 +32,7 @@ async function run(context: BucketContext): Promise<Answer> {
   const isLast = next !== undefined && last !== undefined && equalBytes(last, next);
   const needsMarker = next !== undefined && (delimiter !== undefined || !isLast);
   const document = listObjectsV1Document({
-    bucket: context.bucket.name,
+    bucket: shownBucket(context),
     prefix,
     delimiter,
     maxKeys,

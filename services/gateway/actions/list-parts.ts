@@ -3,6 +3,7 @@ import { toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import { parseListParts } from "../../lib/s3/list-query.ts";
 import { listPartsDocument } from "../../lib/s3/multipart-documents.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { algorithmOf, fromRecord, typeOf } from "../data/checksum-records.ts";
 import { queryAt } from "../data/name-space.ts";
 import { abortFields } from "../data/object-expiration.ts";
@@ -24,7 +25,7 @@ export const listParts: ObjectOperation = {
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { bucket, key, keyText, request, identity } = context;
+  const { bucket, key, request, identity } = context;
   const uploadId = requestedUploadId(context);
   const { maxParts, partNumberMarker, encodingType } = parseListParts(request.target.query);
   const answer = await queryAt<"listParts">(
@@ -53,8 +54,8 @@ async function run(context: ObjectContext): Promise<Answer> {
   const isTruncated = answer.truncated && maxParts > 0;
   const owner = shownOwner(upload.owner, identity);
   const document = listPartsDocument({
-    bucket: bucket.name,
-    key: keyText,
+    bucket: shownBucket(context),
+    key: shownKey(context),
     uploadId: uploadIdText(uploadId),
     partNumberMarker,
     nextPartNumberMarker: parts.at(-1)?.partNumber,

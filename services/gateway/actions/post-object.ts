@@ -6,6 +6,7 @@ import { md5Etag } from "../../lib/s3/etag.ts";
 import { formAnswer } from "../../lib/s3/post-form/form-answer.ts";
 import { parseTagging } from "../../lib/s3/settings/tagging.ts";
 import type { Answer } from "../answer.ts";
+import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { fullObject } from "../data/checksum-records.ts";
 import { storeFormFile } from "../data/form-write.ts";
 import { allowKey, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
@@ -42,7 +43,7 @@ export const postObject: FormOperation = {
 };
 
 async function run(context: FormContext): Promise<Answer> {
-  const { gateway, bucket, keyText: key, form } = context;
+  const { gateway, form } = context;
   const { headers, fields, body, length } = form;
   const storageClass = storageClassOf(gateway, headers);
   const stored = headersOfWrite(gateway, headers);
@@ -62,8 +63,12 @@ async function run(context: FormContext): Promise<Answer> {
       return { etag, checksums };
     },
   });
-  const location = objectLocation(context);
-  const answer = formAnswer(fields, { location, bucket: bucket.name, key, etag });
+  const answer = formAnswer(fields, {
+    location: objectLocation(context),
+    bucket: shownBucket(context),
+    key: shownKey(context),
+    etag,
+  });
   return {
     status: answer.status,
     headers: [

@@ -8,6 +8,7 @@ import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { HeaderList } from "../../lib/s3/headers.ts";
 import { percentDecodeText } from "../../lib/s3/uri-encoding.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { shownBucket, storedKey } from "../data/bucket-view.ts";
 import { executeAt } from "../data/name-space.ts";
 import { isVersioned } from "../data/version-id.ts";
 import { commandCondition } from "../data/write-condition.ts";
@@ -40,7 +41,8 @@ export const renameObject: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { bucket, key, request, gateway, identity } = context;
   const { headers } = request;
-  const sourceText = sourceKey(headers.get("x-amz-rename-source"), bucket.name);
+  const named = sourceKey(headers.get("x-amz-rename-source"), shownBucket(context));
+  const sourceText = storedKey(context, named);
   const source = utf8(sourceText);
   if (equalBytes(source, key)) {
     throw new S3Error("InvalidRequest", "An object cannot be renamed to its own name.");

@@ -6,7 +6,7 @@ import { copyPartDocument } from "../../lib/s3/object-documents.ts";
 import { parsePartNumber } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { fullObject } from "../data/checksum-records.ts";
-import { CopiedBytes, openCopySource, sourceVersionFields } from "../data/copy-source.ts";
+import { CopiedBytes, openCopySource, sourceFields } from "../data/copy-source.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { entityDigest, sealingOfPart } from "../data/sealing.ts";
 import { encryptionFields } from "../data/sealing-fields.ts";
@@ -61,7 +61,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   const { modifiedMs } = await commitPart(context, part);
   const result = { lastModifiedMs: modifiedMs, etag: md5Etag(md5), checksums };
   return xmlAnswer(copyPartDocument(result), [
-    ...sourceVersionFields(source),
+    ...sourceFields(context, source),
     ...encryptionFields(context, sealing?.encryption),
   ]);
 }

@@ -7,7 +7,7 @@ import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { checkBucketName } from "../../lib/s3/bucket-name.ts";
-import { S3Error } from "../../lib/s3/errors.ts";
+import { isS3Error, S3Error } from "../../lib/s3/errors.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import { callOptions, type ServiceContext } from "../operation.ts";
 
@@ -19,6 +19,8 @@ export interface BucketQuestion {
   readonly ownerHeader: "x-amz-expected-bucket-owner" | "x-amz-source-expected-bucket-owner";
   /** Ask the root group, whatever is cached. */
   readonly fresh: boolean;
+  /** A refusal says in x-amz-bucket-region where the bucket is. */
+  readonly tellsRegion?: boolean;
 }
 
 /**
@@ -38,6 +40,21 @@ export async function openBucket(
 }
 
 function checkAccess(
+  context: ServiceContext,
+  question: BucketQuestion,
+  bucket: BucketRecord,
+): void {
+  try {
+    allowAccess(context, question, bucket);
+  } catch (error) {
+    if (question.tellsRegion !== true || !isS3Error(error, "AccessDenied")) throw error;
+    const { code, message, details } = error;
+    const headers = [...error.headers, ["x-amz-bucket-region", bucket.region]] as const;
+    throw new S3Error(code, message, { details, headers, cause: error });
+  }
+}
+
+function allowAccess(
   context: ServiceContext,
   question: BucketQuestion,
   bucket: BucketRecord,

@@ -12,7 +12,9 @@ import { type ByteRange, checkCopySourceRange } from "../../lib/s3/http-range.ts
 import { preconditionFailed } from "../error-mapper.ts";
 import type { ServiceContext } from "../operation.ts";
 import { inBucket } from "./bucket-access.ts";
+import { storedSource } from "./bucket-view.ts";
 import { type Extent, findObject, objectBytes, type StoredObject } from "./object-reader.ts";
+import { chargeFields } from "./request-charge.ts";
 import { withClientKey } from "./sealing-read.ts";
 import { CURRENT_VERSION, parseVersionId, shownVersionId, versionIdFields } from "./version-id.ts";
 
@@ -42,7 +44,7 @@ export async function openCopySource(
   range: ByteRange | undefined,
 ): Promise<OpenCopySource> {
   const { headers, receivedMs } = context.request;
-  const source = parseCopySource(headers.get("x-amz-copy-source") ?? "");
+  const source = storedSource(context, parseCopySource(headers.get("x-amz-copy-source") ?? ""));
   const found = withClientKey(context, await findSource(context, source, range), "source");
   const { version } = found;
   const subject = { etag: version.etag, lastModifiedMs: toSafeNumber(version.modifiedMs) };
@@ -95,10 +97,17 @@ async function findSource(
   });
 }
 
-/** x-amz-copy-source-version-id, where the source is in a bucket with versioning. */
-export function sourceVersionFields({ found }: OpenCopySource): HeaderField[] {
-  const { place, version } = found;
-  return versionIdFields(shownVersionId(place.bucket, version), "x-amz-copy-source-version-id");
+/**
+ * x-amz-copy-source-version-id, where the source is in a bucket with versioning, and that it was
+ * charged for.
+ */
+export function sourceFields(context: ServiceContext, { found }: OpenCopySource): HeaderField[] {
+  const { bucket } = found.place;
+  const versionId = shownVersionId(bucket, found.version);
+  return [
+    ...versionIdFields(versionId, "x-amz-copy-source-version-id"),
+    ...chargeFields(context, bucket),
+  ];
 }
 
 /** The bytes to copy, hashed on their way. */

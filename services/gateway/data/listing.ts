@@ -7,6 +7,7 @@ import type { ListObjectsAnswer_Entry } from "../../lib/gen/dolium/metadata/v1/m
 import type { RangeRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { ListedObject } from "../../lib/s3/list-documents.ts";
 import type { BucketContext } from "../operation.ts";
+import { shownBytes, storedMarker, viewPrefix } from "./bucket-view.ts";
 import { fromRecord } from "./checksum-records.ts";
 import { withImpliedFolders } from "./implied-folders.ts";
 import { queryAt } from "./name-space.ts";
@@ -39,14 +40,33 @@ interface PageState {
   queriesLeft: number;
 }
 
-/** Lists a page. A limit of 0 answers an empty page that is not truncated. */
+/**
+ * Lists a page. A limit of 0 answers an empty page that is not truncated. Question and page have
+ * keys as the client knows them.
+ */
 export async function listPage(
   context: BucketContext,
   question: PageQuestion,
 ): Promise<ObjectPage> {
-  const page = await listStored(context, question);
+  const stored = await listStored(context, {
+    ...question,
+    prefix: viewPrefix(context) + question.prefix,
+    startAfter: storedMarker(context, question.startAfter),
+  });
+  const page = shownPage(context, stored);
   const { lenient } = context.gateway.settings;
   return lenient.impliedFolders ? withImpliedFolders(page, question) : page;
+}
+
+function shownPage(context: BucketContext, page: ObjectPage): ObjectPage {
+  if (context.request.view === undefined) return page;
+  const shown = (key: Uint8Array): Uint8Array => shownBytes(context, key);
+  const { entries, commonPrefixes, nextStartAfter: next } = page;
+  return {
+    entries: entries.map((entry) => ({ ...entry, key: shown(entry.key) })),
+    commonPrefixes: commonPrefixes.map(shown),
+    nextStartAfter: next === undefined ? undefined : shown(next),
+  };
 }
 
 async function listStored(context: BucketContext, question: PageQuestion): Promise<ObjectPage> {

@@ -13,10 +13,11 @@ import { publicAccessBlockDocument } from "../../lib/s3/settings/public-access-b
 import { checkTags, taggingDocument } from "../../lib/s3/settings/tagging.ts";
 import { parseCreateBucketConfiguration, type Tag } from "../../lib/s3/xml-requests.ts";
 import type { S3Settings } from "../config.ts";
-import type { ServiceContext } from "../operation.ts";
+import type { Gateway, ServiceContext } from "../operation.ts";
 import { grantsOfHeaders, isOwnersAlone } from "./bucket-acl.ts";
 import type { SettingName } from "./bucket-settings.ts";
 import { bucketTagLimits } from "./bucket-tags.ts";
+import { policyNamed } from "./placement-policies.ts";
 
 const REGION_NAME = /^[A-Za-z0-9-]{1,64}$/;
 const ALL_BLOCKED = {
@@ -44,7 +45,7 @@ export async function newBucketOf(context: ServiceContext): Promise<NewBucket> {
   const { headers } = request;
   const { settings } = gateway;
   const { locationConstraint, tags } = parseCreateBucketConfiguration(document);
-  const place = placeOf(settings, locationConstraint ?? "");
+  const place = placeOf(gateway, locationConstraint ?? "");
   const ownership = parseOwnershipHeader(headers) ?? settings.objectOwnership;
   const documents = new Map<SettingName, string | undefined>([
     ["acl", await aclOf(headers, { ownership, settings, ownerId: identity.userId })],
@@ -102,9 +103,14 @@ function wantsLock(headers: HeaderList): boolean {
 }
 
 /** A location constraint may name a placement policy; any other is the region of the bucket. */
-function placeOf(settings: S3Settings, wanted: string): Pick<NewBucket, "region" | "policy"> {
+function placeOf(
+  { settings, dependencies }: Gateway,
+  wanted: string,
+): Pick<NewBucket, "region" | "policy"> {
   const { region, strictRegion, locations } = settings;
-  const policy = Object.hasOwn(locations, wanted) ? locations[wanted] : undefined;
+  const { cluster } = dependencies;
+  const refusal = "InvalidLocationConstraint";
+  const policy = policyNamed(locations, wanted, { cluster, refusal });
   if (wanted === "" || wanted === region) return { region, policy };
   const details = [["LocationConstraint", wanted]] as const;
   if (policy === undefined && !REGION_NAME.test(wanted)) {

@@ -19,6 +19,7 @@ import type { S3Settings } from "../config.ts";
 import type { Gateway } from "../operation.ts";
 import type { UserIdentity } from "../plugins/authentication.ts";
 import { lockFields } from "./object-lock.ts";
+import { policyNamed } from "./placement-policies.ts";
 
 export type ObjectHeadersInit = MessageInitShape<typeof ObjectHeadersSchema>;
 
@@ -62,10 +63,17 @@ export function isStorageClass(settings: S3Settings, name: string): boolean {
   return STORAGE_CLASSES.has(name) || Object.hasOwn(settings.storageClasses, name);
 }
 
-/** x-amz-storage-class of a write; STANDARD without one. Throws InvalidStorageClass. */
-export function storageClassOf({ settings }: Gateway, headers: HeaderList): string {
+/**
+ * x-amz-storage-class of a write; STANDARD without one. Throws InvalidStorageClass, also for a
+ * class that could not be placed.
+ */
+export function storageClassOf({ settings, dependencies }: Gateway, headers: HeaderList): string {
   const name = headers.get("x-amz-storage-class") ?? STANDARD;
-  if (isStorageClass(settings, name)) return name;
+  if (isStorageClass(settings, name)) {
+    const { cluster } = dependencies;
+    policyNamed(settings.storageClasses, name, { cluster, refusal: "InvalidStorageClass" });
+    return name;
+  }
   throw new S3Error("InvalidStorageClass", undefined, {
     details: [["StorageClassRequested", name]],
   });

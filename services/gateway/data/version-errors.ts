@@ -6,6 +6,7 @@ import { S3Error } from "../../lib/s3/errors.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import { formatHttpDate } from "../../lib/s3/http-date.ts";
 import type { ObjectContext } from "../operation.ts";
+import { shownKey } from "./bucket-view.ts";
 import { findObject, type StoredObject } from "./object-reader.ts";
 import { requestedVersionId, storedVersionIdText, versionIdFields } from "./version-id.ts";
 
@@ -21,26 +22,27 @@ export async function requireVersion(context: ObjectContext): Promise<StoredObje
 }
 
 /** NoSuchKey, or NoSuchVersion when the request names a version. */
-export function missingVersion({ request, keyText }: ObjectContext): S3Error {
-  const text = request.target.query.get("versionId");
-  if (text === undefined)
-    return new S3Error("NoSuchKey", undefined, { details: [["Key", keyText]] });
+export function missingVersion(context: ObjectContext): S3Error {
+  const key = shownKey(context);
+  const text = context.request.target.query.get("versionId");
+  if (text === undefined) return new S3Error("NoSuchKey", undefined, { details: [["Key", key]] });
   return new S3Error("NoSuchVersion", undefined, {
     details: [
-      ["Key", keyText],
+      ["Key", key],
       ["VersionId", text],
     ],
   });
 }
 
 /** 404 when the current version is a delete marker, 405 when the request names one. */
-export function deleteMarkerError({ request, keyText }: ObjectContext, version: Version): S3Error {
+export function deleteMarkerError(context: ObjectContext, version: Version): S3Error {
+  const { request } = context;
   const headers: HeaderField[] = [
     ["x-amz-delete-marker", "true"],
     ...versionIdFields(storedVersionIdText(version)),
   ];
   if (!request.target.query.has("versionId")) {
-    return new S3Error("NoSuchKey", undefined, { details: [["Key", keyText]], headers });
+    return new S3Error("NoSuchKey", undefined, { details: [["Key", shownKey(context)]], headers });
   }
   return new S3Error("MethodNotAllowed", undefined, {
     details: [

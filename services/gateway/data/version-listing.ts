@@ -6,6 +6,7 @@ import type { ListVersionsAnswer_Entry } from "../../lib/gen/dolium/metadata/v1/
 import type { RangeRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { ListedDeleteMarker, ListedVersion } from "../../lib/s3/list-documents.ts";
 import type { BucketContext } from "../operation.ts";
+import { shownBytes, storedMarker, viewPrefix } from "./bucket-view.ts";
 import { fromRecord } from "./checksum-records.ts";
 import { keyText, latest, rangesOf } from "./listing.ts";
 import { queryAt } from "./name-space.ts";
@@ -51,8 +52,34 @@ interface RangeWork {
   readonly state: PageState;
 }
 
-/** Lists a page. A limit of 0 answers an empty page that is not truncated. */
+/**
+ * Lists a page. A limit of 0 answers an empty page that is not truncated. Question and page have
+ * keys as the client knows them.
+ */
 export async function listVersionPage(
+  context: BucketContext,
+  question: VersionPageQuestion,
+): Promise<VersionPage> {
+  const { prefix, marker } = question;
+  const page = await listStored(context, {
+    ...question,
+    prefix: viewPrefix(context) + prefix,
+    marker: { ...marker, key: storedMarker(context, marker.key) },
+  });
+  return shownPage(context, page);
+}
+
+function shownPage(context: BucketContext, page: VersionPage): VersionPage {
+  if (context.request.view === undefined) return page;
+  const { entries, commonPrefixes, next } = page;
+  return {
+    entries: entries.map((entry) => ({ ...entry, key: shownBytes(context, entry.key) })),
+    commonPrefixes: commonPrefixes.map((prefix) => shownBytes(context, prefix)),
+    next: next === undefined ? undefined : { ...next, key: shownBytes(context, next.key) },
+  };
+}
+
+async function listStored(
   context: BucketContext,
   question: VersionPageQuestion,
 ): Promise<VersionPage> {

@@ -107,6 +107,12 @@ export class ClusterView {
     return this.#need().indexGroups;
   }
 
+  /** Whether the cluster has the policy; undefined before the first map that has any. */
+  hasPolicy(name: string): boolean | undefined {
+    const policies = this.#known?.map.policies ?? [];
+    return policies.length === 0 ? undefined : policies.some((policy) => policy.name === name);
+  }
+
   policy(name: string): Policy {
     const found = this.#need().map.policies.find((policy) => policy.name === name);
     if (found === undefined) throw new StoreError("invalid", `unknown policy ${name}`);

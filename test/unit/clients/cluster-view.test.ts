@@ -41,3 +41,17 @@ test("reads prefer disks of nodes that are up and answered lately", () => {
   assert.equal(view.writable(11), false);
   assert.equal(view.writable(10), true);
 });
+
+test("a policy is there, is not there, or is not known of yet", () => {
+  const metadata: Pick<MetadataClient, "query"> = {
+    query: () => Promise.reject(new Error("not asked")),
+  };
+  const view = new ClusterView(metadata, new SimClock(), createRecordingLog());
+  assert.equal(view.hasPolicy("standard"), undefined);
+  view.adopt(create(ClusterMapSchema, { epoch: 1n }));
+  assert.equal(view.hasPolicy("standard"), undefined, "a cluster that is not set up yet");
+  const shape = { dataShards: 2, parityShards: 1, cellBytes: 1024, failureDomain: "node" };
+  view.adopt(create(ClusterMapSchema, { epoch: 2n, policies: [{ name: "standard", ...shape }] }));
+  assert.equal(view.hasPolicy("standard"), true);
+  assert.equal(view.hasPolicy("fast"), false);
+});

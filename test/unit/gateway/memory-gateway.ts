@@ -171,6 +171,8 @@ export const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
 export interface MemoryGatewayOptions {
   readonly clusterKey: Uint8Array | undefined;
   readonly authorizer?: Authorizer;
+  /** Placement policies that the cluster has; unless told, nothing is known of them. */
+  readonly policies?: readonly string[];
   /** Webhooks that bucket notifications may go to. */
   readonly notificationTargets?: readonly string[];
 }
@@ -198,7 +200,10 @@ export async function startGatewayOver(
       // The directory only asks questions of its client.
       buckets: new BucketDirectory(metadata as unknown as MetadataClient, clock),
       kms: new KmsDirectory({ metadata, clock, random }, options.clusterKey),
-      cluster: { defaultPolicy: () => "standard" },
+      cluster: {
+        defaultPolicy: () => "standard",
+        hasPolicy: (policy) => options.policies?.includes(policy),
+      },
       writer: bodies,
       reader: bodies,
       credentials: {
