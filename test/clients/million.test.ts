@@ -1,6 +1,6 @@
 // A large bucket listed to its end by every client: all keys, in order, none twice. How many is in
-// DOLIUM_TEST_KEYS; `make million` takes a million. Listings v1 (libcloud, boto 2, s3cmd, SDK 2) and
-// v2 (the others), with and without url encoding.
+// DOLIUM_TEST_KEYS; `make million` takes a million. Listings v1 (libcloud, boto 2, s3cmd, SDK 2)
+// and v2 (the others), with and without url encoding.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -79,7 +79,6 @@ function environment(): Record<string, string> {
     AWS_ACCESS_KEY_ID: server.accessKeyId,
     AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
     AWS_DEFAULT_REGION: server.region,
-    AWS_CA_BUNDLE: "",
     PYTHONUTF8: "1",
     PYTHONIOENCODING: "utf-8",
     LC_ALL: "C.UTF-8",
@@ -138,6 +137,7 @@ listingTest(rclone, () => ({
   args: ["lsf", "--recursive", "--files-only", "--fast-list", `dolium:${BUCKET}`],
   environment: {
     ...environment(),
+    AWS_CA_BUNDLE: "",
     RCLONE_CONFIG: join(folder, "no-config"),
     RCLONE_CONFIG_DOLIUM_TYPE: "s3",
     RCLONE_CONFIG_DOLIUM_PROVIDER: "Other",
