@@ -1,6 +1,5 @@
 // ListMultipartUploads: uploads in progress, by key and then by id, which begins with the time.
-import { compareBytes, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
-import type { RangeRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import type { Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { invalidArgument } from "../../lib/s3/errors.ts";
 import { type ListUploadsQuery, parseListUploads } from "../../lib/s3/list-query.ts";
@@ -11,6 +10,7 @@ import { algorithmOf, typeOf } from "../data/checksum-records.ts";
 import { keyText } from "../data/listing.ts";
 import { queryAt } from "../data/name-space.ts";
 import { shownOwner, shownStorageClass } from "../data/object-record.ts";
+import { listOverRanges, type RangePage } from "../data/range-pages.ts";
 import { parseUploadId, uploadIdText } from "../data/uploads.ts";
 import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 
@@ -33,23 +33,6 @@ interface Marker {
   readonly uploadId: Uint8Array;
 }
 
-/** Most questions asked of groups for one page. */
-const QUERIES_MAX = 32;
-
-interface PageState {
-  readonly uploads: Upload[];
-  readonly commonPrefixes: Uint8Array[];
-  marker: Marker;
-  left: number;
-  queriesLeft: number;
-}
-
-interface Page {
-  readonly uploads: readonly Upload[];
-  readonly commonPrefixes: readonly Uint8Array[];
-  readonly next: Marker | undefined;
-}
-
 async function run(context: BucketContext): Promise<Answer> {
   const query = parseListUploads(context.request.target.query);
   const page = await listUploads(context, query);
@@ -65,7 +48,7 @@ async function run(context: BucketContext): Promise<Answer> {
     encodingType: query.encodingType,
     maxUploads: query.maxUploads,
     isTruncated: next !== undefined,
-    uploads: page.uploads.map((upload) => listed(context, upload)),
+    uploads: page.entries.map((upload) => listed(context, upload)),
     commonPrefixes: page.commonPrefixes.map((prefix) => keyOf(context, prefix)),
   });
   return xmlAnswer(document);
@@ -90,75 +73,39 @@ function listed(context: BucketContext, upload: Upload): ListedUpload {
   };
 }
 
-/** A page over the ranges of the bucket, in key order. */
-async function listUploads(context: BucketContext, query: ListUploadsQuery): Promise<Page> {
-  const state: PageState = {
-    uploads: [],
-    commonPrefixes: [],
-    marker: markerOf(context, query),
-    left: query.maxUploads,
-    queriesLeft: QUERIES_MAX,
-  };
-  if (state.left > 0) {
-    for (const range of context.bucket.ranges) {
-      const next = await listRange(context, { query, range, state });
-      if (next !== undefined) return { ...state, next };
-    }
-  }
-  return { ...state, next: undefined };
-}
-
-interface RangeWork {
-  readonly query: ListUploadsQuery;
-  readonly range: RangeRecord;
-  readonly state: PageState;
-}
-
-/** Adds what one range has; returns where to go on once the page is full and there is more. */
-async function listRange(context: BucketContext, work: RangeWork): Promise<Marker | undefined> {
-  const { state } = work;
-  for (;;) {
-    const next = await listSome(context, work);
-    state.queriesLeft -= 1;
-    if (next === undefined || state.left === 0 || state.queriesLeft <= 0) return next;
-    state.marker = next;
-  }
-}
-
-async function listSome(
+function listUploads(
   context: BucketContext,
-  { query, range, state }: RangeWork,
-): Promise<Marker | undefined> {
+  query: ListUploadsQuery,
+): Promise<RangePage<Upload, Marker>> {
   const { bucket } = context;
-  const answer = await queryAt<"listUploads">(
-    context,
-    { bucket, key: range.start },
-    {
-      case: "listUploads",
-      value: {
-        bucketId: bucket.bucketId,
-        prefix: utf8(viewPrefix(context) + query.prefix),
-        delimiter: utf8(query.delimiter ?? ""),
-        keyMarker: state.marker.key,
-        uploadIdMarker: state.marker.uploadId,
-        // A full page still has to know whether anything follows.
-        limit: Math.max(state.left, 1),
-      },
+  const prefix = viewPrefix(context) + query.prefix;
+  return listOverRanges<Upload, Marker>(context, {
+    prefix,
+    marker: markerOf(context, query),
+    limit: query.maxUploads,
+    ask: async (range, { key, uploadId }, limit) => {
+      const answer = await queryAt<"listUploads">(
+        context,
+        { bucket, key: range.start },
+        {
+          case: "listUploads",
+          value: {
+            bucketId: bucket.bucketId,
+            prefix: utf8(prefix),
+            delimiter: utf8(query.delimiter ?? ""),
+            keyMarker: key,
+            uploadIdMarker: uploadId,
+            limit,
+          },
+        },
+      );
+      const { uploads, nextKeyMarker, nextUploadIdMarker } = answer;
+      const next = { key: nextKeyMarker, uploadId: nextUploadIdMarker };
+      return { ...answer, entries: uploads, next };
     },
-  );
-  const isHere = (key: Uint8Array): boolean =>
-    range.end.byteLength === 0 || compareBytes(key, range.end) < 0;
-  const here = answer.uploads.filter(({ key }) => isHere(key));
-  const prefixes = answer.commonPrefixes.filter(isHere);
-  const found = here.length + prefixes.length;
-  if (state.left === 0) return found > 0 || answer.truncated ? state.marker : undefined;
-  state.uploads.push(...here);
-  state.commonPrefixes.push(...prefixes);
-  state.left -= found;
-  const next = { key: answer.nextKeyMarker, uploadId: answer.nextUploadIdMarker };
-  if (answer.truncated && isHere(next.key)) return next;
-  state.marker = lastOf(here, prefixes) ?? state.marker;
-  return undefined;
+    afterEntry: (upload) => upload,
+    afterPrefix: (key) => ({ key, uploadId: new Uint8Array(0) }),
+  });
 }
 
 function markerOf(context: BucketContext, { keyMarker, uploadIdMarker }: ListUploadsQuery): Marker {
@@ -167,13 +114,4 @@ function markerOf(context: BucketContext, { keyMarker, uploadIdMarker }: ListUpl
   const uploadId = parseUploadId(uploadIdMarker);
   if (uploadId !== undefined) return { key, uploadId };
   throw invalidArgument("Invalid uploadId marker", "upload-id-marker", uploadIdMarker);
-}
-
-function lastOf(uploads: readonly Upload[], prefixes: readonly Uint8Array[]): Marker | undefined {
-  const upload = uploads.at(-1);
-  const prefix = prefixes.at(-1);
-  if (prefix !== undefined && (upload === undefined || compareBytes(prefix, upload.key) > 0)) {
-    return { key: prefix, uploadId: new Uint8Array(0) };
-  }
-  return upload;
 }
