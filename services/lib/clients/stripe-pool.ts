@@ -2,6 +2,7 @@
 // for memory instead of taking it. Buffers of the common size are used again.
 import { assert } from "../base/assert.ts";
 import { Semaphore } from "../base/bounded.ts";
+import { FreeBuffers } from "../base/free-buffers.ts";
 
 export class StripeBuffer {
   readonly bytes: Uint8Array;
@@ -28,9 +29,7 @@ const WAITERS_MAX = 10_000;
 
 export class StripePool {
   readonly #budget: Semaphore;
-  /** Free buffers by length, the length used last at the end. */
-  readonly #free = new Map<number, Uint8Array[]>();
-  #freeBytes = 0;
+  readonly #free = new FreeBuffers<Uint8Array>();
 
   /** `capacityBytes`: all buffers together, those in use and those kept for use again. */
   constructor(capacityBytes: number) {
@@ -44,31 +43,16 @@ export class StripePool {
     assert(length > 0, "StripePool: empty buffer");
     const taken = Math.ceil(length / ROUND_BYTES) * ROUND_BYTES;
     await this.#budget.acquire(Math.min(taken, this.#budget.capacity), signal);
-    const kept = this.#free.get(taken)?.pop();
-    if (kept !== undefined) this.#freeBytes -= taken;
+    const kept = this.#free.take(taken);
     // What is granted and what is kept must fit the capacity together.
-    this.#dropUntil(this.#budget.free);
+    this.#free.shrinkTo(this.#budget.free);
     const memory = kept ?? new Uint8Array(taken);
     return new StripeBuffer(this, memory.subarray(0, length), taken);
   }
 
   giveBack(bytes: Uint8Array, taken: number, reusable: boolean): void {
-    if (reusable) {
-      const list = this.#free.get(taken) ?? [];
-      list.push(new Uint8Array(bytes.buffer, bytes.byteOffset, taken));
-      this.#free.delete(taken);
-      this.#free.set(taken, list);
-      this.#freeBytes += taken;
-    }
+    if (reusable) this.#free.put(new Uint8Array(bytes.buffer, bytes.byteOffset, taken));
     this.#budget.release(Math.min(taken, this.#budget.capacity));
-    this.#dropUntil(this.#budget.free);
-  }
-
-  /** Lets go of kept buffers, of lengths not used for long first, until they fit `bytesMax`. */
-  #dropUntil(bytesMax: number): void {
-    for (const [length, list] of this.#free) {
-      while (this.#freeBytes > bytesMax && list.pop() !== undefined) this.#freeBytes -= length;
-      if (list.length === 0) this.#free.delete(length);
-    }
+    this.#free.shrinkTo(this.#budget.free);
   }
 }

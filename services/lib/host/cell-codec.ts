@@ -3,6 +3,7 @@
 // bytes are the same; a test compares them. gRPC's calling side, which
 // copies what it sends, gives the buffers back.
 import type { DescMessage } from "@bufbuild/protobuf";
+import { FreeBuffers } from "../base/free-buffers.ts";
 import {
   ReadShardResponseSchema,
   WriteShardRequestSchema,
@@ -70,34 +71,7 @@ function encode(field: number, cell: Cell): Uint8Array {
 const KEPT_LENGTH_MIN = 32 * 1024;
 const KEPT_BYTES_MAX = 12 * 1024 * 1024;
 
-/** Buffers by length. What is in them is undefined. */
-class FreeBuffers {
-  readonly #byLength = new Map<number, Buffer[]>();
-  #bytes = 0;
-
-  take(length: number): Buffer | undefined {
-    const found = this.#byLength.get(length)?.pop();
-    if (found !== undefined) this.#bytes -= length;
-    return found;
-  }
-
-  put(buffer: Buffer): void {
-    const { byteLength } = buffer;
-    if (byteLength < KEPT_LENGTH_MIN || byteLength > KEPT_BYTES_MAX) return;
-    for (const [length, list] of this.#byLength) {
-      while (this.#bytes + byteLength > KEPT_BYTES_MAX && list.pop() !== undefined) {
-        this.#bytes -= length;
-      }
-      if (list.length === 0) this.#byLength.delete(length);
-    }
-    const list = this.#byLength.get(byteLength) ?? [];
-    list.push(buffer);
-    this.#byLength.set(byteLength, list);
-    this.#bytes += byteLength;
-  }
-}
-
-const freeBuffers = new FreeBuffers();
+const freeBuffers = new FreeBuffers<Buffer>();
 
 function takeBuffer(length: number): Buffer {
   return freeBuffers.take(length) ?? Buffer.allocUnsafeSlow(length);
@@ -109,7 +83,9 @@ function takeBuffer(length: number): Buffer {
  */
 export function releaseCellMessage(schema: DescMessage, bytes: Uint8Array): void {
   const isCells = schema === WriteShardRequestSchema || schema === ReadShardResponseSchema;
-  if (isCells && Buffer.isBuffer(bytes)) freeBuffers.put(bytes);
+  if (!isCells || !Buffer.isBuffer(bytes) || bytes.byteLength < KEPT_LENGTH_MIN) return;
+  freeBuffers.put(bytes);
+  freeBuffers.shrinkTo(KEPT_BYTES_MAX);
 }
 
 const VARINT_BITS = 7;
