@@ -5,6 +5,7 @@ import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
 import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { Manifest } from "../lib/gen/dolium/record/v1/object_pb.ts";
+import type { UserPrincipal } from "../lib/iam/model.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Metrics } from "../lib/ports/metrics.ts";
@@ -70,6 +71,8 @@ export interface Credential {
   readonly displayName: string;
   /** May use what others own. */
   readonly administrator?: boolean;
+  /** What its policies say; a plain user of that id unless told. */
+  readonly principal?: UserPrincipal;
 }
 
 export interface CredentialStore {

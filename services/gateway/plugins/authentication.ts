@@ -3,6 +3,7 @@
 // that an identity which leaves here holds the secret of its access key. An unknown key costs the
 // same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
+import type { UserPrincipal } from "../../lib/iam/model.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import { type FormClaim, verifyFormSignature } from "../../lib/s3/post-form/form-signature.ts";
 import { type V2Claim, verifyV2 } from "../../lib/s3/sigv2/verify-v2.ts";
@@ -16,6 +17,7 @@ import { type PayloadClaim, parsePayloadHash } from "../../lib/s3/sigv4/payload-
 import { SigningKeyCache } from "../../lib/s3/sigv4/signing-key.ts";
 import { verifyV4 } from "../../lib/s3/sigv4/verify.ts";
 import type { CredentialStore } from "../dependencies.ts";
+import { plainPrincipal } from "../identity/principal.ts";
 import type { S3Request } from "../request.ts";
 
 const SIGNING_KEYS_MAX = 1024;
@@ -30,6 +32,8 @@ export interface UserIdentity {
   readonly userId: string;
   readonly displayName: string;
   readonly administrator: boolean;
+  /** What is asked whether it may do something. */
+  readonly principal: UserPrincipal;
 }
 
 export type Identity = { readonly kind: "anonymous" } | UserIdentity;
@@ -129,8 +133,9 @@ export class Authentication {
     if (credential === undefined) throw unknownKey(accessKeyId, () => verify(NO_SECRET));
     const verified = verify(credential.secret);
     const { userId, displayName, administrator = false } = credential;
+    const { principal = plainPrincipal(userId, administrator) } = credential;
     return {
-      identity: { kind: "user", accessKeyId, userId, displayName, administrator },
+      identity: { kind: "user", accessKeyId, userId, displayName, administrator, principal },
       verified,
     };
   }
