@@ -1,69 +1,74 @@
-// The `dolium` command: finds the subcommand, parses its options, runs it. Exit codes: 0 done, 1
-// failed, 2 usage.
+// The `dolium` command: finds the subcommand, parses its options, runs it. Exit codes: see
+// exit-code.ts.
 import process from "node:process";
-import { type Command, commandHelp, parseCommand, UsageError } from "./command-line.ts";
+import { commandHelp, findVerb, groupHelp, parseCommand, UsageError } from "./command-line.ts";
+import { COMMAND_TABLE, isGroup } from "./command-table.ts";
+import { ExitCode, failureOf } from "./exit-code.ts";
 import { reportFailure } from "./output.ts";
 import { VERSION } from "./version.ts";
 
-type Loader = () => Promise<readonly Command[]>;
-
-const roles: Loader = async () => (await import("./commands/role.ts")).ROLE_COMMANDS;
-
-/** A command's code is loaded when it is called for. */
-const COMMANDS: readonly (readonly [string, Loader])[] = [
-  ["dev", async () => [(await import("./commands/dev.ts")).devCommand]],
-  ["server", async () => [(await import("./commands/server.ts")).serverCommand]],
-  ["status", async () => [(await import("./commands/status.ts")).statusCommand]],
-  ["kms", async () => [(await import("./commands/kms.ts")).kmsCommand]],
-  ["gateway", roles],
-  ["metadata", roles],
-  ["storage", roles],
-  ["keeper", roles],
-];
-
-async function load(name: string): Promise<Command | undefined> {
-  const loader = COMMANDS.find(([candidate]) => candidate === name)?.[1];
-  const commands = loader === undefined ? [] : await loader();
-  return commands.find((candidate) => candidate.name === name);
-}
-
 async function helpText(): Promise<string> {
   const lines = ["Usage: dolium COMMAND [OPTIONS]", "", "Commands:"];
-  for (const [name] of COMMANDS) {
-    lines.push(`  ${name.padEnd(10)} ${(await load(name))?.summary ?? ""}`);
+  for (const { name, load } of COMMAND_TABLE) {
+    lines.push(`  ${name.padEnd(10)} ${(await load()).summary}`);
   }
   lines.push("", "dolium COMMAND --help shows a command's options; dolium --version its version.");
   return `${lines.join("\n")}\n`;
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const options = end === -1 ? args : args.slice(0, end);
+  return options.includes("--help") || options.includes("-h");
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     process.stdout.write(await helpText());
-    return name === undefined ? 2 : 0;
+    return name === undefined ? ExitCode.USAGE : ExitCode.OK;
   }
   if (name === "--version" || name === "version") {
     process.stdout.write(`dolium ${VERSION}, Node ${process.version}\n`);
-    return 0;
+    return ExitCode.OK;
   }
-  const command = await load(name);
-  if (command === undefined) throw new UsageError(`no command "${name}"; try dolium --help`);
-  if (rest.includes("--help") || rest.includes("-h")) {
+  const row = COMMAND_TABLE.find((candidate) => candidate.name === name);
+  if (row === undefined) throw new UsageError(`no command "${name}"; try dolium --help`);
+  const entry = await row.load();
+  if (isGroup(entry)) {
+    const first = rest.find((word) => !word.startsWith("-"));
+    if (first === undefined && asksForHelp(rest)) {
+      process.stdout.write(groupHelp(entry));
+      return ExitCode.OK;
+    }
+    const found = findVerb(entry, rest);
+    return runCommand(found.verb, found.rest);
+  }
+  return runCommand(entry, rest);
+}
+
+async function runCommand(
+  command: Parameters<typeof parseCommand>[0],
+  args: readonly string[],
+): Promise<number> {
+  if (asksForHelp(args)) {
     process.stdout.write(commandHelp(command));
-    return 0;
+    return ExitCode.OK;
   }
-  return command.run(parseCommand(command, rest));
+  return command.run(parseCommand(command, args));
 }
 
 const args = process.argv.slice(2);
 try {
   process.exitCode = await main(args);
 } catch (error) {
-  const usage = error instanceof UsageError;
-  const message = error instanceof Error ? error.message : String(error);
-  reportFailure(args.includes("--json"), message, usage ? "usage" : "failed");
-  if (!usage && process.env.DOLIUM_DEBUG !== undefined) process.stderr.write(`${String(error)}\n`);
-  process.exitCode = usage ? 2 : 1;
+  const { exitCode, code, message } = failureOf(error);
+  reportFailure(args.includes("--json"), message, code);
+  const isUsage = exitCode === ExitCode.USAGE;
+  if (!isUsage && process.env.DOLIUM_DEBUG !== undefined) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? "") : String(error)}\n`);
+  }
+  process.exitCode = exitCode;
 }
 // Sockets and timers of a command that ended must not keep the process.
 process.exit();

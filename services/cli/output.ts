@@ -6,18 +6,18 @@ export interface Output {
   readonly json: boolean;
   /** A JSON line, only with --json. */
   event(object: Readonly<Record<string, unknown>>): void;
-  /** A line for people, only without --json. */
+  /** A line for people, only without --json and -q. */
   say(line: string): void;
 }
 
-export function createOutput(json: boolean): Output {
+export function createOutput(json: boolean, quiet = false): Output {
   return {
     json,
     event: (object) => {
       if (json) process.stdout.write(`${JSON.stringify(object)}\n`);
     },
     say: (line) => {
-      if (!json) process.stdout.write(`${line}\n`);
+      if (!json && !quiet) process.stdout.write(`${line}\n`);
     },
   };
 }

@@ -1,0 +1,37 @@
+// Every command of `dolium`, in the order of the help page. A command's code is loaded when it is
+// called for; the help and the completion scripts come from this table.
+import type { Command, CommandGroup } from "./command-line.ts";
+
+export type CommandEntry = Command | CommandGroup;
+
+export interface CommandRow {
+  readonly name: string;
+  readonly load: () => Promise<CommandEntry>;
+}
+
+type Module = () => Promise<readonly CommandEntry[]>;
+
+const roles: Module = async () => (await import("./commands/role.ts")).ROLE_COMMANDS;
+
+const MODULES: readonly (readonly [Module, readonly string[]])[] = [
+  [async () => [(await import("./commands/dev.ts")).devCommand], ["dev"]],
+  [async () => [(await import("./commands/server.ts")).serverCommand], ["server"]],
+  [async () => [(await import("./commands/status.ts")).statusCommand], ["status"]],
+  [async () => [(await import("./commands/kms.ts")).kmsCommand], ["kms"]],
+  [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
+  [roles, ["gateway", "metadata", "storage", "keeper"]],
+];
+
+export const COMMAND_TABLE: readonly CommandRow[] = MODULES.flatMap(([module, names]) =>
+  names.map((name) => ({ name, load: () => pick(module, name) })),
+);
+
+async function pick(module: Module, name: string): Promise<CommandEntry> {
+  const found = (await module()).find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`the table names a command "${name}" that is not there`);
+  return found;
+}
+
+export function isGroup(entry: CommandEntry): entry is CommandGroup {
+  return "verbs" in entry;
+}
