@@ -46,6 +46,14 @@ export interface Authenticated {
   readonly chunkSigning: ChunkSigning | undefined;
 }
 
+/** What other services of AWS than S3 do differently. */
+export interface ServiceOptions {
+  /** Services that a signature of Version 4 may be made for. */
+  readonly services: ReadonlySet<string>;
+  /** SHA-256 of the body in hex, where clients sign it without sending it. */
+  readonly bodySha256: string;
+}
+
 export interface AuthenticationSettings {
   readonly region: string;
   readonly strictRegion: boolean;
@@ -65,7 +73,7 @@ export class Authentication {
    * Says who sent the request. Throws S3Error: what parseAuthorization, verifyV4 and verifyV2
    * throw, and InvalidAccessKeyId.
    */
-  async authenticate(request: S3Request): Promise<Authenticated> {
+  async authenticate(request: S3Request, service?: ServiceOptions): Promise<Authenticated> {
     const claim = parseAuthorization(request.headers, request.target.query);
     switch (claim.kind) {
       case "anonymous":
@@ -76,7 +84,7 @@ export class Authentication {
         };
       case "v4-header":
       case "v4-query":
-        return this.#verifyV4(claim, request);
+        return this.#verifyV4(claim, request, service);
       case "v2-header":
       case "v2-query":
         return this.#verifyV2(claim, request);
@@ -96,12 +104,17 @@ export class Authentication {
     return identity;
   }
 
-  async #verifyV4(claim: V4Claim, request: S3Request): Promise<Authenticated> {
+  async #verifyV4(
+    claim: V4Claim,
+    request: S3Request,
+    service: ServiceOptions | undefined,
+  ): Promise<Authenticated> {
     const options = {
       nowMs: request.receivedMs,
       region: this.#settings.region,
       strictRegion: this.#settings.strictRegion,
       signingKeys: this.#signingKeys,
+      ...service,
     };
     const { identity, verified } = await this.#prove(claim, (secret) =>
       verifyV4(claim, request, { ...options, secret }),

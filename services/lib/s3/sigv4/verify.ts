@@ -20,6 +20,7 @@ import { deriveSigningKey, hmacSha256, type SigningKeyCache } from "./signing-ke
 
 export const SKEW_MS_MAX = 15 * 60 * 1000;
 const SIGNATURE = /^[0-9a-f]{64}$/;
+const S3_ONLY: ReadonlySet<string> = new Set(["s3"]);
 
 export interface SignedRequest {
   readonly method: string;
@@ -35,6 +36,13 @@ export interface V4Options {
   /** Refuse a scope of another region. Otherwise any region is taken. */
   readonly strictRegion: boolean;
   readonly signingKeys?: SigningKeyCache;
+  /** Services that the scope may name; "s3" alone unless told. */
+  readonly services?: ReadonlySet<string>;
+  /**
+   * SHA-256 of the body in hex, for services whose clients sign it without sending it. Counts where
+   * x-amz-content-sha256 is absent.
+   */
+  readonly bodySha256?: string;
 }
 
 export interface VerifiedV4 {
@@ -62,7 +70,7 @@ export function verifyV4(claim: V4Claim, request: SignedRequest, options: V4Opti
   checkScope(claim, amzDate, options);
   checkTime(claim, time, options.nowMs);
   checkSignedHeaders(claim, request.headers);
-  const payloadHash = claimedPayloadHash(claim, request);
+  const payloadHash = claimedPayloadHash(claim, request, options.bodySha256);
   const payload = parsePayloadHash(payloadHash);
   const { date, region, service, terminal } = claim.scope;
   const scope = `${date}/${region}/${service}/${terminal}`;
@@ -140,8 +148,9 @@ function checkScope(claim: V4Claim, amzDate: string, options: V4Options): void {
         `"${amzDate.slice(0, 8)}".`,
     );
   }
-  if (service !== "s3") {
-    throw scopeError(claim, `incorrect service "${service}". This endpoint belongs to "s3".`);
+  if (!(options.services ?? S3_ONLY).has(service)) {
+    const [own = ""] = options.services ?? S3_ONLY;
+    throw scopeError(claim, `incorrect service "${service}". This endpoint belongs to "${own}".`);
   }
   if (terminal !== "aws4_request") {
     throw scopeError(claim, `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`);
@@ -209,7 +218,11 @@ function checkSignedHeaders(claim: V4Claim, headers: HeaderList): void {
   );
 }
 
-function claimedPayloadHash(claim: V4Claim, { headers, target }: SignedRequest): string {
+function claimedPayloadHash(
+  claim: V4Claim,
+  { headers, target }: SignedRequest,
+  bodySha256: string | undefined,
+): string {
   const header = headers.get("x-amz-content-sha256");
   if (claim.kind === "v4-query") {
     const parameters = target.query.all("X-Amz-Content-Sha256");
@@ -220,7 +233,8 @@ function claimedPayloadHash(claim: V4Claim, { headers, target }: SignedRequest):
       "X-Amz-Content-Sha256 is given more than once, with different values.",
     );
   }
-  if (header !== undefined) return header;
+  const hash = header ?? bodySha256;
+  if (hash !== undefined) return hash;
   throw new S3Error(
     "InvalidRequest",
     `Missing required header for this request: x-amz-content-sha256 (${V4_ALGORITHM})`,
