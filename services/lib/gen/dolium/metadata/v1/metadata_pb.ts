@@ -14,6 +14,8 @@ import type { Command, Reply } from "../../record/v1/command_pb.ts";
 import { file_dolium_record_v1_command } from "../../record/v1/command_pb.ts";
 import type { OutboxEntry } from "../../record/v1/group_pb.ts";
 import { file_dolium_record_v1_group } from "../../record/v1/group_pb.ts";
+import type { BucketUsage, IdentityKind, IdentityRecord, LastUse } from "../../record/v1/identity_pb.ts";
+import { file_dolium_record_v1_identity } from "../../record/v1/identity_pb.ts";
 import type { CompletedUpload, Garbage, Manifest, Part, PartList, RepairEntry, ShardOwner, Upload, Version } from "../../record/v1/object_pb.ts";
 import { file_dolium_record_v1_object } from "../../record/v1/object_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -22,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/metadata/v1/metadata.proto.
  */
 export const file_dolium_metadata_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("CiFkb2xpdW0vbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEmRvbGl1bS5tZXRhZGF0YS52MSJiCg5FeGVjdXRlUmVxdWVzdBIQCghncm91cF9pZBgBIAEoDRISCgpjb21tYW5kX2lkGAIgASgMEioKB2NvbW1hbmQYAyABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLkNvbW1hbmQiOQoPRXhlY3V0ZVJlc3BvbnNlEiYKBXJlcGx5GAEgASgLMhcuZG9saXVtLnJlY29yZC52MS5SZXBseSKACQoMUXVlcnlSZXF1ZXN0EhAKCGdyb3VwX2lkGAEgASgNEjgKCmdldF9vYmplY3QYAiABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0T2JqZWN0UXVlcnlIABI8CgxsaXN0X29iamVjdHMYAyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE9iamVjdHNRdWVyeUgAEjgKCmdldF91cGxvYWQYBCABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0VXBsb2FkUXVlcnlIABI4CgpsaXN0X3BhcnRzGAUgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RQYXJ0c1F1ZXJ5SAASPAoMbGlzdF91cGxvYWRzGAYgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RVcGxvYWRzUXVlcnlIABI8CgxsaXN0X2dhcmJhZ2UYByABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEdhcmJhZ2VRdWVyeUgAEjwKDGxpc3RfcmVwYWlycxgIIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UmVwYWlyc1F1ZXJ5SAASQgoPb3duZWRfbWFuaWZlc3RzGAkgASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLk93bmVkTWFuaWZlc3RzUXVlcnlIABJACg5zY2FuX21hbmlmZXN0cxgKIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzUXVlcnlIABI6Cgtncm91cF9zdGF0cxgLIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5Hcm91cFN0YXRzUXVlcnlIABI8CgxnZXRfbWFuaWZlc3QYDCABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuR2V0TWFuaWZlc3RRdWVyeUgAEj4KDWxpc3RfdmVyc2lvbnMYDSABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFZlcnNpb25zUXVlcnlIABI6CgtsaXN0X291dGJveBgOIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T3V0Ym94UXVlcnlIABJBCg9nZXRfY2x1c3Rlcl9tYXAYICABKAsyJi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0Q2x1c3Rlck1hcFF1ZXJ5SAASOAoKZ2V0X2J1Y2tldBghIAEoCzIiLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRCdWNrZXRRdWVyeUgAEjwKDGxpc3RfYnVja2V0cxgiIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0QnVja2V0c1F1ZXJ5SAASOgoLbGlzdF9sZWFzZXMYIyABKAsyIy5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdExlYXNlc1F1ZXJ5SAASPQoNbGlzdF9rbXNfa2V5cxgkIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0S21zS2V5c1F1ZXJ5SABCBgoEa2luZCKBCQoNUXVlcnlSZXNwb25zZRI5CgpnZXRfb2JqZWN0GAIgASgLMiMuZG9saXVtLm1ldGFkYXRhLnYxLkdldE9iamVjdEFuc3dlckgAEj0KDGxpc3Rfb2JqZWN0cxgDIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T2JqZWN0c0Fuc3dlckgAEjkKCmdldF91cGxvYWQYBCABKAsyIy5kb2xpdW0ubWV0YWRhdGEudjEuR2V0VXBsb2FkQW5zd2VySAASOQoKbGlzdF9wYXJ0cxgFIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UGFydHNBbnN3ZXJIABI9CgxsaXN0X3VwbG9hZHMYBiABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFVwbG9hZHNBbnN3ZXJIABI9CgxsaXN0X2dhcmJhZ2UYByABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEdhcmJhZ2VBbnN3ZXJIABI9CgxsaXN0X3JlcGFpcnMYCCABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFJlcGFpcnNBbnN3ZXJIABJDCg9vd25lZF9tYW5pZmVzdHMYCSABKAsyKC5kb2xpdW0ubWV0YWRhdGEudjEuT3duZWRNYW5pZmVzdHNBbnN3ZXJIABJBCg5zY2FuX21hbmlmZXN0cxgKIAEoCzInLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzQW5zd2VySAASOwoLZ3JvdXBfc3RhdHMYCyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuR3JvdXBTdGF0c0Fuc3dlckgAEj0KDGdldF9tYW5pZmVzdBgMIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRNYW5pZmVzdEFuc3dlckgAEj8KDWxpc3RfdmVyc2lvbnMYDSABKAsyJi5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFZlcnNpb25zQW5zd2VySAASOwoLbGlzdF9vdXRib3gYDiABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE91dGJveEFuc3dlckgAEkIKD2dldF9jbHVzdGVyX21hcBggIAEoCzInLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRDbHVzdGVyTWFwQW5zd2VySAASOQoKZ2V0X2J1Y2tldBghIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRCdWNrZXRBbnN3ZXJIABI9CgxsaXN0X2J1Y2tldHMYIiABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEJ1Y2tldHNBbnN3ZXJIABI7CgtsaXN0X2xlYXNlcxgjIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0TGVhc2VzQW5zd2VySAASPgoNbGlzdF9rbXNfa2V5cxgkIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0S21zS2V5c0Fuc3dlckgAQgYKBGtpbmQi/QEKDkdldE9iamVjdFF1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEgoKdmVyc2lvbl9pZBgDIAEoDBIRCgl3aXRoX2JvZHkYBCABKAgSFwoKZmlyc3RfYnl0ZRgFIAEoBEgAiAEBEhYKCWxhc3RfYnl0ZRgGIAEoBEgBiAEBEhoKDXN1ZmZpeF9sZW5ndGgYByABKARIAogBARIYCgtwYXJ0X251bWJlchgIIAEoDUgDiAEBQg0KC19maXJzdF9ieXRlQgwKCl9sYXN0X2J5dGVCEAoOX3N1ZmZpeF9sZW5ndGhCDgoMX3BhcnRfbnVtYmVyIqwBCg9HZXRPYmplY3RBbnN3ZXISLwoHdmVyc2lvbhgBIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbkgAiAEBEi0KCXBhcnRfbGlzdBgCIAEoCzIaLmRvbGl1bS5yZWNvcmQudjEuUGFydExpc3QSLQoJbWFuaWZlc3RzGAMgAygLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdEIKCghfdmVyc2lvbiJIChBHZXRNYW5pZmVzdFF1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSFAoMbWFuaWZlc3RfaWRzGAMgAygMIkIKEUdldE1hbmlmZXN0QW5zd2VyEi0KCW1hbmlmZXN0cxgBIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuTWFuaWZlc3QibAoQTGlzdE9iamVjdHNRdWVyeRIRCglidWNrZXRfaWQYASABKA0SDgoGcHJlZml4GAIgASgMEhEKCWRlbGltaXRlchgDIAEoDBITCgtzdGFydF9hZnRlchgEIAEoDBINCgVsaW1pdBgFIAEoDSLZAQoRTGlzdE9iamVjdHNBbnN3ZXISPAoHZW50cmllcxgBIAMoCzIrLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T2JqZWN0c0Fuc3dlci5FbnRyeRIXCg9jb21tb25fcHJlZml4ZXMYAiADKAwSEQoJdHJ1bmNhdGVkGAMgASgIEhgKEG5leHRfc3RhcnRfYWZ0ZXIYBCABKAwaQAoFRW50cnkSCwoDa2V5GAEgASgMEioKB3ZlcnNpb24YAiABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24inQEKEUxpc3RWZXJzaW9uc1F1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRIOCgZwcmVmaXgYAiABKAwSEQoJZGVsaW1pdGVyGAMgASgMEhIKCmtleV9tYXJrZXIYBCABKAwSGQoRdmVyc2lvbl9pZF9tYXJrZXIYBSABKAwSDQoFbGltaXQYBiABKA0SFAoMd2l0aF9kZXRhaWxzGAcgASgIIqoCChJMaXN0VmVyc2lvbnNBbnN3ZXISPQoHZW50cmllcxgBIAMoCzIsLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0VmVyc2lvbnNBbnN3ZXIuRW50cnkSFwoPY29tbW9uX3ByZWZpeGVzGAIgAygMEhEKCXRydW5jYXRlZBgDIAEoCBIXCg9uZXh0X2tleV9tYXJrZXIYBCABKAwSHgoWbmV4dF92ZXJzaW9uX2lkX21hcmtlchgFIAEoDBpwCgVFbnRyeRILCgNrZXkYASABKAwSKgoHdmVyc2lvbhgCIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbhIRCglpc19sYXRlc3QYAyABKAgSGwoTbm9uY3VycmVudF9zaW5jZV9tcxgEIAEoBCI4Cg9MaXN0T3V0Ym94UXVlcnkSFgoOYWZ0ZXJfc2VxdWVuY2UYASABKAQSDQoFbGltaXQYAiABKA0iQgoQTGlzdE91dGJveEFuc3dlchIuCgdlbnRyaWVzGAEgAygLMh0uZG9saXVtLnJlY29yZC52MS5PdXRib3hFbnRyeSJsCg5HZXRVcGxvYWRRdWVyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIUCgxwYXJ0X251bWJlcnMYBCADKA0SEQoJYWxsX3BhcnRzGAUgASgIIrsBCg9HZXRVcGxvYWRBbnN3ZXISLQoGdXBsb2FkGAEgASgLMhguZG9saXVtLnJlY29yZC52MS5VcGxvYWRIAIgBARIlCgVwYXJ0cxgCIAMoCzIWLmRvbGl1bS5yZWNvcmQudjEuUGFydBI5Cgljb21wbGV0ZWQYAyABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbXBsZXRlZFVwbG9hZEgBiAEBQgkKB191cGxvYWRCDAoKX2NvbXBsZXRlZCJtCg5MaXN0UGFydHNRdWVyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIZChFhZnRlcl9wYXJ0X251bWJlchgEIAEoDRINCgVsaW1pdBgFIAEoDSKFAQoPTGlzdFBhcnRzQW5zd2VyEi0KBnVwbG9hZBgBIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuVXBsb2FkSACIAQESJQoFcGFydHMYAiADKAsyFi5kb2xpdW0ucmVjb3JkLnYxLlBhcnQSEQoJdHJ1bmNhdGVkGAMgASgIQgkKB191cGxvYWQivQEKEExpc3RVcGxvYWRzUXVlcnkSEQoJYnVja2V0X2lkGAEgASgNEg4KBnByZWZpeBgCIAEoDBIRCglkZWxpbWl0ZXIYAyABKAwSEgoKa2V5X21hcmtlchgEIAEoDBIYChB1cGxvYWRfaWRfbWFya2VyGAUgASgMEg0KBWxpbWl0GAYgASgNEh8KEnVudG91Y2hlZF9zaW5jZV9tcxgHIAEoBEgAiAEBQhUKE191bnRvdWNoZWRfc2luY2VfbXMiogEKEUxpc3RVcGxvYWRzQW5zd2VyEikKB3VwbG9hZHMYASADKAsyGC5kb2xpdW0ucmVjb3JkLnYxLlVwbG9hZBIXCg9jb21tb25fcHJlZml4ZXMYAiADKAwSEQoJdHJ1bmNhdGVkGAMgASgIEhcKD25leHRfa2V5X21hcmtlchgEIAEoDBIdChVuZXh0X3VwbG9hZF9pZF9tYXJrZXIYBSABKAwiUgoQTGlzdEdhcmJhZ2VRdWVyeRIXCg9mcmVlZF9iZWZvcmVfbXMYASABKAQSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAQSDQoFbGltaXQYAyABKA0iPwoRTGlzdEdhcmJhZ2VBbnN3ZXISKgoHZW50cmllcxgBIAMoCzIZLmRvbGl1bS5yZWNvcmQudjEuR2FyYmFnZSIxChBMaXN0UmVwYWlyc1F1ZXJ5Eg4KBmN1cnNvchgBIAEoDBINCgVsaW1pdBgCIAEoDSJYChFMaXN0UmVwYWlyc0Fuc3dlchIuCgdlbnRyaWVzGAEgAygLMh0uZG9saXVtLnJlY29yZC52MS5SZXBhaXJFbnRyeRITCgtuZXh0X2N1cnNvchgCIAEoDCLUAQoTT3duZWRNYW5pZmVzdHNRdWVyeRI9CgZzaGFyZHMYASADKAsyLS5kb2xpdW0ubWV0YWRhdGEudjEuT3duZWRNYW5pZmVzdHNRdWVyeS5TaGFyZBp+CgVTaGFyZBIrCgVvd25lchgBIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchIQCghjaHVua19pZBgCIAEoDBITCgtzaGFyZF9pbmRleBgDIAEoDRIPCgdkaXNrX2lkGAQgASgNEhAKCGJlZ3VuX21zGAUgASgEIsMBChRPd25lZE1hbmlmZXN0c0Fuc3dlchJCCgh2ZXJkaWN0cxgBIAMoDjIwLmRvbGl1bS5tZXRhZGF0YS52MS5Pd25lZE1hbmlmZXN0c0Fuc3dlci5WZXJkaWN0EhAKCGZlbmNlX21zGAIgASgEIlUKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEgkKBU9XTkVEEAESCwoHR0FSQkFHRRACEgwKCERJU09XTkVEEAMSCwoHUEVORElORxAEIkUKElNjYW5NYW5pZmVzdHNRdWVyeRIOCgZjdXJzb3IYASABKAwSDQoFbGltaXQYAiABKA0SEAoIZGlza19pZHMYAyADKA0itAEKE1NjYW5NYW5pZmVzdHNBbnN3ZXISPgoHZW50cmllcxgBIAMoCzItLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzQW5zd2VyLkVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgMGkgKBUVudHJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRIsCghtYW5pZmVzdBgCIAEoCzIaLmRvbGl1bS5yZWNvcmQudjEuTWFuaWZlc3QiEQoPR3JvdXBTdGF0c1F1ZXJ5IswBChBHcm91cFN0YXRzQW5zd2VyEhAKCHZlcnNpb25zGAEgASgEEg0KBWJ5dGVzGAIgASgEEg8KB3VwbG9hZHMYAyABKAQSFwoPZ2FyYmFnZV9lbnRyaWVzGAQgASgEEhYKDnJlcGFpcl9lbnRyaWVzGAUgASgEEhMKC3NoYXJkc19vd2VkGAYgASgEEhAKCGZlbmNlX21zGAcgASgEEhYKDm91dGJveF9lbnRyaWVzGAggASgEEhYKDm91dGJveF9kcm9wcGVkGAkgASgEIikKEkdldENsdXN0ZXJNYXBRdWVyeRITCgtrbm93bl9lcG9jaBgBIAEoBCJNChNHZXRDbHVzdGVyTWFwQW5zd2VyEi4KA21hcBgBIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuQ2x1c3Rlck1hcEgAiAEBQgYKBF9tYXAiHgoOR2V0QnVja2V0UXVlcnkSDAoEbmFtZRgBIAEoCSJRCg9HZXRCdWNrZXRBbnN3ZXISMwoGYnVja2V0GAEgASgLMh4uZG9saXVtLnJlY29yZC52MS5CdWNrZXRSZWNvcmRIAIgBAUIJCgdfYnVja2V0IlQKEExpc3RCdWNrZXRzUXVlcnkSDQoFb3duZXIYASABKAkSEgoKYWZ0ZXJfbmFtZRgCIAEoCRIOCgZwcmVmaXgYAyABKAkSDQoFbGltaXQYBCABKA0iVwoRTGlzdEJ1Y2tldHNBbnN3ZXISLwoHYnVja2V0cxgBIAMoCzIeLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0UmVjb3JkEhEKCXRydW5jYXRlZBgCIAEoCCIRCg9MaXN0TGVhc2VzUXVlcnkiQQoQTGlzdExlYXNlc0Fuc3dlchItCgZsZWFzZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkxlYXNlUmVjb3JkIhYKFFJlcGxpY2FTdGF0dXNSZXF1ZXN0IsMEChVSZXBsaWNhU3RhdHVzUmVzcG9uc2USDAoEbmFtZRgBIAEoCRISCgpyZXBsaWNhX2lkGAIgASgEEj8KBmdyb3VwcxgDIAMoCzIvLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuR3JvdXASDQoFc3RhdGUYBCABKAkaXQoEUGVlchISCgpyZXBsaWNhX2lkGAEgASgEEgwKBG5hbWUYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRITCgttYXRjaF9pbmRleBgEIAEoBBINCgVzdGF0ZRgFIAEoCRrYAgoFR3JvdXASEAoIZ3JvdXBfaWQYASABKA0SDAoEcm9sZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKAQSFgoObGVhZGVyX2FkZHJlc3MYBCABKAkSDAoEdGVybRgFIAEoBBIUCgxjb21taXRfaW5kZXgYBiABKAQSFQoNYXBwbGllZF9pbmRleBgHIAEoBBISCgpsYXN0X2luZGV4GAggASgEEj4KBnZvdGVycxgJIAMoCzIuLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuUGVlchJACghsZWFybmVycxgKIAMoCzIuLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuUGVlchIUCgxkaWdlc3RfaW5kZXgYCyABKAQSDgoGZGlnZXN0GAwgASgMEg0KBXN0YXRlGA0gASgJIiAKEExpc3RLbXNLZXlzUXVlcnkSDAoEbmFtZRgBIAEoCSJBChFMaXN0S21zS2V5c0Fuc3dlchIsCgRrZXlzGAEgAygLMh4uZG9saXVtLnJlY29yZC52MS5LbXNLZXlSZWNvcmQymQIKD01ldGFkYXRhU2VydmljZRJSCgdFeGVjdXRlEiIuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXF1ZXN0GiMuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXNwb25zZRJMCgVRdWVyeRIgLmRvbGl1bS5tZXRhZGF0YS52MS5RdWVyeVJlcXVlc3QaIS5kb2xpdW0ubWV0YWRhdGEudjEuUXVlcnlSZXNwb25zZRJkCg1SZXBsaWNhU3RhdHVzEiguZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXF1ZXN0GikuZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_command, file_dolium_record_v1_group, file_dolium_record_v1_object]);
+  fileDesc("CiFkb2xpdW0vbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEmRvbGl1bS5tZXRhZGF0YS52MSJiCg5FeGVjdXRlUmVxdWVzdBIQCghncm91cF9pZBgBIAEoDRISCgpjb21tYW5kX2lkGAIgASgMEioKB2NvbW1hbmQYAyABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLkNvbW1hbmQiOQoPRXhlY3V0ZVJlc3BvbnNlEiYKBXJlcGx5GAEgASgLMhcuZG9saXVtLnJlY29yZC52MS5SZXBseSL4CgoMUXVlcnlSZXF1ZXN0EhAKCGdyb3VwX2lkGAEgASgNEjgKCmdldF9vYmplY3QYAiABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0T2JqZWN0UXVlcnlIABI8CgxsaXN0X29iamVjdHMYAyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdE9iamVjdHNRdWVyeUgAEjgKCmdldF91cGxvYWQYBCABKAsyIi5kb2xpdW0ubWV0YWRhdGEudjEuR2V0VXBsb2FkUXVlcnlIABI4CgpsaXN0X3BhcnRzGAUgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RQYXJ0c1F1ZXJ5SAASPAoMbGlzdF91cGxvYWRzGAYgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RVcGxvYWRzUXVlcnlIABI8CgxsaXN0X2dhcmJhZ2UYByABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdEdhcmJhZ2VRdWVyeUgAEjwKDGxpc3RfcmVwYWlycxgIIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UmVwYWlyc1F1ZXJ5SAASQgoPb3duZWRfbWFuaWZlc3RzGAkgASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLk93bmVkTWFuaWZlc3RzUXVlcnlIABJACg5zY2FuX21hbmlmZXN0cxgKIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5TY2FuTWFuaWZlc3RzUXVlcnlIABI6Cgtncm91cF9zdGF0cxgLIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5Hcm91cFN0YXRzUXVlcnlIABI8CgxnZXRfbWFuaWZlc3QYDCABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuR2V0TWFuaWZlc3RRdWVyeUgAEj4KDWxpc3RfdmVyc2lvbnMYDSABKAsyJS5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdFZlcnNpb25zUXVlcnlIABI6CgtsaXN0X291dGJveBgOIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T3V0Ym94UXVlcnlIABI8CgxidWNrZXRfdXNhZ2UYDyABKAsyJC5kb2xpdW0ubWV0YWRhdGEudjEuQnVja2V0VXNhZ2VRdWVyeUgAEkEKD2dldF9jbHVzdGVyX21hcBggIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRDbHVzdGVyTWFwUXVlcnlIABI4CgpnZXRfYnVja2V0GCEgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkdldEJ1Y2tldFF1ZXJ5SAASPAoMbGlzdF9idWNrZXRzGCIgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RCdWNrZXRzUXVlcnlIABI6CgtsaXN0X2xlYXNlcxgjIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0TGVhc2VzUXVlcnlIABI9Cg1saXN0X2ttc19rZXlzGCQgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RLbXNLZXlzUXVlcnlIABJCCg9saXN0X2lkZW50aXRpZXMYJSABKAsyJy5kb2xpdW0ubWV0YWRhdGEudjEuTGlzdElkZW50aXRpZXNRdWVyeUgAEjwKDGdldF9pZGVudGl0eRgmIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRJZGVudGl0eVF1ZXJ5SAASNgoJbGlzdF91c2VzGCcgASgLMiEuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RVc2VzUXVlcnlIAEIGCgRraW5kIv0KCg1RdWVyeVJlc3BvbnNlEjkKCmdldF9vYmplY3QYAiABKAsyIy5kb2xpdW0ubWV0YWRhdGEudjEuR2V0T2JqZWN0QW5zd2VySAASPQoMbGlzdF9vYmplY3RzGAMgASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RPYmplY3RzQW5zd2VySAASOQoKZ2V0X3VwbG9hZBgEIAEoCzIjLmRvbGl1bS5tZXRhZGF0YS52MS5HZXRVcGxvYWRBbnN3ZXJIABI5CgpsaXN0X3BhcnRzGAUgASgLMiMuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RQYXJ0c0Fuc3dlckgAEj0KDGxpc3RfdXBsb2FkcxgGIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0VXBsb2Fkc0Fuc3dlckgAEj0KDGxpc3RfZ2FyYmFnZRgHIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0R2FyYmFnZUFuc3dlckgAEj0KDGxpc3RfcmVwYWlycxgIIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0UmVwYWlyc0Fuc3dlckgAEkMKD293bmVkX21hbmlmZXN0cxgJIAEoCzIoLmRvbGl1bS5tZXRhZGF0YS52MS5Pd25lZE1hbmlmZXN0c0Fuc3dlckgAEkEKDnNjYW5fbWFuaWZlc3RzGAogASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLlNjYW5NYW5pZmVzdHNBbnN3ZXJIABI7Cgtncm91cF9zdGF0cxgLIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5Hcm91cFN0YXRzQW5zd2VySAASPQoMZ2V0X21hbmlmZXN0GAwgASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkdldE1hbmlmZXN0QW5zd2VySAASPwoNbGlzdF92ZXJzaW9ucxgNIAEoCzImLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0VmVyc2lvbnNBbnN3ZXJIABI7CgtsaXN0X291dGJveBgOIAEoCzIkLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0T3V0Ym94QW5zd2VySAASPQoMYnVja2V0X3VzYWdlGA8gASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkJ1Y2tldFVzYWdlQW5zd2VySAASQgoPZ2V0X2NsdXN0ZXJfbWFwGCAgASgLMicuZG9saXVtLm1ldGFkYXRhLnYxLkdldENsdXN0ZXJNYXBBbnN3ZXJIABI5CgpnZXRfYnVja2V0GCEgASgLMiMuZG9saXVtLm1ldGFkYXRhLnYxLkdldEJ1Y2tldEFuc3dlckgAEj0KDGxpc3RfYnVja2V0cxgiIAEoCzIlLmRvbGl1bS5tZXRhZGF0YS52MS5MaXN0QnVja2V0c0Fuc3dlckgAEjsKC2xpc3RfbGVhc2VzGCMgASgLMiQuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RMZWFzZXNBbnN3ZXJIABI+Cg1saXN0X2ttc19rZXlzGCQgASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RLbXNLZXlzQW5zd2VySAASQwoPbGlzdF9pZGVudGl0aWVzGCUgASgLMiguZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RJZGVudGl0aWVzQW5zd2VySAASPQoMZ2V0X2lkZW50aXR5GCYgASgLMiUuZG9saXVtLm1ldGFkYXRhLnYxLkdldElkZW50aXR5QW5zd2VySAASNwoJbGlzdF91c2VzGCcgASgLMiIuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RVc2VzQW5zd2VySABCBgoEa2luZCL9AQoOR2V0T2JqZWN0UXVlcnkSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEhEKCXdpdGhfYm9keRgEIAEoCBIXCgpmaXJzdF9ieXRlGAUgASgESACIAQESFgoJbGFzdF9ieXRlGAYgASgESAGIAQESGgoNc3VmZml4X2xlbmd0aBgHIAEoBEgCiAEBEhgKC3BhcnRfbnVtYmVyGAggASgNSAOIAQFCDQoLX2ZpcnN0X2J5dGVCDAoKX2xhc3RfYnl0ZUIQCg5fc3VmZml4X2xlbmd0aEIOCgxfcGFydF9udW1iZXIirAEKD0dldE9iamVjdEFuc3dlchIvCgd2ZXJzaW9uGAEgASgLMhkuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uSACIAQESLQoJcGFydF9saXN0GAIgASgLMhouZG9saXVtLnJlY29yZC52MS5QYXJ0TGlzdBItCgltYW5pZmVzdHMYAyADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0QgoKCF92ZXJzaW9uIkgKEEdldE1hbmlmZXN0UXVlcnkSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIUCgxtYW5pZmVzdF9pZHMYAyADKAwiQgoRR2V0TWFuaWZlc3RBbnN3ZXISLQoJbWFuaWZlc3RzGAEgAygLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdCJsChBMaXN0T2JqZWN0c1F1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRIOCgZwcmVmaXgYAiABKAwSEQoJZGVsaW1pdGVyGAMgASgMEhMKC3N0YXJ0X2FmdGVyGAQgASgMEg0KBWxpbWl0GAUgASgNItkBChFMaXN0T2JqZWN0c0Fuc3dlchI8CgdlbnRyaWVzGAEgAygLMisuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RPYmplY3RzQW5zd2VyLkVudHJ5EhcKD2NvbW1vbl9wcmVmaXhlcxgCIAMoDBIRCgl0cnVuY2F0ZWQYAyABKAgSGAoQbmV4dF9zdGFydF9hZnRlchgEIAEoDBpACgVFbnRyeRILCgNrZXkYASABKAwSKgoHdmVyc2lvbhgCIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbiKdAQoRTGlzdFZlcnNpb25zUXVlcnkSEQoJYnVja2V0X2lkGAEgASgNEg4KBnByZWZpeBgCIAEoDBIRCglkZWxpbWl0ZXIYAyABKAwSEgoKa2V5X21hcmtlchgEIAEoDBIZChF2ZXJzaW9uX2lkX21hcmtlchgFIAEoDBINCgVsaW1pdBgGIAEoDRIUCgx3aXRoX2RldGFpbHMYByABKAgiqgIKEkxpc3RWZXJzaW9uc0Fuc3dlchI9CgdlbnRyaWVzGAEgAygLMiwuZG9saXVtLm1ldGFkYXRhLnYxLkxpc3RWZXJzaW9uc0Fuc3dlci5FbnRyeRIXCg9jb21tb25fcHJlZml4ZXMYAiADKAwSEQoJdHJ1bmNhdGVkGAMgASgIEhcKD25leHRfa2V5X21hcmtlchgEIAEoDBIeChZuZXh0X3ZlcnNpb25faWRfbWFya2VyGAUgASgMGnAKBUVudHJ5EgsKA2tleRgBIAEoDBIqCgd2ZXJzaW9uGAIgASgLMhkuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uEhEKCWlzX2xhdGVzdBgDIAEoCBIbChNub25jdXJyZW50X3NpbmNlX21zGAQgASgEIjgKD0xpc3RPdXRib3hRdWVyeRIWCg5hZnRlcl9zZXF1ZW5jZRgBIAEoBBINCgVsaW1pdBgCIAEoDSJCChBMaXN0T3V0Ym94QW5zd2VyEi4KB2VudHJpZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLk91dGJveEVudHJ5ImwKDkdldFVwbG9hZFF1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEhQKDHBhcnRfbnVtYmVycxgEIAMoDRIRCglhbGxfcGFydHMYBSABKAgiuwEKD0dldFVwbG9hZEFuc3dlchItCgZ1cGxvYWQYASABKAsyGC5kb2xpdW0ucmVjb3JkLnYxLlVwbG9hZEgAiAEBEiUKBXBhcnRzGAIgAygLMhYuZG9saXVtLnJlY29yZC52MS5QYXJ0EjkKCWNvbXBsZXRlZBgDIAEoCzIhLmRvbGl1bS5yZWNvcmQudjEuQ29tcGxldGVkVXBsb2FkSAGIAQFCCQoHX3VwbG9hZEIMCgpfY29tcGxldGVkIm0KDkxpc3RQYXJ0c1F1ZXJ5EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEhkKEWFmdGVyX3BhcnRfbnVtYmVyGAQgASgNEg0KBWxpbWl0GAUgASgNIoUBCg9MaXN0UGFydHNBbnN3ZXISLQoGdXBsb2FkGAEgASgLMhguZG9saXVtLnJlY29yZC52MS5VcGxvYWRIAIgBARIlCgVwYXJ0cxgCIAMoCzIWLmRvbGl1bS5yZWNvcmQudjEuUGFydBIRCgl0cnVuY2F0ZWQYAyABKAhCCQoHX3VwbG9hZCK9AQoQTGlzdFVwbG9hZHNRdWVyeRIRCglidWNrZXRfaWQYASABKA0SDgoGcHJlZml4GAIgASgMEhEKCWRlbGltaXRlchgDIAEoDBISCgprZXlfbWFya2VyGAQgASgMEhgKEHVwbG9hZF9pZF9tYXJrZXIYBSABKAwSDQoFbGltaXQYBiABKA0SHwoSdW50b3VjaGVkX3NpbmNlX21zGAcgASgESACIAQFCFQoTX3VudG91Y2hlZF9zaW5jZV9tcyKiAQoRTGlzdFVwbG9hZHNBbnN3ZXISKQoHdXBsb2FkcxgBIAMoCzIYLmRvbGl1bS5yZWNvcmQudjEuVXBsb2FkEhcKD2NvbW1vbl9wcmVmaXhlcxgCIAMoDBIRCgl0cnVuY2F0ZWQYAyABKAgSFwoPbmV4dF9rZXlfbWFya2VyGAQgASgMEh0KFW5leHRfdXBsb2FkX2lkX21hcmtlchgFIAEoDCJSChBMaXN0R2FyYmFnZVF1ZXJ5EhcKD2ZyZWVkX2JlZm9yZV9tcxgBIAEoBBIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoBBINCgVsaW1pdBgDIAEoDSI/ChFMaXN0R2FyYmFnZUFuc3dlchIqCgdlbnRyaWVzGAEgAygLMhkuZG9saXVtLnJlY29yZC52MS5HYXJiYWdlIjEKEExpc3RSZXBhaXJzUXVlcnkSDgoGY3Vyc29yGAEgASgMEg0KBWxpbWl0GAIgASgNIlgKEUxpc3RSZXBhaXJzQW5zd2VyEi4KB2VudHJpZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJlcGFpckVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgMItQBChNPd25lZE1hbmlmZXN0c1F1ZXJ5Ej0KBnNoYXJkcxgBIAMoCzItLmRvbGl1bS5tZXRhZGF0YS52MS5Pd25lZE1hbmlmZXN0c1F1ZXJ5LlNoYXJkGn4KBVNoYXJkEisKBW93bmVyGAEgASgLMhwuZG9saXVtLnJlY29yZC52MS5TaGFyZE93bmVyEhAKCGNodW5rX2lkGAIgASgMEhMKC3NoYXJkX2luZGV4GAMgASgNEg8KB2Rpc2tfaWQYBCABKA0SEAoIYmVndW5fbXMYBSABKAQiwwEKFE93bmVkTWFuaWZlc3RzQW5zd2VyEkIKCHZlcmRpY3RzGAEgAygOMjAuZG9saXVtLm1ldGFkYXRhLnYxLk93bmVkTWFuaWZlc3RzQW5zd2VyLlZlcmRpY3QSEAoIZmVuY2VfbXMYAiABKAQiVQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASCQoFT1dORUQQARILCgdHQVJCQUdFEAISDAoIRElTT1dORUQQAxILCgdQRU5ESU5HEAQiRQoSU2Nhbk1hbmlmZXN0c1F1ZXJ5Eg4KBmN1cnNvchgBIAEoDBINCgVsaW1pdBgCIAEoDRIQCghkaXNrX2lkcxgDIAMoDSK0AQoTU2Nhbk1hbmlmZXN0c0Fuc3dlchI+CgdlbnRyaWVzGAEgAygLMi0uZG9saXVtLm1ldGFkYXRhLnYxLlNjYW5NYW5pZmVzdHNBbnN3ZXIuRW50cnkSEwoLbmV4dF9jdXJzb3IYAiABKAwaSAoFRW50cnkSEQoJYnVja2V0X2lkGAEgASgNEiwKCG1hbmlmZXN0GAIgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdCIRCg9Hcm91cFN0YXRzUXVlcnkizAEKEEdyb3VwU3RhdHNBbnN3ZXISEAoIdmVyc2lvbnMYASABKAQSDQoFYnl0ZXMYAiABKAQSDwoHdXBsb2FkcxgDIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYBCABKAQSFgoOcmVwYWlyX2VudHJpZXMYBSABKAQSEwoLc2hhcmRzX293ZWQYBiABKAQSEAoIZmVuY2VfbXMYByABKAQSFgoOb3V0Ym94X2VudHJpZXMYCCABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYCSABKAQiKQoSR2V0Q2x1c3Rlck1hcFF1ZXJ5EhMKC2tub3duX2Vwb2NoGAEgASgEIk0KE0dldENsdXN0ZXJNYXBBbnN3ZXISLgoDbWFwGAEgASgLMhwuZG9saXVtLnJlY29yZC52MS5DbHVzdGVyTWFwSACIAQFCBgoEX21hcCIeCg5HZXRCdWNrZXRRdWVyeRIMCgRuYW1lGAEgASgJIlEKD0dldEJ1Y2tldEFuc3dlchIzCgZidWNrZXQYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFJlY29yZEgAiAEBQgkKB19idWNrZXQiVAoQTGlzdEJ1Y2tldHNRdWVyeRINCgVvd25lchgBIAEoCRISCgphZnRlcl9uYW1lGAIgASgJEg4KBnByZWZpeBgDIAEoCRINCgVsaW1pdBgEIAEoDSJXChFMaXN0QnVja2V0c0Fuc3dlchIvCgdidWNrZXRzGAEgAygLMh4uZG9saXVtLnJlY29yZC52MS5CdWNrZXRSZWNvcmQSEQoJdHJ1bmNhdGVkGAIgASgIIhEKD0xpc3RMZWFzZXNRdWVyeSJBChBMaXN0TGVhc2VzQW5zd2VyEi0KBmxlYXNlcxgBIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZWNvcmQiPAoTTGlzdElkZW50aXRpZXNRdWVyeRIWCg5hZnRlcl9yZXZpc2lvbhgBIAEoBBINCgVsaW1pdBgCIAEoDSJuChRMaXN0SWRlbnRpdGllc0Fuc3dlchIxCgdyZWNvcmRzGAEgAygLMiAuZG9saXVtLnJlY29yZC52MS5JZGVudGl0eVJlY29yZBIQCghyZXZpc2lvbhgCIAEoBBIRCgl0cnVuY2F0ZWQYAyABKAgiTgoQR2V0SWRlbnRpdHlRdWVyeRIsCgRraW5kGAEgASgOMh4uZG9saXVtLnJlY29yZC52MS5JZGVudGl0eUtpbmQSDAoEbmFtZRgCIAEoCSJVChFHZXRJZGVudGl0eUFuc3dlchI1CgZyZWNvcmQYASABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLklkZW50aXR5UmVjb3JkSACIAQFCCQoHX3JlY29yZCIcCg1MaXN0VXNlc1F1ZXJ5EgsKA2lkcxgBIAMoCSI5Cg5MaXN0VXNlc0Fuc3dlchInCgR1c2VzGAEgAygLMhkuZG9saXVtLnJlY29yZC52MS5MYXN0VXNlIiYKEEJ1Y2tldFVzYWdlUXVlcnkSEgoKYnVja2V0X2lkcxgBIAMoDSKbAQoRQnVja2V0VXNhZ2VBbnN3ZXISPAoHZW50cmllcxgBIAMoCzIrLmRvbGl1bS5tZXRhZGF0YS52MS5CdWNrZXRVc2FnZUFuc3dlci5FbnRyeRpICgVFbnRyeRIRCglidWNrZXRfaWQYASABKA0SLAoFdXNhZ2UYAiABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFVzYWdlIhYKFFJlcGxpY2FTdGF0dXNSZXF1ZXN0IsMEChVSZXBsaWNhU3RhdHVzUmVzcG9uc2USDAoEbmFtZRgBIAEoCRISCgpyZXBsaWNhX2lkGAIgASgEEj8KBmdyb3VwcxgDIAMoCzIvLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuR3JvdXASDQoFc3RhdGUYBCABKAkaXQoEUGVlchISCgpyZXBsaWNhX2lkGAEgASgEEgwKBG5hbWUYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRITCgttYXRjaF9pbmRleBgEIAEoBBINCgVzdGF0ZRgFIAEoCRrYAgoFR3JvdXASEAoIZ3JvdXBfaWQYASABKA0SDAoEcm9sZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKAQSFgoObGVhZGVyX2FkZHJlc3MYBCABKAkSDAoEdGVybRgFIAEoBBIUCgxjb21taXRfaW5kZXgYBiABKAQSFQoNYXBwbGllZF9pbmRleBgHIAEoBBISCgpsYXN0X2luZGV4GAggASgEEj4KBnZvdGVycxgJIAMoCzIuLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuUGVlchJACghsZWFybmVycxgKIAMoCzIuLmRvbGl1bS5tZXRhZGF0YS52MS5SZXBsaWNhU3RhdHVzUmVzcG9uc2UuUGVlchIUCgxkaWdlc3RfaW5kZXgYCyABKAQSDgoGZGlnZXN0GAwgASgMEg0KBXN0YXRlGA0gASgJIiAKEExpc3RLbXNLZXlzUXVlcnkSDAoEbmFtZRgBIAEoCSJBChFMaXN0S21zS2V5c0Fuc3dlchIsCgRrZXlzGAEgAygLMh4uZG9saXVtLnJlY29yZC52MS5LbXNLZXlSZWNvcmQymQIKD01ldGFkYXRhU2VydmljZRJSCgdFeGVjdXRlEiIuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXF1ZXN0GiMuZG9saXVtLm1ldGFkYXRhLnYxLkV4ZWN1dGVSZXNwb25zZRJMCgVRdWVyeRIgLmRvbGl1bS5tZXRhZGF0YS52MS5RdWVyeVJlcXVlc3QaIS5kb2xpdW0ubWV0YWRhdGEudjEuUXVlcnlSZXNwb25zZRJkCg1SZXBsaWNhU3RhdHVzEiguZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXF1ZXN0GikuZG9saXVtLm1ldGFkYXRhLnYxLlJlcGxpY2FTdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_command, file_dolium_record_v1_group, file_dolium_record_v1_identity, file_dolium_record_v1_object]);
 
 /**
  * @generated from message dolium.metadata.v1.ExecuteRequest
@@ -160,6 +162,12 @@ export type QueryRequest = Message<"dolium.metadata.v1.QueryRequest"> & {
     case: "listOutbox";
   } | {
     /**
+     * @generated from field: dolium.metadata.v1.BucketUsageQuery bucket_usage = 15;
+     */
+    value: BucketUsageQuery;
+    case: "bucketUsage";
+  } | {
+    /**
      * @generated from field: dolium.metadata.v1.GetClusterMapQuery get_cluster_map = 32;
      */
     value: GetClusterMapQuery;
@@ -188,6 +196,24 @@ export type QueryRequest = Message<"dolium.metadata.v1.QueryRequest"> & {
      */
     value: ListKmsKeysQuery;
     case: "listKmsKeys";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListIdentitiesQuery list_identities = 37;
+     */
+    value: ListIdentitiesQuery;
+    case: "listIdentities";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.GetIdentityQuery get_identity = 38;
+     */
+    value: GetIdentityQuery;
+    case: "getIdentity";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListUsesQuery list_uses = 39;
+     */
+    value: ListUsesQuery;
+    case: "listUses";
   } | { case: undefined; value?: undefined };
 };
 
@@ -285,6 +311,12 @@ export type QueryResponse = Message<"dolium.metadata.v1.QueryResponse"> & {
     case: "listOutbox";
   } | {
     /**
+     * @generated from field: dolium.metadata.v1.BucketUsageAnswer bucket_usage = 15;
+     */
+    value: BucketUsageAnswer;
+    case: "bucketUsage";
+  } | {
+    /**
      * @generated from field: dolium.metadata.v1.GetClusterMapAnswer get_cluster_map = 32;
      */
     value: GetClusterMapAnswer;
@@ -313,6 +345,24 @@ export type QueryResponse = Message<"dolium.metadata.v1.QueryResponse"> & {
      */
     value: ListKmsKeysAnswer;
     case: "listKmsKeys";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListIdentitiesAnswer list_identities = 37;
+     */
+    value: ListIdentitiesAnswer;
+    case: "listIdentities";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.GetIdentityAnswer get_identity = 38;
+     */
+    value: GetIdentityAnswer;
+    case: "getIdentity";
+  } | {
+    /**
+     * @generated from field: dolium.metadata.v1.ListUsesAnswer list_uses = 39;
+     */
+    value: ListUsesAnswer;
+    case: "listUses";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1477,6 +1527,198 @@ export const ListLeasesAnswerSchema: GenMessage<ListLeasesAnswer> = /*@__PURE__*
   messageDesc(file_dolium_metadata_v1_metadata, 37);
 
 /**
+ * Entries of the directory that changed after a revision, in the order of revisions, deleted ones among them.
+ *
+ * @generated from message dolium.metadata.v1.ListIdentitiesQuery
+ */
+export type ListIdentitiesQuery = Message<"dolium.metadata.v1.ListIdentitiesQuery"> & {
+  /**
+   * 0: from the beginning; deleted entries are left out then.
+   *
+   * @generated from field: uint64 after_revision = 1;
+   */
+  afterRevision: bigint;
+
+  /**
+   * At most 1000.
+   *
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListIdentitiesQuery.
+ * Use `create(ListIdentitiesQuerySchema)` to create a new message.
+ */
+export const ListIdentitiesQuerySchema: GenMessage<ListIdentitiesQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 38);
+
+/**
+ * @generated from message dolium.metadata.v1.ListIdentitiesAnswer
+ */
+export type ListIdentitiesAnswer = Message<"dolium.metadata.v1.ListIdentitiesAnswer"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.IdentityRecord records = 1;
+   */
+  records: IdentityRecord[];
+
+  /**
+   * The directory's revision; with `truncated` that of the last record here.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * @generated from field: bool truncated = 3;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListIdentitiesAnswer.
+ * Use `create(ListIdentitiesAnswerSchema)` to create a new message.
+ */
+export const ListIdentitiesAnswerSchema: GenMessage<ListIdentitiesAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 39);
+
+/**
+ * @generated from message dolium.metadata.v1.GetIdentityQuery
+ */
+export type GetIdentityQuery = Message<"dolium.metadata.v1.GetIdentityQuery"> & {
+  /**
+   * @generated from field: dolium.record.v1.IdentityKind kind = 1;
+   */
+  kind: IdentityKind;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.GetIdentityQuery.
+ * Use `create(GetIdentityQuerySchema)` to create a new message.
+ */
+export const GetIdentityQuerySchema: GenMessage<GetIdentityQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 40);
+
+/**
+ * @generated from message dolium.metadata.v1.GetIdentityAnswer
+ */
+export type GetIdentityAnswer = Message<"dolium.metadata.v1.GetIdentityAnswer"> & {
+  /**
+   * Unset: no such entry.
+   *
+   * @generated from field: optional dolium.record.v1.IdentityRecord record = 1;
+   */
+  record?: IdentityRecord | undefined;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.GetIdentityAnswer.
+ * Use `create(GetIdentityAnswerSchema)` to create a new message.
+ */
+export const GetIdentityAnswerSchema: GenMessage<GetIdentityAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 41);
+
+/**
+ * @generated from message dolium.metadata.v1.ListUsesQuery
+ */
+export type ListUsesQuery = Message<"dolium.metadata.v1.ListUsesQuery"> & {
+  /**
+   * Ids of access keys and tokens; at most 1000.
+   *
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListUsesQuery.
+ * Use `create(ListUsesQuerySchema)` to create a new message.
+ */
+export const ListUsesQuerySchema: GenMessage<ListUsesQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 42);
+
+/**
+ * @generated from message dolium.metadata.v1.ListUsesAnswer
+ */
+export type ListUsesAnswer = Message<"dolium.metadata.v1.ListUsesAnswer"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.LastUse uses = 1;
+   */
+  uses: LastUse[];
+};
+
+/**
+ * Describes the message dolium.metadata.v1.ListUsesAnswer.
+ * Use `create(ListUsesAnswerSchema)` to create a new message.
+ */
+export const ListUsesAnswerSchema: GenMessage<ListUsesAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 43);
+
+/**
+ * What an index group has of these buckets; at most 1000. Buckets it has nothing of come with zeros.
+ *
+ * @generated from message dolium.metadata.v1.BucketUsageQuery
+ */
+export type BucketUsageQuery = Message<"dolium.metadata.v1.BucketUsageQuery"> & {
+  /**
+   * @generated from field: repeated uint32 bucket_ids = 1;
+   */
+  bucketIds: number[];
+};
+
+/**
+ * Describes the message dolium.metadata.v1.BucketUsageQuery.
+ * Use `create(BucketUsageQuerySchema)` to create a new message.
+ */
+export const BucketUsageQuerySchema: GenMessage<BucketUsageQuery> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 44);
+
+/**
+ * @generated from message dolium.metadata.v1.BucketUsageAnswer
+ */
+export type BucketUsageAnswer = Message<"dolium.metadata.v1.BucketUsageAnswer"> & {
+  /**
+   * @generated from field: repeated dolium.metadata.v1.BucketUsageAnswer.Entry entries = 1;
+   */
+  entries: BucketUsageAnswer_Entry[];
+};
+
+/**
+ * Describes the message dolium.metadata.v1.BucketUsageAnswer.
+ * Use `create(BucketUsageAnswerSchema)` to create a new message.
+ */
+export const BucketUsageAnswerSchema: GenMessage<BucketUsageAnswer> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 45);
+
+/**
+ * @generated from message dolium.metadata.v1.BucketUsageAnswer.Entry
+ */
+export type BucketUsageAnswer_Entry = Message<"dolium.metadata.v1.BucketUsageAnswer.Entry"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: dolium.record.v1.BucketUsage usage = 2;
+   */
+  usage?: BucketUsage | undefined;
+};
+
+/**
+ * Describes the message dolium.metadata.v1.BucketUsageAnswer.Entry.
+ * Use `create(BucketUsageAnswer_EntrySchema)` to create a new message.
+ */
+export const BucketUsageAnswer_EntrySchema: GenMessage<BucketUsageAnswer_Entry> = /*@__PURE__*/
+  messageDesc(file_dolium_metadata_v1_metadata, 45, 0);
+
+/**
  * @generated from message dolium.metadata.v1.ReplicaStatusRequest
  */
 export type ReplicaStatusRequest = Message<"dolium.metadata.v1.ReplicaStatusRequest"> & {
@@ -1487,7 +1729,7 @@ export type ReplicaStatusRequest = Message<"dolium.metadata.v1.ReplicaStatusRequ
  * Use `create(ReplicaStatusRequestSchema)` to create a new message.
  */
 export const ReplicaStatusRequestSchema: GenMessage<ReplicaStatusRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 38);
+  messageDesc(file_dolium_metadata_v1_metadata, 46);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusResponse
@@ -1521,7 +1763,7 @@ export type ReplicaStatusResponse = Message<"dolium.metadata.v1.ReplicaStatusRes
  * Use `create(ReplicaStatusResponseSchema)` to create a new message.
  */
 export const ReplicaStatusResponseSchema: GenMessage<ReplicaStatusResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 39);
+  messageDesc(file_dolium_metadata_v1_metadata, 47);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusResponse.Peer
@@ -1558,7 +1800,7 @@ export type ReplicaStatusResponse_Peer = Message<"dolium.metadata.v1.ReplicaStat
  * Use `create(ReplicaStatusResponse_PeerSchema)` to create a new message.
  */
 export const ReplicaStatusResponse_PeerSchema: GenMessage<ReplicaStatusResponse_Peer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 39, 0);
+  messageDesc(file_dolium_metadata_v1_metadata, 47, 0);
 
 /**
  * @generated from message dolium.metadata.v1.ReplicaStatusResponse.Group
@@ -1637,7 +1879,7 @@ export type ReplicaStatusResponse_Group = Message<"dolium.metadata.v1.ReplicaSta
  * Use `create(ReplicaStatusResponse_GroupSchema)` to create a new message.
  */
 export const ReplicaStatusResponse_GroupSchema: GenMessage<ReplicaStatusResponse_Group> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 39, 1);
+  messageDesc(file_dolium_metadata_v1_metadata, 47, 1);
 
 /**
  * @generated from message dolium.metadata.v1.ListKmsKeysQuery
@@ -1656,7 +1898,7 @@ export type ListKmsKeysQuery = Message<"dolium.metadata.v1.ListKmsKeysQuery"> & 
  * Use `create(ListKmsKeysQuerySchema)` to create a new message.
  */
 export const ListKmsKeysQuerySchema: GenMessage<ListKmsKeysQuery> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 40);
+  messageDesc(file_dolium_metadata_v1_metadata, 48);
 
 /**
  * @generated from message dolium.metadata.v1.ListKmsKeysAnswer
@@ -1673,7 +1915,7 @@ export type ListKmsKeysAnswer = Message<"dolium.metadata.v1.ListKmsKeysAnswer"> 
  * Use `create(ListKmsKeysAnswerSchema)` to create a new message.
  */
 export const ListKmsKeysAnswerSchema: GenMessage<ListKmsKeysAnswer> = /*@__PURE__*/
-  messageDesc(file_dolium_metadata_v1_metadata, 41);
+  messageDesc(file_dolium_metadata_v1_metadata, 49);
 
 /**
  * @generated from service dolium.metadata.v1.MetadataService

@@ -285,7 +285,7 @@ export const BucketRecordSchema: GenMessage<BucketRecord> = /*@__PURE__*/
 
 /**
  * A sub-resource of a bucket: "acl", "cors", "encryption", "lifecycle", "logging", "notification",
- * "object-lock", "ownership", "policy", "public-access-block", "request-payment", "tagging", "website".
+ * "object-lock", "ownership", "policy", "public-access-block", "quota", "replication", "request-payment", "tagging", "website".
  *
  * @generated from message dolium.record.v1.BucketSetting
  */

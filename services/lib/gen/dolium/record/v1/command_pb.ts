@@ -12,7 +12,9 @@ import type { BucketRecord, BucketSetting, DiskState, KmsKeyRecord, LeaseRecord,
 import { file_dolium_record_v1_cluster } from "./cluster_pb.ts";
 import type { AccessLog, BucketState, Origin } from "./group_pb.ts";
 import { file_dolium_record_v1_group } from "./group_pb.ts";
-import type { Acl, Checksum, CompletedUpload, Manifest, NameValue, ObjectLock_Mode, Part, PartReference, RepairEntry, Upload, Version } from "./object_pb.ts";
+import type { IdentityKind, IdentityRecord, LastUse } from "./identity_pb.ts";
+import { file_dolium_record_v1_identity } from "./identity_pb.ts";
+import type { Acl, Checksum, CompletedUpload, Manifest, NameValue, ObjectLock_Mode, Part, PartReference, RepairEntry, Replication_Status, Upload, Version } from "./object_pb.ts";
 import { file_dolium_record_v1_object } from "./object_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/command.proto.
  */
 export const file_dolium_record_v1_command: GenFile = /*@__PURE__*/
-  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NvbW1hbmQucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEibwoNTG9nZ2VkQ29tbWFuZBISCgpjb21tYW5kX2lkGAEgASgMEg4KBm5vd19tcxgCIAEoBBIOCgZyYW5kb20YAyABKAwSKgoHY29tbWFuZBgEIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuQ29tbWFuZCLGAQoJQ29uZGl0aW9uEhEKCWlmX2Fic2VudBgBIAEoCBIQCghpZl9tYXRjaBgCIAMoCRIVCg1pZl9ub25lX21hdGNoGAMgAygJEhoKDWlmX21hdGNoX3NpemUYBCABKARIAIgBARIgChNpZl9tYXRjaF9tb2RpZmllZF9zGAUgASgESAGIAQESFQoNaWZfdmVyc2lvbl9pZBgGIAEoDEIQCg5faWZfbWF0Y2hfc2l6ZUIWChRfaWZfbWF0Y2hfbW9kaWZpZWRfcyK2DAoHQ29tbWFuZBIxCgpwdXRfb2JqZWN0GAEgASgLMhsuZG9saXVtLnJlY29yZC52MS5QdXRPYmplY3RIABI5Cg5kZWxldGVfb2JqZWN0cxgCIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuRGVsZXRlT2JqZWN0c0gAEjcKDWNyZWF0ZV91cGxvYWQYAyABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkNyZWF0ZVVwbG9hZEgAEi0KCHB1dF9wYXJ0GAQgASgLMhkuZG9saXVtLnJlY29yZC52MS5QdXRQYXJ0SAASOwoPY29tcGxldGVfdXBsb2FkGAUgASgLMiAuZG9saXVtLnJlY29yZC52MS5Db21wbGV0ZVVwbG9hZEgAEjUKDGFib3J0X3VwbG9hZBgGIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuQWJvcnRVcGxvYWRIABI7Cg9yZWxvY2F0ZV9zaGFyZHMYByABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlJlbG9jYXRlU2hhcmRzSAASNwoNYWR2YW5jZV9mZW5jZRgIIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQWR2YW5jZUZlbmNlSAASOQoOZmluaXNoX2dhcmJhZ2UYCSABKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaEdhcmJhZ2VIABIzCgtzZWFsX2J1Y2tldBgKIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2VhbEJ1Y2tldEgAEjMKC2RpZ2VzdF9tYXJrGAsgASgLMhwuZG9saXVtLnJlY29yZC52MS5EaWdlc3RNYXJrSAASOwoPZW5xdWV1ZV9yZXBhaXJzGAwgASgLMiAuZG9saXVtLnJlY29yZC52MS5FbnF1ZXVlUmVwYWlyc0gAEj0KEGNvbmZpZ3VyZV9idWNrZXQYDSABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbmZpZ3VyZUJ1Y2tldEgAEjkKDmNoYW5nZV92ZXJzaW9uGA4gASgLMh8uZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uSAASNwoNcmVuYW1lX29iamVjdBgPIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVuYW1lT2JqZWN0SAASNwoNYXBwZW5kX29iamVjdBgQIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQXBwZW5kT2JqZWN0SAASPgoRYXBwZW5kX2FjY2Vzc19sb2cYESABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkFwcGVuZEFjY2Vzc0xvZ0gAEjcKDWZpbmlzaF9vdXRib3gYEiABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaE91dGJveEgAEjUKDGluaXRfY2x1c3RlchggIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuSW5pdENsdXN0ZXJIABI3Cg1yZWdpc3Rlcl9ub2RlGCEgASgLMh4uZG9saXVtLnJlY29yZC52MS5SZWdpc3Rlck5vZGVIABIxCgpzZXRfc3RhdGVzGCIgASgLMhsuZG9saXVtLnJlY29yZC52MS5TZXRTdGF0ZXNIABI3Cg1jcmVhdGVfYnVja2V0GCMgASgLMh4uZG9saXVtLnJlY29yZC52MS5DcmVhdGVCdWNrZXRIABI3Cg1yZW1vdmVfYnVja2V0GCQgASgLMh4uZG9saXVtLnJlY29yZC52MS5SZW1vdmVCdWNrZXRIABI3Cg1hY3F1aXJlX2xlYXNlGCUgASgLMh4uZG9saXVtLnJlY29yZC52MS5BY3F1aXJlTGVhc2VIABI3Cg1yZWxlYXNlX2xlYXNlGCYgASgLMh4uZG9saXVtLnJlY29yZC52MS5SZWxlYXNlTGVhc2VIABI3Cg1jaGFuZ2VfYnVja2V0GCcgASgLMh4uZG9saXVtLnJlY29yZC52MS5DaGFuZ2VCdWNrZXRIABIyCgtwdXRfa21zX2tleRgoIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuUHV0S21zS2V5SAASKAoGb3JpZ2luGEAgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW5CBgoEa2luZCLJBgoFUmVwbHkSKgoHb3V0Y29tZRgBIAEoDjIZLmRvbGl1bS5yZWNvcmQudjEuT3V0Y29tZRIPCgdtZXNzYWdlGAIgASgJEjYKCnB1dF9vYmplY3QYAyABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlB1dE9iamVjdFJlcGx5SAASPgoOZGVsZXRlX29iamVjdHMYBCABKAsyJC5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHNSZXBseUgAEkAKD2NvbXBsZXRlX3VwbG9hZBgFIAEoCzIlLmRvbGl1bS5yZWNvcmQudjEuQ29tcGxldGVVcGxvYWRSZXBseUgAEjwKDXJlZ2lzdGVyX25vZGUYBiABKAsyIy5kb2xpdW0ucmVjb3JkLnYxLlJlZ2lzdGVyTm9kZVJlcGx5SAASPAoNY3JlYXRlX2J1Y2tldBgHIAEoCzIjLmRvbGl1bS5yZWNvcmQudjEuQ3JlYXRlQnVja2V0UmVwbHlIABItCgVsZWFzZRgIIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZXBseUgAEjIKCHB1dF9wYXJ0GAkgASgLMh4uZG9saXVtLnJlY29yZC52MS5QdXRQYXJ0UmVwbHlIABI8Cg1hZHZhbmNlX2ZlbmNlGAogASgLMiMuZG9saXVtLnJlY29yZC52MS5BZHZhbmNlRmVuY2VSZXBseUgAEi8KBmRpZ2VzdBgLIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuRGlnZXN0UmVwbHlIABI8Cg1jaGFuZ2VfYnVja2V0GAwgASgLMiMuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VCdWNrZXRSZXBseUgAEj4KDmNoYW5nZV92ZXJzaW9uGA0gASgLMiQuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uUmVwbHlIABI8Cg1hcHBlbmRfb2JqZWN0GA4gASgLMiMuZG9saXVtLnJlY29yZC52MS5BcHBlbmRPYmplY3RSZXBseUgAEjcKC3B1dF9rbXNfa2V5GA8gASgLMiAuZG9saXVtLnJlY29yZC52MS5QdXRLbXNLZXlSZXBseUgAQgYKBGtpbmQiygEKCVB1dE9iamVjdBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEioKB3ZlcnNpb24YAyABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24SLAoIbWFuaWZlc3QYBCABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0Ei4KCWNvbmRpdGlvbhgFIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQ29uZGl0aW9uEg0KBWV2ZW50GAcgASgJSgQIBhAHIlAKDlB1dE9iamVjdFJlcGx5EhIKCnZlcnNpb25faWQYASABKAwSEwoLbW9kaWZpZWRfbXMYAiABKAQSFQoNZXhpc3RpbmdfZXRhZxgDIAEoCSLqAQoNRGVsZXRlT2JqZWN0cxIRCglidWNrZXRfaWQYASABKA0SNwoHdGFyZ2V0cxgCIAMoCzImLmRvbGl1bS5yZWNvcmQudjEuRGVsZXRlT2JqZWN0cy5UYXJnZXQSEQoJbGlmZWN5Y2xlGAQgASgIGnQKBlRhcmdldBILCgNrZXkYASABKAwSEgoKdmVyc2lvbl9pZBgCIAEoDBIuCgljb25kaXRpb24YAyABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhIZChFieXBhc3NfZ292ZXJuYW5jZRgEIAEoCEoECAMQBCLEAQoSRGVsZXRlT2JqZWN0c1JlcGx5EjwKB3Jlc3VsdHMYASADKAsyKy5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHNSZXBseS5SZXN1bHQacAoGUmVzdWx0EioKB291dGNvbWUYASABKA4yGS5kb2xpdW0ucmVjb3JkLnYxLk91dGNvbWUSFQoNZGVsZXRlX21hcmtlchgCIAEoCBISCgp2ZXJzaW9uX2lkGAMgASgMEg8KB2V4aXN0ZWQYBCABKAgiOAoMQ3JlYXRlVXBsb2FkEigKBnVwbG9hZBgBIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuVXBsb2FkIpABCgdQdXRQYXJ0EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEiQKBHBhcnQYBCABKAsyFi5kb2xpdW0ucmVjb3JkLnYxLlBhcnQSLAoIbWFuaWZlc3QYBSABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0IiMKDFB1dFBhcnRSZXBseRITCgttb2RpZmllZF9tcxgBIAEoBCL6AQoOQ29tcGxldGVVcGxvYWQSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIRCgl1cGxvYWRfaWQYAyABKAwSLgoFcGFydHMYBCADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLlBhcnRSZWZlcmVuY2USKgoHdmVyc2lvbhgFIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbhIuCgljb25kaXRpb24YBiABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhIUCgxwYXJ0c19kaWdlc3QYCCABKAwSDQoFZXZlbnQYCSABKAlKBAgHEAgicgoTQ29tcGxldGVVcGxvYWRSZXBseRISCgp2ZXJzaW9uX2lkGAEgASgMEhMKC21vZGlmaWVkX21zGAIgASgEEjIKB2VhcmxpZXIYAyABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbXBsZXRlZFVwbG9hZCJ+CgtBYm9ydFVwbG9hZBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIiChVpZl91bnRvdWNoZWRfc2luY2VfbXMYBCABKARIAIgBAUIYChZfaWZfdW50b3VjaGVkX3NpbmNlX21zIpYCCg5SZWxvY2F0ZVNoYXJkcxIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhMKC21hbmlmZXN0X2lkGAMgASgMEhAKCGNodW5rX2lkGAQgASgMEjgKB2NoYW5nZXMYBSADKAsyJy5kb2xpdW0ucmVjb3JkLnYxLlJlbG9jYXRlU2hhcmRzLkNoYW5nZRIXCg9wbGFjZW1lbnRfZ3JvdXAYBiABKA0SDwoHcmVsYXhlZBgHIAEoCBIQCghiZWd1bl9tcxgIIAEoBBpHCgZDaGFuZ2USEwoLc2hhcmRfaW5kZXgYASABKA0SFAoMZnJvbV9kaXNrX2lkGAIgASgNEhIKCnRvX2Rpc2tfaWQYAyABKA0iIAoMQWR2YW5jZUZlbmNlEhAKCGZlbmNlX21zGAEgASgEIiUKEUFkdmFuY2VGZW5jZVJlcGx5EhAKCGZlbmNlX21zGAEgASgEInkKDUZpbmlzaEdhcmJhZ2USMgoEZG9uZRgBIAMoCzIkLmRvbGl1bS5yZWNvcmQudjEuRmluaXNoR2FyYmFnZS5Eb25lGjQKBERvbmUSEAoIc2VxdWVuY2UYASABKAQSGgoScmVtYWluaW5nX2Rpc2tfaWRzGAIgAygNIh8KClNlYWxCdWNrZXQSEQoJYnVja2V0X2lkGAEgASgNIgwKCkRpZ2VzdE1hcmsiHQoLRGlnZXN0UmVwbHkSDgoGZGlnZXN0GAEgASgMIkAKDkVucXVldWVSZXBhaXJzEi4KB2VudHJpZXMYASADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJlcGFpckVudHJ5ImYKD0NvbmZpZ3VyZUJ1Y2tldBIRCglidWNrZXRfaWQYASABKA0SLAoFc3RhdGUYAiABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFN0YXRlEhIKCnRlc3RfZXZlbnQYAyABKAgi9wMKDUNoYW5nZVZlcnNpb24SEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEjQKBHRhZ3MYBCABKAsyJC5kb2xpdW0ucmVjb3JkLnYxLkNoYW5nZVZlcnNpb24uVGFnc0gAEiQKA2FjbBgFIAEoCzIVLmRvbGl1bS5yZWNvcmQudjEuQWNsSAASPgoJcmV0ZW50aW9uGAYgASgLMikuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uLlJldGVudGlvbkgAEj8KCmxlZ2FsX2hvbGQYByABKAsyKS5kb2xpdW0ucmVjb3JkLnYxLkNoYW5nZVZlcnNpb24uTGVnYWxIb2xkSAASDQoFZXZlbnQYCCABKAkaMQoEVGFncxIpCgR0YWdzGAEgAygLMhsuZG9saXVtLnJlY29yZC52MS5OYW1lVmFsdWUacAoJUmV0ZW50aW9uEi8KBG1vZGUYASABKA4yIS5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdExvY2suTW9kZRIXCg9yZXRhaW5fdW50aWxfbXMYAiABKAQSGQoRYnlwYXNzX2dvdmVybmFuY2UYAyABKAgaFwoJTGVnYWxIb2xkEgoKAm9uGAEgASgIQggKBmNoYW5nZSIoChJDaGFuZ2VWZXJzaW9uUmVwbHkSEgoKdmVyc2lvbl9pZBgBIAEoDCLGAQoMUmVuYW1lT2JqZWN0EhEKCWJ1Y2tldF9pZBgBIAEoDRISCgpzb3VyY2Vfa2V5GAIgASgMEhIKCnRhcmdldF9rZXkYAyABKAwSNQoQc291cmNlX2NvbmRpdGlvbhgEIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQ29uZGl0aW9uEjUKEHRhcmdldF9jb25kaXRpb24YBSABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhINCgVldmVudBgGIAEoCSKoAgoMQXBwZW5kT2JqZWN0EhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSDgoGb2Zmc2V0GAMgASgEEioKB3ZlcnNpb24YBCABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24SLAoIbWFuaWZlc3QYBSABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0Ei4KCWNvbmRpdGlvbhgGIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQ29uZGl0aW9uEg0KBWV2ZW50GAcgASgJEgsKA21kNRgIIAEoDBINCgV3aG9sZRgJIAEoCBIzCg93aG9sZV9jaGVja3N1bXMYCiADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtIkQKEUFwcGVuZE9iamVjdFJlcGx5EgwKBHNpemUYASABKAQSDAoEZXRhZxgCIAEoCRITCgttb2RpZmllZF9tcxgDIAEoBCJOCg9BcHBlbmRBY2Nlc3NMb2cSEQoJYnVja2V0X2lkGAEgASgNEigKA2xvZxgCIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzTG9nIiEKDEZpbmlzaE91dGJveBIRCglzZXF1ZW5jZXMYASADKAQioAEKC0luaXRDbHVzdGVyEhIKCmNsdXN0ZXJfaWQYASABKAkSMAoIcG9saWNpZXMYAiADKAsyHi5kb2xpdW0ucmVjb3JkLnYxLlBvbGljeVJlY29yZBIWCg5kZWZhdWx0X3BvbGljeRgDIAEoCRIdChVwbGFjZW1lbnRfZ3JvdXBfY291bnQYBCABKA0SFAoMaW5kZXhfZ3JvdXBzGAUgAygNIrgBCgxSZWdpc3Rlck5vZGUSDAoEbmFtZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBmNhbXB1cxgDIAEoCRIMCgRyYWNrGAQgASgJEgwKBGhvc3QYBSABKAkSMgoFZGlza3MYBiADKAsyIy5kb2xpdW0ucmVjb3JkLnYxLlJlZ2lzdGVyTm9kZS5EaXNrGikKBERpc2sSEQoJZGlza191dWlkGAEgASgMEg4KBndlaWdodBgCIAEoBCJJChFSZWdpc3Rlck5vZGVSZXBseRIPCgdub2RlX2lkGAEgASgNEhAKCGRpc2tfaWRzGAIgAygNEhEKCW1hcF9lcG9jaBgDIAEoBCKmAgoJU2V0U3RhdGVzEi8KBW5vZGVzGAEgAygLMiAuZG9saXVtLnJlY29yZC52MS5TZXRTdGF0ZXMuTm9kZRIvCgVkaXNrcxgCIAMoCzIgLmRvbGl1bS5yZWNvcmQudjEuU2V0U3RhdGVzLkRpc2sacgoETm9kZRIPCgdub2RlX2lkGAEgASgNEioKBXN0YXRlGAIgASgOMhsuZG9saXVtLnJlY29yZC52MS5Ob2RlU3RhdGUSLQoIZXhwZWN0ZWQYAyABKA4yGy5kb2xpdW0ucmVjb3JkLnYxLk5vZGVTdGF0ZRpDCgREaXNrEg8KB2Rpc2tfaWQYASABKA0SKgoFc3RhdGUYAiABKA4yGy5kb2xpdW0ucmVjb3JkLnYxLkRpc2tTdGF0ZSKTAQoMQ3JlYXRlQnVja2V0EgwKBG5hbWUYASABKAkSDQoFb3duZXIYAiABKAkSDgoGcmVnaW9uGAMgASgJEg4KBnBvbGljeRgEIAEoCRITCgtvYmplY3RfbG9jaxgFIAEoCBIxCghzZXR0aW5ncxgGIAMoCzIfLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0U2V0dGluZyLEAQoMQ2hhbmdlQnVja2V0EgwKBG5hbWUYASABKAkSEQoJYnVja2V0X2lkGAIgASgNEhkKEWV4cGVjdGVkX3JldmlzaW9uGAMgASgEEjAKCnZlcnNpb25pbmcYBCABKA4yHC5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb25pbmcSEwoLb2JqZWN0X2xvY2sYBSABKAgSMQoIc2V0dGluZ3MYBiADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFNldHRpbmciQwoRQ2hhbmdlQnVja2V0UmVwbHkSLgoGYnVja2V0GAEgASgLMh4uZG9saXVtLnJlY29yZC52MS5CdWNrZXRSZWNvcmQiSQoJUHV0S21zS2V5EgwKBG5hbWUYASABKAkSGQoRZXhwZWN0ZWRfdmVyc2lvbnMYAiABKA0SEwoLd3JhcHBlZF9rZXkYAyABKAwiPQoOUHV0S21zS2V5UmVwbHkSKwoDa2V5GAEgASgLMh4uZG9saXVtLnJlY29yZC52MS5LbXNLZXlSZWNvcmQiQwoRQ3JlYXRlQnVja2V0UmVwbHkSLgoGYnVja2V0GAEgASgLMh4uZG9saXVtLnJlY29yZC52MS5CdWNrZXRSZWNvcmQiLwoMUmVtb3ZlQnVja2V0EgwKBG5hbWUYASABKAkSEQoJYnVja2V0X2lkGAIgASgNIlgKDEFjcXVpcmVMZWFzZRIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCRIOCgZ0dGxfbXMYAyABKAQSEQoEbm90ZRgEIAEoDEgAiAEBQgcKBV9ub3RlIjsKDFJlbGVhc2VMZWFzZRIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCRINCgV0b2tlbhgDIAEoBCI6CgpMZWFzZVJlcGx5EiwKBWxlYXNlGAEgASgLMh0uZG9saXVtLnJlY29yZC52MS5MZWFzZVJlY29yZCrVAwoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDgoKT1VUQ09NRV9PSxABEh8KG09VVENPTUVfUFJFQ09ORElUSU9OX0ZBSUxFRBACEhcKE09VVENPTUVfTk9fU1VDSF9LRVkQAxIaChZPVVRDT01FX05PX1NVQ0hfVVBMT0FEEAQSGAoUT1VUQ09NRV9JTlZBTElEX1BBUlQQBRISCg5PVVRDT01FX1NFQUxFRBAGEhIKDk9VVENPTUVfRkVOQ0VEEAcSFQoRT1VUQ09NRV9OT1RfRU1QVFkQCBISCg5PVVRDT01FX0VYSVNUUxAJEhoKFk9VVENPTUVfTk9fU1VDSF9CVUNLRVQQChIUChBPVVRDT01FX0NPTkZMSUNUEAsSEAoMT1VUQ09NRV9IRUxEEAwSFwoTT1VUQ09NRV9XUk9OR19SQU5HRRANEhsKF09VVENPTUVfTk9fU1VDSF9WRVJTSU9OEA4SEgoOT1VUQ09NRV9MT0NLRUQQDxIZChVPVVRDT01FX0RFTEVURV9NQVJLRVIQEBIYChRPVVRDT01FX1dST05HX09GRlNFVBAREhsKF09VVENPTUVfTk9fU1VDSF9LTVNfS0VZEBJiBnByb3RvMw", [file_dolium_record_v1_cluster, file_dolium_record_v1_group, file_dolium_record_v1_object]);
+  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NvbW1hbmQucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEibwoNTG9nZ2VkQ29tbWFuZBISCgpjb21tYW5kX2lkGAEgASgMEg4KBm5vd19tcxgCIAEoBBIOCgZyYW5kb20YAyABKAwSKgoHY29tbWFuZBgEIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuQ29tbWFuZCLGAQoJQ29uZGl0aW9uEhEKCWlmX2Fic2VudBgBIAEoCBIQCghpZl9tYXRjaBgCIAMoCRIVCg1pZl9ub25lX21hdGNoGAMgAygJEhoKDWlmX21hdGNoX3NpemUYBCABKARIAIgBARIgChNpZl9tYXRjaF9tb2RpZmllZF9zGAUgASgESAGIAQESFQoNaWZfdmVyc2lvbl9pZBgGIAEoDEIQCg5faWZfbWF0Y2hfc2l6ZUIWChRfaWZfbWF0Y2hfbW9kaWZpZWRfcyLLDgoHQ29tbWFuZBIxCgpwdXRfb2JqZWN0GAEgASgLMhsuZG9saXVtLnJlY29yZC52MS5QdXRPYmplY3RIABI5Cg5kZWxldGVfb2JqZWN0cxgCIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuRGVsZXRlT2JqZWN0c0gAEjcKDWNyZWF0ZV91cGxvYWQYAyABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkNyZWF0ZVVwbG9hZEgAEi0KCHB1dF9wYXJ0GAQgASgLMhkuZG9saXVtLnJlY29yZC52MS5QdXRQYXJ0SAASOwoPY29tcGxldGVfdXBsb2FkGAUgASgLMiAuZG9saXVtLnJlY29yZC52MS5Db21wbGV0ZVVwbG9hZEgAEjUKDGFib3J0X3VwbG9hZBgGIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuQWJvcnRVcGxvYWRIABI7Cg9yZWxvY2F0ZV9zaGFyZHMYByABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlJlbG9jYXRlU2hhcmRzSAASNwoNYWR2YW5jZV9mZW5jZRgIIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQWR2YW5jZUZlbmNlSAASOQoOZmluaXNoX2dhcmJhZ2UYCSABKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaEdhcmJhZ2VIABIzCgtzZWFsX2J1Y2tldBgKIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2VhbEJ1Y2tldEgAEjMKC2RpZ2VzdF9tYXJrGAsgASgLMhwuZG9saXVtLnJlY29yZC52MS5EaWdlc3RNYXJrSAASOwoPZW5xdWV1ZV9yZXBhaXJzGAwgASgLMiAuZG9saXVtLnJlY29yZC52MS5FbnF1ZXVlUmVwYWlyc0gAEj0KEGNvbmZpZ3VyZV9idWNrZXQYDSABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkNvbmZpZ3VyZUJ1Y2tldEgAEjkKDmNoYW5nZV92ZXJzaW9uGA4gASgLMh8uZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uSAASNwoNcmVuYW1lX29iamVjdBgPIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVuYW1lT2JqZWN0SAASNwoNYXBwZW5kX29iamVjdBgQIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQXBwZW5kT2JqZWN0SAASPgoRYXBwZW5kX2FjY2Vzc19sb2cYESABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkFwcGVuZEFjY2Vzc0xvZ0gAEjcKDWZpbmlzaF9vdXRib3gYEiABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaE91dGJveEgAEjUKDHJlcGxhY2VfYm9keRgTIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuUmVwbGFjZUJvZHlIABI1Cgxpbml0X2NsdXN0ZXIYICABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkluaXRDbHVzdGVySAASNwoNcmVnaXN0ZXJfbm9kZRghIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVnaXN0ZXJOb2RlSAASMQoKc2V0X3N0YXRlcxgiIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuU2V0U3RhdGVzSAASNwoNY3JlYXRlX2J1Y2tldBgjIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQ3JlYXRlQnVja2V0SAASNwoNcmVtb3ZlX2J1Y2tldBgkIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVtb3ZlQnVja2V0SAASNwoNYWNxdWlyZV9sZWFzZRglIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQWNxdWlyZUxlYXNlSAASNwoNcmVsZWFzZV9sZWFzZRgmIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUmVsZWFzZUxlYXNlSAASNwoNY2hhbmdlX2J1Y2tldBgnIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQ2hhbmdlQnVja2V0SAASMgoLcHV0X2ttc19rZXkYKCABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLlB1dEttc0tleUgAEjUKDHB1dF9pZGVudGl0eRgpIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuUHV0SWRlbnRpdHlIABI7Cg9kZWxldGVfaWRlbnRpdHkYKiABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZUlkZW50aXR5SAASMwoLcmVjb3JkX3VzZXMYKyABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlJlY29yZFVzZXNIABIzCgtyZXdyYXBfa2V5cxgsIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuUmV3cmFwS2V5c0gAEigKBm9yaWdpbhhAIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuT3JpZ2luQgYKBGtpbmQihQcKBVJlcGx5EioKB291dGNvbWUYASABKA4yGS5kb2xpdW0ucmVjb3JkLnYxLk91dGNvbWUSDwoHbWVzc2FnZRgCIAEoCRI2CgpwdXRfb2JqZWN0GAMgASgLMiAuZG9saXVtLnJlY29yZC52MS5QdXRPYmplY3RSZXBseUgAEj4KDmRlbGV0ZV9vYmplY3RzGAQgASgLMiQuZG9saXVtLnJlY29yZC52MS5EZWxldGVPYmplY3RzUmVwbHlIABJACg9jb21wbGV0ZV91cGxvYWQYBSABKAsyJS5kb2xpdW0ucmVjb3JkLnYxLkNvbXBsZXRlVXBsb2FkUmVwbHlIABI8Cg1yZWdpc3Rlcl9ub2RlGAYgASgLMiMuZG9saXVtLnJlY29yZC52MS5SZWdpc3Rlck5vZGVSZXBseUgAEjwKDWNyZWF0ZV9idWNrZXQYByABKAsyIy5kb2xpdW0ucmVjb3JkLnYxLkNyZWF0ZUJ1Y2tldFJlcGx5SAASLQoFbGVhc2UYCCABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLkxlYXNlUmVwbHlIABIyCghwdXRfcGFydBgJIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuUHV0UGFydFJlcGx5SAASPAoNYWR2YW5jZV9mZW5jZRgKIAEoCzIjLmRvbGl1bS5yZWNvcmQudjEuQWR2YW5jZUZlbmNlUmVwbHlIABIvCgZkaWdlc3QYCyABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkRpZ2VzdFJlcGx5SAASPAoNY2hhbmdlX2J1Y2tldBgMIAEoCzIjLmRvbGl1bS5yZWNvcmQudjEuQ2hhbmdlQnVja2V0UmVwbHlIABI+Cg5jaGFuZ2VfdmVyc2lvbhgNIAEoCzIkLmRvbGl1bS5yZWNvcmQudjEuQ2hhbmdlVmVyc2lvblJlcGx5SAASPAoNYXBwZW5kX29iamVjdBgOIAEoCzIjLmRvbGl1bS5yZWNvcmQudjEuQXBwZW5kT2JqZWN0UmVwbHlIABI3CgtwdXRfa21zX2tleRgPIAEoCzIgLmRvbGl1bS5yZWNvcmQudjEuUHV0S21zS2V5UmVwbHlIABI6CgxwdXRfaWRlbnRpdHkYECABKAsyIi5kb2xpdW0ucmVjb3JkLnYxLlB1dElkZW50aXR5UmVwbHlIAEIGCgRraW5kIsoBCglQdXRPYmplY3QSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIqCgd2ZXJzaW9uGAMgASgLMhkuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uEiwKCG1hbmlmZXN0GAQgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdBIuCgljb25kaXRpb24YBSABKAsyGy5kb2xpdW0ucmVjb3JkLnYxLkNvbmRpdGlvbhINCgVldmVudBgHIAEoCUoECAYQByJQCg5QdXRPYmplY3RSZXBseRISCgp2ZXJzaW9uX2lkGAEgASgMEhMKC21vZGlmaWVkX21zGAIgASgEEhUKDWV4aXN0aW5nX2V0YWcYAyABKAki/AEKDURlbGV0ZU9iamVjdHMSEQoJYnVja2V0X2lkGAEgASgNEjcKB3RhcmdldHMYAiADKAsyJi5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZU9iamVjdHMuVGFyZ2V0EhEKCWxpZmVjeWNsZRgEIAEoCBqFAQoGVGFyZ2V0EgsKA2tleRgBIAEoDBISCgp2ZXJzaW9uX2lkGAIgASgMEi4KCWNvbmRpdGlvbhgDIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQ29uZGl0aW9uEhkKEWJ5cGFzc19nb3Zlcm5hbmNlGAQgASgIEg8KB3JlcGxpY2EYBSABKAhKBAgDEAQixAEKEkRlbGV0ZU9iamVjdHNSZXBseRI8CgdyZXN1bHRzGAEgAygLMisuZG9saXVtLnJlY29yZC52MS5EZWxldGVPYmplY3RzUmVwbHkuUmVzdWx0GnAKBlJlc3VsdBIqCgdvdXRjb21lGAEgASgOMhkuZG9saXVtLnJlY29yZC52MS5PdXRjb21lEhUKDWRlbGV0ZV9tYXJrZXIYAiABKAgSEgoKdmVyc2lvbl9pZBgDIAEoDBIPCgdleGlzdGVkGAQgASgIIjgKDENyZWF0ZVVwbG9hZBIoCgZ1cGxvYWQYASABKAsyGC5kb2xpdW0ucmVjb3JkLnYxLlVwbG9hZCKQAQoHUHV0UGFydBIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhEKCXVwbG9hZF9pZBgDIAEoDBIkCgRwYXJ0GAQgASgLMhYuZG9saXVtLnJlY29yZC52MS5QYXJ0EiwKCG1hbmlmZXN0GAUgASgLMhouZG9saXVtLnJlY29yZC52MS5NYW5pZmVzdCIjCgxQdXRQYXJ0UmVwbHkSEwoLbW9kaWZpZWRfbXMYASABKAQi+gEKDkNvbXBsZXRlVXBsb2FkEhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEQoJdXBsb2FkX2lkGAMgASgMEi4KBXBhcnRzGAQgAygLMh8uZG9saXVtLnJlY29yZC52MS5QYXJ0UmVmZXJlbmNlEioKB3ZlcnNpb24YBSABKAsyGS5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb24SLgoJY29uZGl0aW9uGAYgASgLMhsuZG9saXVtLnJlY29yZC52MS5Db25kaXRpb24SFAoMcGFydHNfZGlnZXN0GAggASgMEg0KBWV2ZW50GAkgASgJSgQIBxAIInIKE0NvbXBsZXRlVXBsb2FkUmVwbHkSEgoKdmVyc2lvbl9pZBgBIAEoDBITCgttb2RpZmllZF9tcxgCIAEoBBIyCgdlYXJsaWVyGAMgASgLMiEuZG9saXVtLnJlY29yZC52MS5Db21wbGV0ZWRVcGxvYWQifgoLQWJvcnRVcGxvYWQSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIRCgl1cGxvYWRfaWQYAyABKAwSIgoVaWZfdW50b3VjaGVkX3NpbmNlX21zGAQgASgESACIAQFCGAoWX2lmX3VudG91Y2hlZF9zaW5jZV9tcyKWAgoOUmVsb2NhdGVTaGFyZHMSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBITCgttYW5pZmVzdF9pZBgDIAEoDBIQCghjaHVua19pZBgEIAEoDBI4CgdjaGFuZ2VzGAUgAygLMicuZG9saXVtLnJlY29yZC52MS5SZWxvY2F0ZVNoYXJkcy5DaGFuZ2USFwoPcGxhY2VtZW50X2dyb3VwGAYgASgNEg8KB3JlbGF4ZWQYByABKAgSEAoIYmVndW5fbXMYCCABKAQaRwoGQ2hhbmdlEhMKC3NoYXJkX2luZGV4GAEgASgNEhQKDGZyb21fZGlza19pZBgCIAEoDRISCgp0b19kaXNrX2lkGAMgASgNIiAKDEFkdmFuY2VGZW5jZRIQCghmZW5jZV9tcxgBIAEoBCIlChFBZHZhbmNlRmVuY2VSZXBseRIQCghmZW5jZV9tcxgBIAEoBCJ5Cg1GaW5pc2hHYXJiYWdlEjIKBGRvbmUYASADKAsyJC5kb2xpdW0ucmVjb3JkLnYxLkZpbmlzaEdhcmJhZ2UuRG9uZRo0CgREb25lEhAKCHNlcXVlbmNlGAEgASgEEhoKEnJlbWFpbmluZ19kaXNrX2lkcxgCIAMoDSIfCgpTZWFsQnVja2V0EhEKCWJ1Y2tldF9pZBgBIAEoDSIMCgpEaWdlc3RNYXJrIh0KC0RpZ2VzdFJlcGx5Eg4KBmRpZ2VzdBgBIAEoDCJACg5FbnF1ZXVlUmVwYWlycxIuCgdlbnRyaWVzGAEgAygLMh0uZG9saXVtLnJlY29yZC52MS5SZXBhaXJFbnRyeSJmCg9Db25maWd1cmVCdWNrZXQSEQoJYnVja2V0X2lkGAEgASgNEiwKBXN0YXRlGAIgASgLMh0uZG9saXVtLnJlY29yZC52MS5CdWNrZXRTdGF0ZRISCgp0ZXN0X2V2ZW50GAMgASgIIqEFCg1DaGFuZ2VWZXJzaW9uEhEKCWJ1Y2tldF9pZBgBIAEoDRILCgNrZXkYAiABKAwSEgoKdmVyc2lvbl9pZBgDIAEoDBI0CgR0YWdzGAQgASgLMiQuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uLlRhZ3NIABIkCgNhY2wYBSABKAsyFS5kb2xpdW0ucmVjb3JkLnYxLkFjbEgAEj4KCXJldGVudGlvbhgGIAEoCzIpLmRvbGl1bS5yZWNvcmQudjEuQ2hhbmdlVmVyc2lvbi5SZXRlbnRpb25IABI/CgpsZWdhbF9ob2xkGAcgASgLMikuZG9saXVtLnJlY29yZC52MS5DaGFuZ2VWZXJzaW9uLkxlZ2FsSG9sZEgAEkAKCnJlcGxpY2F0ZWQYCSABKAsyKi5kb2xpdW0ucmVjb3JkLnYxLkNoYW5nZVZlcnNpb24uUmVwbGljYXRlZEgAEg0KBWV2ZW50GAggASgJGjEKBFRhZ3MSKQoEdGFncxgBIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuTmFtZVZhbHVlGnAKCVJldGVudGlvbhIvCgRtb2RlGAEgASgOMiEuZG9saXVtLnJlY29yZC52MS5PYmplY3RMb2NrLk1vZGUSFwoPcmV0YWluX3VudGlsX21zGAIgASgEEhkKEWJ5cGFzc19nb3Zlcm5hbmNlGAMgASgIGhcKCUxlZ2FsSG9sZBIKCgJvbhgBIAEoCBpmCgpSZXBsaWNhdGVkEg4KBmJ1Y2tldBgBIAEoCRI0CgZzdGF0dXMYAiABKA4yJC5kb2xpdW0ucmVjb3JkLnYxLlJlcGxpY2F0aW9uLlN0YXR1cxISCgp2ZXJzaW9uX2lkGAMgASgJQggKBmNoYW5nZSIoChJDaGFuZ2VWZXJzaW9uUmVwbHkSEgoKdmVyc2lvbl9pZBgBIAEoDCLsAQoLUmVwbGFjZUJvZHkSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEjEKBXN3YXBzGAQgAygLMiIuZG9saXVtLnJlY29yZC52MS5SZXBsYWNlQm9keS5Td2FwEhUKDXN0b3JhZ2VfY2xhc3MYBSABKAkSDQoFZXZlbnQYBiABKAkaUAoEU3dhcBIaChJmb3JtZXJfbWFuaWZlc3RfaWQYASABKAwSLAoIbWFuaWZlc3QYAiABKAsyGi5kb2xpdW0ucmVjb3JkLnYxLk1hbmlmZXN0IsYBCgxSZW5hbWVPYmplY3QSEQoJYnVja2V0X2lkGAEgASgNEhIKCnNvdXJjZV9rZXkYAiABKAwSEgoKdGFyZ2V0X2tleRgDIAEoDBI1ChBzb3VyY2VfY29uZGl0aW9uGAQgASgLMhsuZG9saXVtLnJlY29yZC52MS5Db25kaXRpb24SNQoQdGFyZ2V0X2NvbmRpdGlvbhgFIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQ29uZGl0aW9uEg0KBWV2ZW50GAYgASgJIqgCCgxBcHBlbmRPYmplY3QSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBIOCgZvZmZzZXQYAyABKAQSKgoHdmVyc2lvbhgEIAEoCzIZLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbhIsCghtYW5pZmVzdBgFIAEoCzIaLmRvbGl1bS5yZWNvcmQudjEuTWFuaWZlc3QSLgoJY29uZGl0aW9uGAYgASgLMhsuZG9saXVtLnJlY29yZC52MS5Db25kaXRpb24SDQoFZXZlbnQYByABKAkSCwoDbWQ1GAggASgMEg0KBXdob2xlGAkgASgIEjMKD3dob2xlX2NoZWNrc3VtcxgKIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuQ2hlY2tzdW0iRAoRQXBwZW5kT2JqZWN0UmVwbHkSDAoEc2l6ZRgBIAEoBBIMCgRldGFnGAIgASgJEhMKC21vZGlmaWVkX21zGAMgASgEIk4KD0FwcGVuZEFjY2Vzc0xvZxIRCglidWNrZXRfaWQYASABKA0SKAoDbG9nGAIgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2ciIQoMRmluaXNoT3V0Ym94EhEKCXNlcXVlbmNlcxgBIAMoBCKgAQoLSW5pdENsdXN0ZXISEgoKY2x1c3Rlcl9pZBgBIAEoCRIwCghwb2xpY2llcxgCIAMoCzIeLmRvbGl1bS5yZWNvcmQudjEuUG9saWN5UmVjb3JkEhYKDmRlZmF1bHRfcG9saWN5GAMgASgJEh0KFXBsYWNlbWVudF9ncm91cF9jb3VudBgEIAEoDRIUCgxpbmRleF9ncm91cHMYBSADKA0iuAEKDFJlZ2lzdGVyTm9kZRIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGY2FtcHVzGAMgASgJEgwKBHJhY2sYBCABKAkSDAoEaG9zdBgFIAEoCRIyCgVkaXNrcxgGIAMoCzIjLmRvbGl1bS5yZWNvcmQudjEuUmVnaXN0ZXJOb2RlLkRpc2saKQoERGlzaxIRCglkaXNrX3V1aWQYASABKAwSDgoGd2VpZ2h0GAIgASgEIkkKEVJlZ2lzdGVyTm9kZVJlcGx5Eg8KB25vZGVfaWQYASABKA0SEAoIZGlza19pZHMYAiADKA0SEQoJbWFwX2Vwb2NoGAMgASgEIqYCCglTZXRTdGF0ZXMSLwoFbm9kZXMYASADKAsyIC5kb2xpdW0ucmVjb3JkLnYxLlNldFN0YXRlcy5Ob2RlEi8KBWRpc2tzGAIgAygLMiAuZG9saXVtLnJlY29yZC52MS5TZXRTdGF0ZXMuRGlzaxpyCgROb2RlEg8KB25vZGVfaWQYASABKA0SKgoFc3RhdGUYAiABKA4yGy5kb2xpdW0ucmVjb3JkLnYxLk5vZGVTdGF0ZRItCghleHBlY3RlZBgDIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuTm9kZVN0YXRlGkMKBERpc2sSDwoHZGlza19pZBgBIAEoDRIqCgVzdGF0ZRgCIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuRGlza1N0YXRlIpMBCgxDcmVhdGVCdWNrZXQSDAoEbmFtZRgBIAEoCRINCgVvd25lchgCIAEoCRIOCgZyZWdpb24YAyABKAkSDgoGcG9saWN5GAQgASgJEhMKC29iamVjdF9sb2NrGAUgASgIEjEKCHNldHRpbmdzGAYgAygLMh8uZG9saXVtLnJlY29yZC52MS5CdWNrZXRTZXR0aW5nItMBCgxDaGFuZ2VCdWNrZXQSDAoEbmFtZRgBIAEoCRIRCglidWNrZXRfaWQYAiABKA0SGQoRZXhwZWN0ZWRfcmV2aXNpb24YAyABKAQSMAoKdmVyc2lvbmluZxgEIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxITCgtvYmplY3RfbG9jaxgFIAEoCBIxCghzZXR0aW5ncxgGIAMoCzIfLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0U2V0dGluZxINCgVvd25lchgHIAEoCSJDChFDaGFuZ2VCdWNrZXRSZXBseRIuCgZidWNrZXQYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFJlY29yZCJJCglQdXRLbXNLZXkSDAoEbmFtZRgBIAEoCRIZChFleHBlY3RlZF92ZXJzaW9ucxgCIAEoDRITCgt3cmFwcGVkX2tleRgDIAEoDCI9Cg5QdXRLbXNLZXlSZXBseRIrCgNrZXkYASABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkttc0tleVJlY29yZCJaCgtQdXRJZGVudGl0eRIwCgZyZWNvcmQYASABKAsyIC5kb2xpdW0ucmVjb3JkLnYxLklkZW50aXR5UmVjb3JkEhkKEWV4cGVjdGVkX3JldmlzaW9uGAIgASgEIkQKEFB1dElkZW50aXR5UmVwbHkSMAoGcmVjb3JkGAEgASgLMiAuZG9saXVtLnJlY29yZC52MS5JZGVudGl0eVJlY29yZCJnCg5EZWxldGVJZGVudGl0eRIsCgRraW5kGAEgASgOMh4uZG9saXVtLnJlY29yZC52MS5JZGVudGl0eUtpbmQSDAoEbmFtZRgCIAEoCRIZChFleHBlY3RlZF9yZXZpc2lvbhgDIAEoBCI1CgpSZWNvcmRVc2VzEicKBHVzZXMYASADKAsyGS5kb2xpdW0ucmVjb3JkLnYxLkxhc3RVc2UipwIKClJld3JhcEtleXMSOQoKbmFtZWRfa2V5cxgBIAMoCzIlLmRvbGl1bS5yZWNvcmQudjEuUmV3cmFwS2V5cy5OYW1lZEtleRI0CgdzZWNyZXRzGAIgAygLMiMuZG9saXVtLnJlY29yZC52MS5SZXdyYXBLZXlzLlNlY3JldBpQCghOYW1lZEtleRIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SEAoIZXhwZWN0ZWQYAyABKAwSEwoLd3JhcHBlZF9rZXkYBCABKAwaVgoGU2VjcmV0EgwKBHVzZXIYASABKAkSFQoNYWNjZXNzX2tleV9pZBgCIAEoCRIQCghleHBlY3RlZBgDIAEoDBIVCg1zZWFsZWRfc2VjcmV0GAQgASgMIkMKEUNyZWF0ZUJ1Y2tldFJlcGx5Ei4KBmJ1Y2tldBgBIAEoCzIeLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0UmVjb3JkIi8KDFJlbW92ZUJ1Y2tldBIMCgRuYW1lGAEgASgJEhEKCWJ1Y2tldF9pZBgCIAEoDSJYCgxBY3F1aXJlTGVhc2USDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSDgoGdHRsX21zGAMgASgEEhEKBG5vdGUYBCABKAxIAIgBAUIHCgVfbm90ZSI7CgxSZWxlYXNlTGVhc2USDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSDQoFdG9rZW4YAyABKAQiOgoKTGVhc2VSZXBseRIsCgVsZWFzZRgBIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuTGVhc2VSZWNvcmQqtgQKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARIfChtPVVRDT01FX1BSRUNPTkRJVElPTl9GQUlMRUQQAhIXChNPVVRDT01FX05PX1NVQ0hfS0VZEAMSGgoWT1VUQ09NRV9OT19TVUNIX1VQTE9BRBAEEhgKFE9VVENPTUVfSU5WQUxJRF9QQVJUEAUSEgoOT1VUQ09NRV9TRUFMRUQQBhISCg5PVVRDT01FX0ZFTkNFRBAHEhUKEU9VVENPTUVfTk9UX0VNUFRZEAgSEgoOT1VUQ09NRV9FWElTVFMQCRIaChZPVVRDT01FX05PX1NVQ0hfQlVDS0VUEAoSFAoQT1VUQ09NRV9DT05GTElDVBALEhAKDE9VVENPTUVfSEVMRBAMEhcKE09VVENPTUVfV1JPTkdfUkFOR0UQDRIbChdPVVRDT01FX05PX1NVQ0hfVkVSU0lPThAOEhIKDk9VVENPTUVfTE9DS0VEEA8SGQoVT1VUQ09NRV9ERUxFVEVfTUFSS0VSEBASGAoUT1VUQ09NRV9XUk9OR19PRkZTRVQQERIbChdPVVRDT01FX05PX1NVQ0hfS01TX0tFWRASEhwKGE9VVENPTUVfTk9fU1VDSF9JREVOVElUWRATEhEKDU9VVENPTUVfVEFLRU4QFBISCg5PVVRDT01FX0lOX1VTRRAVEhoKFk9VVENPTUVfUVVPVEFfRVhDRUVERUQQFmIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_group, file_dolium_record_v1_identity, file_dolium_record_v1_object]);
 
 /**
  * @generated from message dolium.record.v1.LoggedCommand
@@ -231,6 +233,12 @@ export type Command = Message<"dolium.record.v1.Command"> & {
     case: "finishOutbox";
   } | {
     /**
+     * @generated from field: dolium.record.v1.ReplaceBody replace_body = 19;
+     */
+    value: ReplaceBody;
+    case: "replaceBody";
+  } | {
+    /**
      * @generated from field: dolium.record.v1.InitCluster init_cluster = 32;
      */
     value: InitCluster;
@@ -283,6 +291,30 @@ export type Command = Message<"dolium.record.v1.Command"> & {
      */
     value: PutKmsKey;
     case: "putKmsKey";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.PutIdentity put_identity = 41;
+     */
+    value: PutIdentity;
+    case: "putIdentity";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.DeleteIdentity delete_identity = 42;
+     */
+    value: DeleteIdentity;
+    case: "deleteIdentity";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.RecordUses record_uses = 43;
+     */
+    value: RecordUses;
+    case: "recordUses";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.RewrapKeys rewrap_keys = 44;
+     */
+    value: RewrapKeys;
+    case: "rewrapKeys";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -397,6 +429,12 @@ export type Reply = Message<"dolium.record.v1.Reply"> & {
      */
     value: PutKmsKeyReply;
     case: "putKmsKey";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.PutIdentityReply put_identity = 16;
+     */
+    value: PutIdentityReply;
+    case: "putIdentity";
   } | { case: undefined; value?: undefined };
 };
 
@@ -544,6 +582,13 @@ export type DeleteObjects_Target = Message<"dolium.record.v1.DeleteObjects.Targe
    * @generated from field: bool bypass_governance = 4;
    */
   bypassGovernance: boolean;
+
+  /**
+   * A delete marker that is laid is a replica of another.
+   *
+   * @generated from field: bool replica = 5;
+   */
+  replica: boolean;
 };
 
 /**
@@ -1112,6 +1157,12 @@ export type ChangeVersion = Message<"dolium.record.v1.ChangeVersion"> & {
      */
     value: ChangeVersion_LegalHold;
     case: "legalHold";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.ChangeVersion.Replicated replicated = 9;
+     */
+    value: ChangeVersion_Replicated;
+    case: "replicated";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1193,6 +1244,36 @@ export const ChangeVersion_LegalHoldSchema: GenMessage<ChangeVersion_LegalHold> 
   messageDesc(file_dolium_record_v1_command, 23, 2);
 
 /**
+ * What became of the version at one destination; also of delete markers. The others stay, and the status of all
+ * follows from them. PENDING: the version is about to be replicated there.
+ *
+ * @generated from message dolium.record.v1.ChangeVersion.Replicated
+ */
+export type ChangeVersion_Replicated = Message<"dolium.record.v1.ChangeVersion.Replicated"> & {
+  /**
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * @generated from field: dolium.record.v1.Replication.Status status = 2;
+   */
+  status: Replication_Status;
+
+  /**
+   * @generated from field: string version_id = 3;
+   */
+  versionId: string;
+};
+
+/**
+ * Describes the message dolium.record.v1.ChangeVersion.Replicated.
+ * Use `create(ChangeVersion_ReplicatedSchema)` to create a new message.
+ */
+export const ChangeVersion_ReplicatedSchema: GenMessage<ChangeVersion_Replicated> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 23, 3);
+
+/**
  * @generated from message dolium.record.v1.ChangeVersionReply
  */
 export type ChangeVersionReply = Message<"dolium.record.v1.ChangeVersionReply"> & {
@@ -1210,6 +1291,85 @@ export type ChangeVersionReply = Message<"dolium.record.v1.ChangeVersionReply"> 
  */
 export const ChangeVersionReplySchema: GenMessage<ChangeVersionReply> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_command, 24);
+
+/**
+ * Gives a version another body of the same bytes, a manifest for a manifest, and another storage class. Everything
+ * else stays: id, time, entity tag, tags, lock, data key. The shards of the manifests it had become garbage. When it
+ * is not done (NO_SUCH_KEY, NO_SUCH_VERSION, DELETE_MARKER, or CONFLICT: a former manifest is not the version's any
+ * more) those of the manifests that were brought do. Also FENCED, SEALED.
+ *
+ * @generated from message dolium.record.v1.ReplaceBody
+ */
+export type ReplaceBody = Message<"dolium.record.v1.ReplaceBody"> & {
+  /**
+   * @generated from field: uint32 bucket_id = 1;
+   */
+  bucketId: number;
+
+  /**
+   * @generated from field: bytes key = 2;
+   */
+  key: Uint8Array;
+
+  /**
+   * 16 bytes: a null version too goes by its own id.
+   *
+   * @generated from field: bytes version_id = 3;
+   */
+  versionId: Uint8Array;
+
+  /**
+   * None where only the class changes; of a body in parts, any of them.
+   *
+   * @generated from field: repeated dolium.record.v1.ReplaceBody.Swap swaps = 4;
+   */
+  swaps: ReplaceBody_Swap[];
+
+  /**
+   * Empty: stays.
+   *
+   * @generated from field: string storage_class = 5;
+   */
+  storageClass: string;
+
+  /**
+   * As of PutObject.
+   *
+   * @generated from field: string event = 6;
+   */
+  event: string;
+};
+
+/**
+ * Describes the message dolium.record.v1.ReplaceBody.
+ * Use `create(ReplaceBodySchema)` to create a new message.
+ */
+export const ReplaceBodySchema: GenMessage<ReplaceBody> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 25);
+
+/**
+ * @generated from message dolium.record.v1.ReplaceBody.Swap
+ */
+export type ReplaceBody_Swap = Message<"dolium.record.v1.ReplaceBody.Swap"> & {
+  /**
+   * @generated from field: bytes former_manifest_id = 1;
+   */
+  formerManifestId: Uint8Array;
+
+  /**
+   * Of the same size.
+   *
+   * @generated from field: dolium.record.v1.Manifest manifest = 2;
+   */
+  manifest?: Manifest | undefined;
+};
+
+/**
+ * Describes the message dolium.record.v1.ReplaceBody.Swap.
+ * Use `create(ReplaceBody_SwapSchema)` to create a new message.
+ */
+export const ReplaceBody_SwapSchema: GenMessage<ReplaceBody_Swap> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 25, 0);
 
 /**
  * Gives the current version of one key to another, in one step; only in buckets without versioning (CONFLICT).
@@ -1254,7 +1414,7 @@ export type RenameObject = Message<"dolium.record.v1.RenameObject"> & {
  * Use `create(RenameObjectSchema)` to create a new message.
  */
 export const RenameObjectSchema: GenMessage<RenameObject> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 25);
+  messageDesc(file_dolium_record_v1_command, 26);
 
 /**
  * Adds bytes at the end of the current version, in buckets without versioning (CONFLICT). Writes, by what is there:
@@ -1340,7 +1500,7 @@ export type AppendObject = Message<"dolium.record.v1.AppendObject"> & {
  * Use `create(AppendObjectSchema)` to create a new message.
  */
 export const AppendObjectSchema: GenMessage<AppendObject> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 26);
+  messageDesc(file_dolium_record_v1_command, 27);
 
 /**
  * With WRONG_OFFSET: what is there.
@@ -1369,7 +1529,7 @@ export type AppendObjectReply = Message<"dolium.record.v1.AppendObjectReply"> & 
  * Use `create(AppendObjectReplySchema)` to create a new message.
  */
 export const AppendObjectReplySchema: GenMessage<AppendObjectReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 27);
+  messageDesc(file_dolium_record_v1_command, 28);
 
 /**
  * Keeps lines until the keeper has delivered them. CONFLICT when the outbox is full.
@@ -1393,7 +1553,7 @@ export type AppendAccessLog = Message<"dolium.record.v1.AppendAccessLog"> & {
  * Use `create(AppendAccessLogSchema)` to create a new message.
  */
 export const AppendAccessLogSchema: GenMessage<AppendAccessLog> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 28);
+  messageDesc(file_dolium_record_v1_command, 29);
 
 /**
  * These outbox entries are carried out.
@@ -1412,7 +1572,7 @@ export type FinishOutbox = Message<"dolium.record.v1.FinishOutbox"> & {
  * Use `create(FinishOutboxSchema)` to create a new message.
  */
 export const FinishOutboxSchema: GenMessage<FinishOutbox> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 29);
+  messageDesc(file_dolium_record_v1_command, 30);
 
 /**
  * @generated from message dolium.record.v1.InitCluster
@@ -1449,7 +1609,7 @@ export type InitCluster = Message<"dolium.record.v1.InitCluster"> & {
  * Use `create(InitClusterSchema)` to create a new message.
  */
 export const InitClusterSchema: GenMessage<InitCluster> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 30);
+  messageDesc(file_dolium_record_v1_command, 31);
 
 /**
  * A storage node says who it is. Disks are known by uuid: known ones keep their id, new ones get one,
@@ -1494,7 +1654,7 @@ export type RegisterNode = Message<"dolium.record.v1.RegisterNode"> & {
  * Use `create(RegisterNodeSchema)` to create a new message.
  */
 export const RegisterNodeSchema: GenMessage<RegisterNode> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 31);
+  messageDesc(file_dolium_record_v1_command, 32);
 
 /**
  * @generated from message dolium.record.v1.RegisterNode.Disk
@@ -1516,7 +1676,7 @@ export type RegisterNode_Disk = Message<"dolium.record.v1.RegisterNode.Disk"> & 
  * Use `create(RegisterNode_DiskSchema)` to create a new message.
  */
 export const RegisterNode_DiskSchema: GenMessage<RegisterNode_Disk> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 31, 0);
+  messageDesc(file_dolium_record_v1_command, 32, 0);
 
 /**
  * @generated from message dolium.record.v1.RegisterNodeReply
@@ -1545,7 +1705,7 @@ export type RegisterNodeReply = Message<"dolium.record.v1.RegisterNodeReply"> & 
  * Use `create(RegisterNodeReplySchema)` to create a new message.
  */
 export const RegisterNodeReplySchema: GenMessage<RegisterNodeReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 32);
+  messageDesc(file_dolium_record_v1_command, 33);
 
 /**
  * @generated from message dolium.record.v1.SetStates
@@ -1567,7 +1727,7 @@ export type SetStates = Message<"dolium.record.v1.SetStates"> & {
  * Use `create(SetStatesSchema)` to create a new message.
  */
 export const SetStatesSchema: GenMessage<SetStates> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 33);
+  messageDesc(file_dolium_record_v1_command, 34);
 
 /**
  * @generated from message dolium.record.v1.SetStates.Node
@@ -1596,7 +1756,7 @@ export type SetStates_Node = Message<"dolium.record.v1.SetStates.Node"> & {
  * Use `create(SetStates_NodeSchema)` to create a new message.
  */
 export const SetStates_NodeSchema: GenMessage<SetStates_Node> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 33, 0);
+  messageDesc(file_dolium_record_v1_command, 34, 0);
 
 /**
  * @generated from message dolium.record.v1.SetStates.Disk
@@ -1618,7 +1778,7 @@ export type SetStates_Disk = Message<"dolium.record.v1.SetStates.Disk"> & {
  * Use `create(SetStates_DiskSchema)` to create a new message.
  */
 export const SetStates_DiskSchema: GenMessage<SetStates_Disk> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 33, 1);
+  messageDesc(file_dolium_record_v1_command, 34, 1);
 
 /**
  * @generated from message dolium.record.v1.CreateBucket
@@ -1660,7 +1820,7 @@ export type CreateBucket = Message<"dolium.record.v1.CreateBucket"> & {
  * Use `create(CreateBucketSchema)` to create a new message.
  */
 export const CreateBucketSchema: GenMessage<CreateBucket> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 34);
+  messageDesc(file_dolium_record_v1_command, 35);
 
 /**
  * Changes a bucket's record; what is not named stays. NO_SUCH_BUCKET, CONFLICT (revision, or object lock and
@@ -1706,6 +1866,13 @@ export type ChangeBucket = Message<"dolium.record.v1.ChangeBucket"> & {
    * @generated from field: repeated dolium.record.v1.BucketSetting settings = 6;
    */
   settings: BucketSetting[];
+
+  /**
+   * Empty: stays.
+   *
+   * @generated from field: string owner = 7;
+   */
+  owner: string;
 };
 
 /**
@@ -1713,7 +1880,7 @@ export type ChangeBucket = Message<"dolium.record.v1.ChangeBucket"> & {
  * Use `create(ChangeBucketSchema)` to create a new message.
  */
 export const ChangeBucketSchema: GenMessage<ChangeBucket> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 35);
+  messageDesc(file_dolium_record_v1_command, 36);
 
 /**
  * @generated from message dolium.record.v1.ChangeBucketReply
@@ -1730,7 +1897,7 @@ export type ChangeBucketReply = Message<"dolium.record.v1.ChangeBucketReply"> & 
  * Use `create(ChangeBucketReplySchema)` to create a new message.
  */
 export const ChangeBucketReplySchema: GenMessage<ChangeBucketReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 36);
+  messageDesc(file_dolium_record_v1_command, 37);
 
 /**
  * Adds a version to a named key, or makes the key. EXISTS, with the key as it is, when `expected_versions` is not
@@ -1760,7 +1927,7 @@ export type PutKmsKey = Message<"dolium.record.v1.PutKmsKey"> & {
  * Use `create(PutKmsKeySchema)` to create a new message.
  */
 export const PutKmsKeySchema: GenMessage<PutKmsKey> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 37);
+  messageDesc(file_dolium_record_v1_command, 38);
 
 /**
  * @generated from message dolium.record.v1.PutKmsKeyReply
@@ -1777,7 +1944,194 @@ export type PutKmsKeyReply = Message<"dolium.record.v1.PutKmsKeyReply"> & {
  * Use `create(PutKmsKeyReplySchema)` to create a new message.
  */
 export const PutKmsKeyReplySchema: GenMessage<PutKmsKeyReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 38);
+  messageDesc(file_dolium_record_v1_command, 39);
+
+/**
+ * Makes or changes an entry of the directory, which comes whole and without revision. EXISTS when it must not
+ * be there; NO_SUCH_IDENTITY when it must, or when a group, policy or parent that it names is not there; CONFLICT when
+ * its revision is another; TAKEN. Times it lacks (created_ms, updated_ms) are set when it is applied.
+ *
+ * @generated from message dolium.record.v1.PutIdentity
+ */
+export type PutIdentity = Message<"dolium.record.v1.PutIdentity"> & {
+  /**
+   * @generated from field: dolium.record.v1.IdentityRecord record = 1;
+   */
+  record?: IdentityRecord | undefined;
+
+  /**
+   * 0: must not be there.
+   *
+   * @generated from field: uint64 expected_revision = 2;
+   */
+  expectedRevision: bigint;
+};
+
+/**
+ * Describes the message dolium.record.v1.PutIdentity.
+ * Use `create(PutIdentitySchema)` to create a new message.
+ */
+export const PutIdentitySchema: GenMessage<PutIdentity> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 40);
+
+/**
+ * @generated from message dolium.record.v1.PutIdentityReply
+ */
+export type PutIdentityReply = Message<"dolium.record.v1.PutIdentityReply"> & {
+  /**
+   * As it is now; with EXISTS, CONFLICT: as it stays.
+   *
+   * @generated from field: dolium.record.v1.IdentityRecord record = 1;
+   */
+  record?: IdentityRecord | undefined;
+};
+
+/**
+ * Describes the message dolium.record.v1.PutIdentityReply.
+ * Use `create(PutIdentityReplySchema)` to create a new message.
+ */
+export const PutIdentityReplySchema: GenMessage<PutIdentityReply> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 41);
+
+/**
+ * NO_SUCH_IDENTITY; CONFLICT; IN_USE: a user who owns buckets or has service accounts, a group with members, a
+ * policy that is attached.
+ *
+ * @generated from message dolium.record.v1.DeleteIdentity
+ */
+export type DeleteIdentity = Message<"dolium.record.v1.DeleteIdentity"> & {
+  /**
+   * @generated from field: dolium.record.v1.IdentityKind kind = 1;
+   */
+  kind: IdentityKind;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * 0: any.
+   *
+   * @generated from field: uint64 expected_revision = 3;
+   */
+  expectedRevision: bigint;
+};
+
+/**
+ * Describes the message dolium.record.v1.DeleteIdentity.
+ * Use `create(DeleteIdentitySchema)` to create a new message.
+ */
+export const DeleteIdentitySchema: GenMessage<DeleteIdentity> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 42);
+
+/**
+ * Keeps the later of two times for each id. Ids that nobody has are dropped.
+ *
+ * @generated from message dolium.record.v1.RecordUses
+ */
+export type RecordUses = Message<"dolium.record.v1.RecordUses"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.LastUse uses = 1;
+   */
+  uses: LastUse[];
+};
+
+/**
+ * Describes the message dolium.record.v1.RecordUses.
+ * Use `create(RecordUsesSchema)` to create a new message.
+ */
+export const RecordUsesSchema: GenMessage<RecordUses> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 43);
+
+/**
+ * Replaces what is sealed with the cluster key, after that key changed: only where the sealed bytes are still those
+ * expected; others stay. The directory's revisions move as with PutIdentity.
+ *
+ * @generated from message dolium.record.v1.RewrapKeys
+ */
+export type RewrapKeys = Message<"dolium.record.v1.RewrapKeys"> & {
+  /**
+   * @generated from field: repeated dolium.record.v1.RewrapKeys.NamedKey named_keys = 1;
+   */
+  namedKeys: RewrapKeys_NamedKey[];
+
+  /**
+   * @generated from field: repeated dolium.record.v1.RewrapKeys.Secret secrets = 2;
+   */
+  secrets: RewrapKeys_Secret[];
+};
+
+/**
+ * Describes the message dolium.record.v1.RewrapKeys.
+ * Use `create(RewrapKeysSchema)` to create a new message.
+ */
+export const RewrapKeysSchema: GenMessage<RewrapKeys> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 44);
+
+/**
+ * @generated from message dolium.record.v1.RewrapKeys.NamedKey
+ */
+export type RewrapKeys_NamedKey = Message<"dolium.record.v1.RewrapKeys.NamedKey"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: bytes expected = 3;
+   */
+  expected: Uint8Array;
+
+  /**
+   * @generated from field: bytes wrapped_key = 4;
+   */
+  wrappedKey: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.record.v1.RewrapKeys.NamedKey.
+ * Use `create(RewrapKeys_NamedKeySchema)` to create a new message.
+ */
+export const RewrapKeys_NamedKeySchema: GenMessage<RewrapKeys_NamedKey> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 44, 0);
+
+/**
+ * @generated from message dolium.record.v1.RewrapKeys.Secret
+ */
+export type RewrapKeys_Secret = Message<"dolium.record.v1.RewrapKeys.Secret"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: string access_key_id = 2;
+   */
+  accessKeyId: string;
+
+  /**
+   * @generated from field: bytes expected = 3;
+   */
+  expected: Uint8Array;
+
+  /**
+   * @generated from field: bytes sealed_secret = 4;
+   */
+  sealedSecret: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.record.v1.RewrapKeys.Secret.
+ * Use `create(RewrapKeys_SecretSchema)` to create a new message.
+ */
+export const RewrapKeys_SecretSchema: GenMessage<RewrapKeys_Secret> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_command, 44, 1);
 
 /**
  * @generated from message dolium.record.v1.CreateBucketReply
@@ -1796,7 +2150,7 @@ export type CreateBucketReply = Message<"dolium.record.v1.CreateBucketReply"> & 
  * Use `create(CreateBucketReplySchema)` to create a new message.
  */
 export const CreateBucketReplySchema: GenMessage<CreateBucketReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 39);
+  messageDesc(file_dolium_record_v1_command, 45);
 
 /**
  * @generated from message dolium.record.v1.RemoveBucket
@@ -1818,7 +2172,7 @@ export type RemoveBucket = Message<"dolium.record.v1.RemoveBucket"> & {
  * Use `create(RemoveBucketSchema)` to create a new message.
  */
 export const RemoveBucketSchema: GenMessage<RemoveBucket> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 40);
+  messageDesc(file_dolium_record_v1_command, 46);
 
 /**
  * @generated from message dolium.record.v1.AcquireLease
@@ -1852,7 +2206,7 @@ export type AcquireLease = Message<"dolium.record.v1.AcquireLease"> & {
  * Use `create(AcquireLeaseSchema)` to create a new message.
  */
 export const AcquireLeaseSchema: GenMessage<AcquireLease> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 41);
+  messageDesc(file_dolium_record_v1_command, 47);
 
 /**
  * @generated from message dolium.record.v1.ReleaseLease
@@ -1879,7 +2233,7 @@ export type ReleaseLease = Message<"dolium.record.v1.ReleaseLease"> & {
  * Use `create(ReleaseLeaseSchema)` to create a new message.
  */
 export const ReleaseLeaseSchema: GenMessage<ReleaseLease> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 42);
+  messageDesc(file_dolium_record_v1_command, 48);
 
 /**
  * @generated from message dolium.record.v1.LeaseReply
@@ -1896,7 +2250,7 @@ export type LeaseReply = Message<"dolium.record.v1.LeaseReply"> & {
  * Use `create(LeaseReplySchema)` to create a new message.
  */
 export const LeaseReplySchema: GenMessage<LeaseReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_command, 43);
+  messageDesc(file_dolium_record_v1_command, 49);
 
 /**
  * @generated from enum dolium.record.v1.Outcome
@@ -2016,6 +2370,32 @@ export const Outcome = {
    * @generated from enum value: OUTCOME_NO_SUCH_KMS_KEY = 18;
    */
   NO_SUCH_KMS_KEY: 18,
+
+  /**
+   * @generated from enum value: OUTCOME_NO_SUCH_IDENTITY = 19;
+   */
+  NO_SUCH_IDENTITY: 19,
+
+  /**
+   * An access key id, token, certificate, e-mail address or federated account that somebody else has.
+   *
+   * @generated from enum value: OUTCOME_TAKEN = 20;
+   */
+  TAKEN: 20,
+
+  /**
+   * Something else still refers to it.
+   *
+   * @generated from enum value: OUTCOME_IN_USE = 21;
+   */
+  IN_USE: 21,
+
+  /**
+   * The bucket's or the owner's quota would be exceeded.
+   *
+   * @generated from enum value: OUTCOME_QUOTA_EXCEEDED = 22;
+   */
+  QUOTA_EXCEEDED: 22,
 } as const;
 
 /**

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/group.proto.
  */
 export const file_dolium_record_v1_group: GenFile = /*@__PURE__*/
-  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxIr0CCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDRIWCg5vdXRib3hfZW50cmllcxgMIAEoBBIUCgxvdXRib3hfYnl0ZXMYDSABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYDiABKAQiKwoLU3RvcmVkUmVwbHkSDQoFaW5kZXgYASABKAQSDQoFcmVwbHkYAiABKAwiMgoIUmVwbHlBZ2USEgoKY29tbWFuZF9pZBgBIAEoDBISCgphcHBsaWVkX21zGAIgASgEItwBCgtCdWNrZXRTdGF0ZRIQCghyZXZpc2lvbhgBIAEoBBIwCgp2ZXJzaW9uaW5nGAIgASgOMhwuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uaW5nEhMKC29iamVjdF9sb2NrGAMgASgIEjcKDGRlZmF1bHRfbW9kZRgEIAEoDjIhLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9jay5Nb2RlEhQKDGRlZmF1bHRfZGF5cxgFIAEoDRIVCg1kZWZhdWx0X3llYXJzGAYgASgNEg4KBmV2ZW50cxgHIAEoCCKoAQoLT3V0Ym94RW50cnkSEAoIc2VxdWVuY2UYASABKAQSDwoHdGltZV9tcxgCIAEoBBIRCglidWNrZXRfaWQYAyABKA0SKAoFZXZlbnQYBCABKAsyFy5kb2xpdW0ucmVjb3JkLnYxLkV2ZW50SAASMQoKYWNjZXNzX2xvZxgFIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzTG9nSABCBgoEa2luZCKpAQoFRXZlbnQSDAoEbmFtZRgBIAEoCRILCgNrZXkYAiABKAwSEgoKdmVyc2lvbl9pZBgDIAEoDBIUCgxudWxsX3ZlcnNpb24YBCABKAgSDAoEc2l6ZRgFIAEoBBIMCgRldGFnGAYgASgJEigKBm9yaWdpbhgHIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuT3JpZ2luEhUKDWRlbGV0ZV9tYXJrZXIYCCABKAgiGgoJQWNjZXNzTG9nEg0KBWxpbmVzGAEgAygJIlgKBk9yaWdpbhIRCglwcmluY2lwYWwYASABKAkSFgoOcmVtb3RlX2FkZHJlc3MYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRIPCgdob3N0X2lkGAQgASgJIh8KCkJ1Y2tldFNlYWwSEQoJc2VhbGVkX21zGAEgASgEIh8KC051bGxQb2ludGVyEhAKCHNlcXVlbmNlGAEgASgGIiEKDEdhcmJhZ2VJbmRleBIRCglzZXF1ZW5jZXMYASADKAYiSgoMQ29tcGxldGVkQWdlEhEKCWJ1Y2tldF9pZBgBIAEoDRIRCgl1cGxvYWRfaWQYAiABKAwSFAoMY29tcGxldGVkX21zGAMgASgEInsKC1JlcGxpY2FNYXJrEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSEgoKY29uZl9zdGF0ZRgDIAEoDBIOCgZkaWdlc3QYBCABKAwSFAoMbWFya2VkX2luZGV4GAUgASgEEhUKDW1hcmtlZF9kaWdlc3QYBiABKAxiBnByb3RvMw", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
+  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxItgCCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDRIWCg5vdXRib3hfZW50cmllcxgMIAEoBBIUCgxvdXRib3hfYnl0ZXMYDSABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYDiABKAQSGQoRaWRlbnRpdHlfcmV2aXNpb24YDyABKAQiKwoLU3RvcmVkUmVwbHkSDQoFaW5kZXgYASABKAQSDQoFcmVwbHkYAiABKAwiMgoIUmVwbHlBZ2USEgoKY29tbWFuZF9pZBgBIAEoDBISCgphcHBsaWVkX21zGAIgASgEIogCCgtCdWNrZXRTdGF0ZRIQCghyZXZpc2lvbhgBIAEoBBIwCgp2ZXJzaW9uaW5nGAIgASgOMhwuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uaW5nEhMKC29iamVjdF9sb2NrGAMgASgIEjcKDGRlZmF1bHRfbW9kZRgEIAEoDjIhLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9jay5Nb2RlEhQKDGRlZmF1bHRfZGF5cxgFIAEoDRIVCg1kZWZhdWx0X3llYXJzGAYgASgNEg4KBmV2ZW50cxgHIAEoCBITCgtxdW90YV9ieXRlcxgIIAEoBBIVCg1xdW90YV9vYmplY3RzGAkgASgEIqgBCgtPdXRib3hFbnRyeRIQCghzZXF1ZW5jZRgBIAEoBBIPCgd0aW1lX21zGAIgASgEEhEKCWJ1Y2tldF9pZBgDIAEoDRIoCgVldmVudBgEIAEoCzIXLmRvbGl1bS5yZWNvcmQudjEuRXZlbnRIABIxCgphY2Nlc3NfbG9nGAUgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2dIAEIGCgRraW5kIroBCgVFdmVudBIMCgRuYW1lGAEgASgJEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEhQKDG51bGxfdmVyc2lvbhgEIAEoCBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSKAoGb3JpZ2luGAcgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW4SFQoNZGVsZXRlX21hcmtlchgIIAEoCBIPCgdyZXBsaWNhGAkgASgIIhoKCUFjY2Vzc0xvZxINCgVsaW5lcxgBIAMoCSJYCgZPcmlnaW4SEQoJcHJpbmNpcGFsGAEgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDwoHaG9zdF9pZBgEIAEoCSIfCgpCdWNrZXRTZWFsEhEKCXNlYWxlZF9tcxgBIAEoBCIfCgtOdWxsUG9pbnRlchIQCghzZXF1ZW5jZRgBIAEoBiIhCgxHYXJiYWdlSW5kZXgSEQoJc2VxdWVuY2VzGAEgAygGIkoKDENvbXBsZXRlZEFnZRIRCglidWNrZXRfaWQYASABKA0SEQoJdXBsb2FkX2lkGAIgASgMEhQKDGNvbXBsZXRlZF9tcxgDIAEoBCJ7CgtSZXBsaWNhTWFyaxINCgVpbmRleBgBIAEoBBIMCgR0ZXJtGAIgASgEEhIKCmNvbmZfc3RhdGUYAyABKAwSDgoGZGlnZXN0GAQgASgMEhQKDG1hcmtlZF9pbmRleBgFIAEoBBIVCg1tYXJrZWRfZGlnZXN0GAYgASgMYgZwcm90bzM", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
 
 /**
  * Clocks and counters of a group.
@@ -104,6 +104,13 @@ export type GroupMeta = Message<"dolium.record.v1.GroupMeta"> & {
    * @generated from field: uint64 outbox_dropped = 14;
    */
   outboxDropped: bigint;
+
+  /**
+   * Root group: the directory's last revision.
+   *
+   * @generated from field: uint64 identity_revision = 15;
+   */
+  identityRevision: bigint;
 };
 
 /**
@@ -210,6 +217,19 @@ export type BucketState = Message<"dolium.record.v1.BucketState"> & {
    * @generated from field: bool events = 7;
    */
   events: boolean;
+
+  /**
+   * What the bucket may hold, of all versions and parts; 0: no limit. A write that would exceed it is QUOTA_EXCEEDED.
+   * A bucket over several groups may exceed it by what the others do not know yet.
+   *
+   * @generated from field: uint64 quota_bytes = 8;
+   */
+  quotaBytes: bigint;
+
+  /**
+   * @generated from field: uint64 quota_objects = 9;
+   */
+  quotaObjects: bigint;
 };
 
 /**
@@ -318,6 +338,13 @@ export type Event = Message<"dolium.record.v1.Event"> & {
    * @generated from field: bool delete_marker = 8;
    */
   deleteMarker: boolean;
+
+  /**
+   * The version is a replica.
+   *
+   * @generated from field: bool replica = 9;
+   */
+  replica: boolean;
 };
 
 /**

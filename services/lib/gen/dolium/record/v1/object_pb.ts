@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/object.proto.
  */
 export const file_dolium_record_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("Ch1kb2xpdW0vcmVjb3JkL3YxL29iamVjdC5wcm90bxIQZG9saXVtLnJlY29yZC52MSIoCglOYW1lVmFsdWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKTAQoIQ2hlY2tzdW0SNgoJYWxnb3JpdGhtGAEgASgOMiMuZG9saXVtLnJlY29yZC52MS5DaGVja3N1bUFsZ29yaXRobRIsCgR0eXBlGAIgASgOMh4uZG9saXVtLnJlY29yZC52MS5DaGVja3N1bVR5cGUSDQoFdmFsdWUYAyABKAwSEgoKcGFydF9jb3VudBgEIAEoDSL1AQoNT2JqZWN0SGVhZGVycxIUCgxjb250ZW50X3R5cGUYASABKAkSGAoQY29udGVudF9lbmNvZGluZxgCIAEoCRIYChBjb250ZW50X2xhbmd1YWdlGAMgASgJEhsKE2NvbnRlbnRfZGlzcG9zaXRpb24YBCABKAkSFQoNY2FjaGVfY29udHJvbBgFIAEoCRIPCgdleHBpcmVzGAYgASgJEjIKDXVzZXJfbWV0YWRhdGEYByADKAsyGy5kb2xpdW0ucmVjb3JkLnYxLk5hbWVWYWx1ZRIhChl3ZWJzaXRlX3JlZGlyZWN0X2xvY2F0aW9uGAggASgJIqgBCgpPYmplY3RMb2NrEi8KBG1vZGUYASABKA4yIS5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdExvY2suTW9kZRIXCg9yZXRhaW5fdW50aWxfbXMYAiABKAQSEgoKbGVnYWxfaG9sZBgDIAEoCCI8CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpHT1ZFUk5BTkNFEAESDgoKQ09NUExJQU5DRRACItkBCgVHcmFudBIOCgR1c2VyGAEgASgJSAASDwoFZ3JvdXAYAiABKAlIABI2CgpwZXJtaXNzaW9uGAMgASgOMiIuZG9saXVtLnJlY29yZC52MS5HcmFudC5QZXJtaXNzaW9uImwKClBlcm1pc3Npb24SGgoWUEVSTUlTU0lPTl9VTlNQRUNJRklFRBAAEhAKDEZVTExfQ09OVFJPTBABEgkKBVdSSVRFEAISDQoJV1JJVEVfQUNQEAMSCAoEUkVBRBAEEgwKCFJFQURfQUNQEAVCCQoHZ3JhbnRlZSIuCgNBY2wSJwoGZ3JhbnRzGAEgAygLMhcuZG9saXVtLnJlY29yZC52MS5HcmFudCL4AQoKRW5jcnlwdGlvbhIvCgRraW5kGAEgASgOMiEuZG9saXVtLnJlY29yZC52MS5FbmNyeXB0aW9uLktpbmQSEAoIa2V5X25hbWUYAiABKAkSEwoLa2V5X3ZlcnNpb24YAyABKA0SEwoLd3JhcHBlZF9rZXkYBCABKAwSDwoHY29udGV4dBgFIAEoCRIWCg5jbGllbnRfa2V5X21kNRgGIAEoDBISCgpidWNrZXRfa2V5GAcgASgIIkAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgoKBlNTRV9TMxABEgsKB1NTRV9LTVMQAhIJCgVTU0VfQxADInkKBUNodW5rEhAKCGNodW5rX2lkGAEgASgMEgwKBHNpemUYAiABKA0SEAoIZGlza19pZHMYAyADKA0SFwoPcGxhY2VtZW50X2dyb3VwGAQgASgNEg8KB3JlbGF4ZWQYBSABKAgSFAoMcmVsb2NhdGVkX21zGAYgASgEIsYBCghNYW5pZmVzdBITCgttYW5pZmVzdF9pZBgBIAEoDBIOCgZwb2xpY3kYAiABKAkSEwoLZGF0YV9zaGFyZHMYAyABKA0SFQoNcGFyaXR5X3NoYXJkcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEgwKBHNpemUYBiABKAQSEQoJbWFwX2Vwb2NoGAcgASgEEicKBmNodW5rcxgIIAMoCzIXLmRvbGl1bS5yZWNvcmQudjEuQ2h1bmsSCwoDa2V5GAkgASgMIkEKClNoYXJkT3duZXISEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBITCgttYW5pZmVzdF9pZBgDIAEoDCKXAQoNUGFydFJlZmVyZW5jZRITCgtwYXJ0X251bWJlchgBIAEoDRIMCgRzaXplGAIgASgEEgsKA21kNRgDIAEoDBItCgljaGVja3N1bXMYBCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhMKC21hbmlmZXN0X2lkGAUgASgMEhIKCmJvZHlfbm9uY2UYBiABKAwiOgoIUGFydExpc3QSLgoFcGFydHMYASADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLlBhcnRSZWZlcmVuY2UiuwQKB1ZlcnNpb24SEgoKdmVyc2lvbl9pZBgBIAEoDBIUCgxudWxsX3ZlcnNpb24YAiABKAgSFQoNZGVsZXRlX21hcmtlchgDIAEoCBITCgttb2RpZmllZF9tcxgEIAEoBBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSMAoHaGVhZGVycxgHIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0SGVhZGVycxItCgljaGVja3N1bXMYCCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhUKDXN0b3JhZ2VfY2xhc3MYCSABKAkSDQoFb3duZXIYCiABKAkSEAoGaW5saW5lGAsgASgMSAASFQoLbWFuaWZlc3RfaWQYDCABKAxIABIWCgxwYXJ0X2xpc3RfaWQYDSABKAxIABIpCgR0YWdzGA4gAygLMhsuZG9saXVtLnJlY29yZC52MS5OYW1lVmFsdWUSLwoEbG9jaxgPIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9ja0gBiAEBEicKA2FjbBgQIAEoCzIVLmRvbGl1bS5yZWNvcmQudjEuQWNsSAKIAQESNQoKZW5jcnlwdGlvbhgRIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRW5jcnlwdGlvbkgDiAEBEhIKCmJvZHlfbm9uY2UYEiABKAxCBgoEYm9keUIHCgVfbG9ja0IGCgRfYWNsQg0KC19lbmNyeXB0aW9uIo8ECgZVcGxvYWQSEQoJdXBsb2FkX2lkGAEgASgMEhEKCWJ1Y2tldF9pZBgCIAEoDRILCgNrZXkYAyABKAwSEgoKY3JlYXRlZF9tcxgEIAEoBBIwCgdoZWFkZXJzGAUgASgLMh8uZG9saXVtLnJlY29yZC52MS5PYmplY3RIZWFkZXJzEhUKDXN0b3JhZ2VfY2xhc3MYBiABKAkSDQoFb3duZXIYByABKAkSPwoSY2hlY2tzdW1fYWxnb3JpdGhtGAggASgOMiMuZG9saXVtLnJlY29yZC52MS5DaGVja3N1bUFsZ29yaXRobRI1Cg1jaGVja3N1bV90eXBlGAkgASgOMh4uZG9saXVtLnJlY29yZC52MS5DaGVja3N1bVR5cGUSEgoKdG91Y2hlZF9tcxgKIAEoBBIpCgR0YWdzGAsgAygLMhsuZG9saXVtLnJlY29yZC52MS5OYW1lVmFsdWUSLwoEbG9jaxgMIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9ja0gAiAEBEicKA2FjbBgNIAEoCzIVLmRvbGl1bS5yZWNvcmQudjEuQWNsSAGIAQESNQoKZW5jcnlwdGlvbhgOIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRW5jcnlwdGlvbkgCiAEBQgcKBV9sb2NrQgYKBF9hY2xCDQoLX2VuY3J5cHRpb24iowEKBFBhcnQSEwoLcGFydF9udW1iZXIYASABKA0SDAoEc2l6ZRgCIAEoBBILCgNtZDUYAyABKAwSLQoJY2hlY2tzdW1zGAQgAygLMhouZG9saXVtLnJlY29yZC52MS5DaGVja3N1bRITCgttYW5pZmVzdF9pZBgFIAEoDBITCgttb2RpZmllZF9tcxgGIAEoBBISCgpib2R5X25vbmNlGAcgASgMIu4BCg9Db21wbGV0ZWRVcGxvYWQSEQoJdXBsb2FkX2lkGAEgASgMEgsKA2tleRgCIAEoDBIMCgRldGFnGAMgASgJEhIKCnZlcnNpb25faWQYBCABKAwSFAoMY29tcGxldGVkX21zGAUgASgEEi0KCWNoZWNrc3VtcxgGIAMoCzIaLmRvbGl1bS5yZWNvcmQudjEuQ2hlY2tzdW0SDAoEc2l6ZRgHIAEoBBIUCgxwYXJ0c19kaWdlc3QYCCABKAwSMAoKZW5jcnlwdGlvbhgJIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRW5jcnlwdGlvbiLtAQoHR2FyYmFnZRIQCghzZXF1ZW5jZRgBIAEoBBIQCghmcmVlZF9tcxgCIAEoBBIRCglidWNrZXRfaWQYAyABKA0SCwoDa2V5GAQgASgMEhMKC21hbmlmZXN0X2lkGAUgASgMEi8KBnNoYXJkcxgGIAMoCzIfLmRvbGl1bS5yZWNvcmQudjEuR2FyYmFnZS5TaGFyZBIXCg9iZWd1bl9iZWZvcmVfbXMYByABKAQaPwoFU2hhcmQSEAoIY2h1bmtfaWQYASABKAwSEwoLc2hhcmRfaW5kZXgYAiABKA0SDwoHZGlza19pZBgDIAEoDSKFAQoLUmVwYWlyRW50cnkSEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBITCgttYW5pZmVzdF9pZBgDIAEoDBIQCghjaHVua19pZBgEIAEoDBIQCghzaW5jZV9tcxgFIAEoBBIMCgRvd2VkGAYgASgNEg8KB3JlbGF4ZWQYByABKAgq8AIKEUNoZWNrc3VtQWxnb3JpdGhtEiIKHkNIRUNLU1VNX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEhwKGENIRUNLU1VNX0FMR09SSVRITV9DUkMzMhABEh0KGUNIRUNLU1VNX0FMR09SSVRITV9DUkMzMkMQAhIgChxDSEVDS1NVTV9BTEdPUklUSE1fQ1JDNjROVk1FEAMSGwoXQ0hFQ0tTVU1fQUxHT1JJVEhNX1NIQTEQBBIdChlDSEVDS1NVTV9BTEdPUklUSE1fU0hBMjU2EAUSHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX1NIQTUxMhAGEhoKFkNIRUNLU1VNX0FMR09SSVRITV9NRDUQBxIfChtDSEVDS1NVTV9BTEdPUklUSE1fWFhIQVNINjQQCBIeChpDSEVDS1NVTV9BTEdPUklUSE1fWFhIQVNIMxAJEiAKHENIRUNLU1VNX0FMR09SSVRITV9YWEhBU0gxMjgQCippCgxDaGVja3N1bVR5cGUSHQoZQ0hFQ0tTVU1fVFlQRV9VTlNQRUNJRklFRBAAEh0KGUNIRUNLU1VNX1RZUEVfRlVMTF9PQkpFQ1QQARIbChdDSEVDS1NVTV9UWVBFX0NPTVBPU0lURRACYgZwcm90bzM");
+  fileDesc("Ch1kb2xpdW0vcmVjb3JkL3YxL29iamVjdC5wcm90bxIQZG9saXVtLnJlY29yZC52MSIoCglOYW1lVmFsdWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKTAQoIQ2hlY2tzdW0SNgoJYWxnb3JpdGhtGAEgASgOMiMuZG9saXVtLnJlY29yZC52MS5DaGVja3N1bUFsZ29yaXRobRIsCgR0eXBlGAIgASgOMh4uZG9saXVtLnJlY29yZC52MS5DaGVja3N1bVR5cGUSDQoFdmFsdWUYAyABKAwSEgoKcGFydF9jb3VudBgEIAEoDSL1AQoNT2JqZWN0SGVhZGVycxIUCgxjb250ZW50X3R5cGUYASABKAkSGAoQY29udGVudF9lbmNvZGluZxgCIAEoCRIYChBjb250ZW50X2xhbmd1YWdlGAMgASgJEhsKE2NvbnRlbnRfZGlzcG9zaXRpb24YBCABKAkSFQoNY2FjaGVfY29udHJvbBgFIAEoCRIPCgdleHBpcmVzGAYgASgJEjIKDXVzZXJfbWV0YWRhdGEYByADKAsyGy5kb2xpdW0ucmVjb3JkLnYxLk5hbWVWYWx1ZRIhChl3ZWJzaXRlX3JlZGlyZWN0X2xvY2F0aW9uGAggASgJIqgBCgpPYmplY3RMb2NrEi8KBG1vZGUYASABKA4yIS5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdExvY2suTW9kZRIXCg9yZXRhaW5fdW50aWxfbXMYAiABKAQSEgoKbGVnYWxfaG9sZBgDIAEoCCI8CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpHT1ZFUk5BTkNFEAESDgoKQ09NUExJQU5DRRACItkBCgVHcmFudBIOCgR1c2VyGAEgASgJSAASDwoFZ3JvdXAYAiABKAlIABI2CgpwZXJtaXNzaW9uGAMgASgOMiIuZG9saXVtLnJlY29yZC52MS5HcmFudC5QZXJtaXNzaW9uImwKClBlcm1pc3Npb24SGgoWUEVSTUlTU0lPTl9VTlNQRUNJRklFRBAAEhAKDEZVTExfQ09OVFJPTBABEgkKBVdSSVRFEAISDQoJV1JJVEVfQUNQEAMSCAoEUkVBRBAEEgwKCFJFQURfQUNQEAVCCQoHZ3JhbnRlZSIuCgNBY2wSJwoGZ3JhbnRzGAEgAygLMhcuZG9saXVtLnJlY29yZC52MS5HcmFudCL4AQoKRW5jcnlwdGlvbhIvCgRraW5kGAEgASgOMiEuZG9saXVtLnJlY29yZC52MS5FbmNyeXB0aW9uLktpbmQSEAoIa2V5X25hbWUYAiABKAkSEwoLa2V5X3ZlcnNpb24YAyABKA0SEwoLd3JhcHBlZF9rZXkYBCABKAwSDwoHY29udGV4dBgFIAEoCRIWCg5jbGllbnRfa2V5X21kNRgGIAEoDBISCgpidWNrZXRfa2V5GAcgASgIIkAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgoKBlNTRV9TMxABEgsKB1NTRV9LTVMQAhIJCgVTU0VfQxADInkKBUNodW5rEhAKCGNodW5rX2lkGAEgASgMEgwKBHNpemUYAiABKA0SEAoIZGlza19pZHMYAyADKA0SFwoPcGxhY2VtZW50X2dyb3VwGAQgASgNEg8KB3JlbGF4ZWQYBSABKAgSFAoMcmVsb2NhdGVkX21zGAYgASgEIsYBCghNYW5pZmVzdBITCgttYW5pZmVzdF9pZBgBIAEoDBIOCgZwb2xpY3kYAiABKAkSEwoLZGF0YV9zaGFyZHMYAyABKA0SFQoNcGFyaXR5X3NoYXJkcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEgwKBHNpemUYBiABKAQSEQoJbWFwX2Vwb2NoGAcgASgEEicKBmNodW5rcxgIIAMoCzIXLmRvbGl1bS5yZWNvcmQudjEuQ2h1bmsSCwoDa2V5GAkgASgMIkEKClNoYXJkT3duZXISEQoJYnVja2V0X2lkGAEgASgNEgsKA2tleRgCIAEoDBITCgttYW5pZmVzdF9pZBgDIAEoDCKXAQoNUGFydFJlZmVyZW5jZRITCgtwYXJ0X251bWJlchgBIAEoDRIMCgRzaXplGAIgASgEEgsKA21kNRgDIAEoDBItCgljaGVja3N1bXMYBCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhMKC21hbmlmZXN0X2lkGAUgASgMEhIKCmJvZHlfbm9uY2UYBiABKAwiOgoIUGFydExpc3QSLgoFcGFydHMYASADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLlBhcnRSZWZlcmVuY2UixAIKC1JlcGxpY2F0aW9uEjQKBnN0YXR1cxgBIAEoDjIkLmRvbGl1bS5yZWNvcmQudjEuUmVwbGljYXRpb24uU3RhdHVzEj8KDGRlc3RpbmF0aW9ucxgCIAMoCzIpLmRvbGl1bS5yZWNvcmQudjEuUmVwbGljYXRpb24uRGVzdGluYXRpb24aZwoLRGVzdGluYXRpb24SDgoGYnVja2V0GAEgASgJEjQKBnN0YXR1cxgCIAEoDjIkLmRvbGl1bS5yZWNvcmQudjEuUmVwbGljYXRpb24uU3RhdHVzEhIKCnZlcnNpb25faWQYAyABKAkiVQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEgsKB1BFTkRJTkcQARINCglDT01QTEVURUQQAhIKCgZGQUlMRUQQAxILCgdSRVBMSUNBEAQihAUKB1ZlcnNpb24SEgoKdmVyc2lvbl9pZBgBIAEoDBIUCgxudWxsX3ZlcnNpb24YAiABKAgSFQoNZGVsZXRlX21hcmtlchgDIAEoCBITCgttb2RpZmllZF9tcxgEIAEoBBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSMAoHaGVhZGVycxgHIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0SGVhZGVycxItCgljaGVja3N1bXMYCCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhUKDXN0b3JhZ2VfY2xhc3MYCSABKAkSDQoFb3duZXIYCiABKAkSEAoGaW5saW5lGAsgASgMSAASFQoLbWFuaWZlc3RfaWQYDCABKAxIABIWCgxwYXJ0X2xpc3RfaWQYDSABKAxIABIpCgR0YWdzGA4gAygLMhsuZG9saXVtLnJlY29yZC52MS5OYW1lVmFsdWUSLwoEbG9jaxgPIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9ja0gBiAEBEicKA2FjbBgQIAEoCzIVLmRvbGl1bS5yZWNvcmQudjEuQWNsSAKIAQESNQoKZW5jcnlwdGlvbhgRIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuRW5jcnlwdGlvbkgDiAEBEhIKCmJvZHlfbm9uY2UYEiABKAwSNwoLcmVwbGljYXRpb24YEyABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJlcGxpY2F0aW9uSASIAQFCBgoEYm9keUIHCgVfbG9ja0IGCgRfYWNsQg0KC19lbmNyeXB0aW9uQg4KDF9yZXBsaWNhdGlvbiLYBAoGVXBsb2FkEhEKCXVwbG9hZF9pZBgBIAEoDBIRCglidWNrZXRfaWQYAiABKA0SCwoDa2V5GAMgASgMEhIKCmNyZWF0ZWRfbXMYBCABKAQSMAoHaGVhZGVycxgFIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0SGVhZGVycxIVCg1zdG9yYWdlX2NsYXNzGAYgASgJEg0KBW93bmVyGAcgASgJEj8KEmNoZWNrc3VtX2FsZ29yaXRobRgIIAEoDjIjLmRvbGl1bS5yZWNvcmQudjEuQ2hlY2tzdW1BbGdvcml0aG0SNQoNY2hlY2tzdW1fdHlwZRgJIAEoDjIeLmRvbGl1bS5yZWNvcmQudjEuQ2hlY2tzdW1UeXBlEhIKCnRvdWNoZWRfbXMYCiABKAQSKQoEdGFncxgLIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuTmFtZVZhbHVlEi8KBGxvY2sYDCABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdExvY2tIAIgBARInCgNhY2wYDSABKAsyFS5kb2xpdW0ucmVjb3JkLnYxLkFjbEgBiAEBEjUKCmVuY3J5cHRpb24YDiABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLkVuY3J5cHRpb25IAogBARI3CgtyZXBsaWNhdGlvbhgPIAEoCzIdLmRvbGl1bS5yZWNvcmQudjEuUmVwbGljYXRpb25IA4gBAUIHCgVfbG9ja0IGCgRfYWNsQg0KC19lbmNyeXB0aW9uQg4KDF9yZXBsaWNhdGlvbiKjAQoEUGFydBITCgtwYXJ0X251bWJlchgBIAEoDRIMCgRzaXplGAIgASgEEgsKA21kNRgDIAEoDBItCgljaGVja3N1bXMYBCADKAsyGi5kb2xpdW0ucmVjb3JkLnYxLkNoZWNrc3VtEhMKC21hbmlmZXN0X2lkGAUgASgMEhMKC21vZGlmaWVkX21zGAYgASgEEhIKCmJvZHlfbm9uY2UYByABKAwi7gEKD0NvbXBsZXRlZFVwbG9hZBIRCgl1cGxvYWRfaWQYASABKAwSCwoDa2V5GAIgASgMEgwKBGV0YWcYAyABKAkSEgoKdmVyc2lvbl9pZBgEIAEoDBIUCgxjb21wbGV0ZWRfbXMYBSABKAQSLQoJY2hlY2tzdW1zGAYgAygLMhouZG9saXVtLnJlY29yZC52MS5DaGVja3N1bRIMCgRzaXplGAcgASgEEhQKDHBhcnRzX2RpZ2VzdBgIIAEoDBIwCgplbmNyeXB0aW9uGAkgASgLMhwuZG9saXVtLnJlY29yZC52MS5FbmNyeXB0aW9uIu0BCgdHYXJiYWdlEhAKCHNlcXVlbmNlGAEgASgEEhAKCGZyZWVkX21zGAIgASgEEhEKCWJ1Y2tldF9pZBgDIAEoDRILCgNrZXkYBCABKAwSEwoLbWFuaWZlc3RfaWQYBSABKAwSLwoGc2hhcmRzGAYgAygLMh8uZG9saXVtLnJlY29yZC52MS5HYXJiYWdlLlNoYXJkEhcKD2JlZ3VuX2JlZm9yZV9tcxgHIAEoBBo/CgVTaGFyZBIQCghjaHVua19pZBgBIAEoDBITCgtzaGFyZF9pbmRleBgCIAEoDRIPCgdkaXNrX2lkGAMgASgNIoUBCgtSZXBhaXJFbnRyeRIRCglidWNrZXRfaWQYASABKA0SCwoDa2V5GAIgASgMEhMKC21hbmlmZXN0X2lkGAMgASgMEhAKCGNodW5rX2lkGAQgASgMEhAKCHNpbmNlX21zGAUgASgEEgwKBG93ZWQYBiABKA0SDwoHcmVsYXhlZBgHIAEoCCrwAgoRQ2hlY2tzdW1BbGdvcml0aG0SIgoeQ0hFQ0tTVU1fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASHAoYQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyEAESHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyQxACEiAKHENIRUNLU1VNX0FMR09SSVRITV9DUkM2NE5WTUUQAxIbChdDSEVDS1NVTV9BTEdPUklUSE1fU0hBMRAEEh0KGUNIRUNLU1VNX0FMR09SSVRITV9TSEEyNTYQBRIdChlDSEVDS1NVTV9BTEdPUklUSE1fU0hBNTEyEAYSGgoWQ0hFQ0tTVU1fQUxHT1JJVEhNX01ENRAHEh8KG0NIRUNLU1VNX0FMR09SSVRITV9YWEhBU0g2NBAIEh4KGkNIRUNLU1VNX0FMR09SSVRITV9YWEhBU0gzEAkSIAocQ0hFQ0tTVU1fQUxHT1JJVEhNX1hYSEFTSDEyOBAKKmkKDENoZWNrc3VtVHlwZRIdChlDSEVDS1NVTV9UWVBFX1VOU1BFQ0lGSUVEEAASHQoZQ0hFQ0tTVU1fVFlQRV9GVUxMX09CSkVDVBABEhsKF0NIRUNLU1VNX1RZUEVfQ09NUE9TSVRFEAJiBnByb3RvMw");
 
 /**
  * @generated from message dolium.record.v1.NameValue
@@ -605,6 +605,112 @@ export const PartListSchema: GenMessage<PartList> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_object, 11);
 
 /**
+ * Where a version stands on its way to the buckets that it is replicated to.
+ *
+ * @generated from message dolium.record.v1.Replication
+ */
+export type Replication = Message<"dolium.record.v1.Replication"> & {
+  /**
+   * Of all destinations together.
+   *
+   * @generated from field: dolium.record.v1.Replication.Status status = 1;
+   */
+  status: Replication_Status;
+
+  /**
+   * @generated from field: repeated dolium.record.v1.Replication.Destination destinations = 2;
+   */
+  destinations: Replication_Destination[];
+};
+
+/**
+ * Describes the message dolium.record.v1.Replication.
+ * Use `create(ReplicationSchema)` to create a new message.
+ */
+export const ReplicationSchema: GenMessage<Replication> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_object, 12);
+
+/**
+ * @generated from message dolium.record.v1.Replication.Destination
+ */
+export type Replication_Destination = Message<"dolium.record.v1.Replication.Destination"> & {
+  /**
+   * The bucket's ARN, as the rule names it.
+   *
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * @generated from field: dolium.record.v1.Replication.Status status = 2;
+   */
+  status: Replication_Status;
+
+  /**
+   * As the destination answered it; empty where it did not.
+   *
+   * @generated from field: string version_id = 3;
+   */
+  versionId: string;
+};
+
+/**
+ * Describes the message dolium.record.v1.Replication.Destination.
+ * Use `create(Replication_DestinationSchema)` to create a new message.
+ */
+export const Replication_DestinationSchema: GenMessage<Replication_Destination> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_object, 12, 0);
+
+/**
+ * @generated from enum dolium.record.v1.Replication.Status
+ */
+export const Replication_Status = {
+  /**
+   * @generated from enum value: STATUS_UNSPECIFIED = 0;
+   */
+  STATUS_UNSPECIFIED: 0,
+
+  /**
+   * A destination waits for it.
+   *
+   * @generated from enum value: PENDING = 1;
+   */
+  PENDING: 1,
+
+  /**
+   * Every destination has it.
+   *
+   * @generated from enum value: COMPLETED = 2;
+   */
+  COMPLETED: 2,
+
+  /**
+   * A destination refused it, or was given up; none waits.
+   *
+   * @generated from enum value: FAILED = 3;
+   */
+  FAILED: 3,
+
+  /**
+   * It is itself a replica, and is not replicated any further.
+   *
+   * @generated from enum value: REPLICA = 4;
+   */
+  REPLICA: 4,
+} as const;
+
+/**
+ * @generated from enum dolium.record.v1.Replication.Status
+ */
+export type Replication_Status = (typeof Replication_Status)[keyof typeof Replication_Status] | UnknownEnum;
+
+/**
+ * Describes the enum dolium.record.v1.Replication.Status.
+ */
+export const Replication_StatusSchema: GenEnum<Replication_Status> = /*@__PURE__*/
+  enumDesc(file_dolium_record_v1_object, 12, 0);
+
+/**
  * @generated from message dolium.record.v1.Version
  */
 export type Version = Message<"dolium.record.v1.Version"> & {
@@ -723,6 +829,11 @@ export type Version = Message<"dolium.record.v1.Version"> & {
    * @generated from field: bytes body_nonce = 18;
    */
   bodyNonce: Uint8Array;
+
+  /**
+   * @generated from field: optional dolium.record.v1.Replication replication = 19;
+   */
+  replication?: Replication | undefined;
 };
 
 /**
@@ -730,7 +841,7 @@ export type Version = Message<"dolium.record.v1.Version"> & {
  * Use `create(VersionSchema)` to create a new message.
  */
 export const VersionSchema: GenMessage<Version> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 12);
+  messageDesc(file_dolium_record_v1_object, 13);
 
 /**
  * @generated from message dolium.record.v1.Upload
@@ -809,6 +920,11 @@ export type Upload = Message<"dolium.record.v1.Upload"> & {
    * @generated from field: optional dolium.record.v1.Encryption encryption = 14;
    */
   encryption?: Encryption | undefined;
+
+  /**
+   * @generated from field: optional dolium.record.v1.Replication replication = 15;
+   */
+  replication?: Replication | undefined;
 };
 
 /**
@@ -816,7 +932,7 @@ export type Upload = Message<"dolium.record.v1.Upload"> & {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 13);
+  messageDesc(file_dolium_record_v1_object, 14);
 
 /**
  * @generated from message dolium.record.v1.Part
@@ -865,7 +981,7 @@ export type Part = Message<"dolium.record.v1.Part"> & {
  * Use `create(PartSchema)` to create a new message.
  */
 export const PartSchema: GenMessage<Part> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 14);
+  messageDesc(file_dolium_record_v1_object, 15);
 
 /**
  * Remembers a finished upload, so that a repeated Complete gets the same answer.
@@ -930,7 +1046,7 @@ export type CompletedUpload = Message<"dolium.record.v1.CompletedUpload"> & {
  * Use `create(CompletedUploadSchema)` to create a new message.
  */
 export const CompletedUploadSchema: GenMessage<CompletedUpload> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 15);
+  messageDesc(file_dolium_record_v1_object, 16);
 
 /**
  * Shards that nothing refers to any more. The keeper deletes them after a delay.
@@ -984,7 +1100,7 @@ export type Garbage = Message<"dolium.record.v1.Garbage"> & {
  * Use `create(GarbageSchema)` to create a new message.
  */
 export const GarbageSchema: GenMessage<Garbage> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 16);
+  messageDesc(file_dolium_record_v1_object, 17);
 
 /**
  * @generated from message dolium.record.v1.Garbage.Shard
@@ -1011,7 +1127,7 @@ export type Garbage_Shard = Message<"dolium.record.v1.Garbage.Shard"> & {
  * Use `create(Garbage_ShardSchema)` to create a new message.
  */
 export const Garbage_ShardSchema: GenMessage<Garbage_Shard> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 16, 0);
+  messageDesc(file_dolium_record_v1_object, 17, 0);
 
 /**
  * A chunk that is not as its policy wants it.
@@ -1060,7 +1176,7 @@ export type RepairEntry = Message<"dolium.record.v1.RepairEntry"> & {
  * Use `create(RepairEntrySchema)` to create a new message.
  */
 export const RepairEntrySchema: GenMessage<RepairEntry> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_object, 17);
+  messageDesc(file_dolium_record_v1_object, 18);
 
 /**
  * @generated from enum dolium.record.v1.ChecksumAlgorithm
