@@ -26,6 +26,7 @@ import { ID_BYTES } from "./keys.ts";
 import { accepted, refused } from "./outcome.ts";
 import { markOperation, readMark } from "./replica-mark.ts";
 import { ReplyTable } from "./replies.ts";
+import { UsageLedger } from "./usage.ts";
 import { commandFault } from "./validate.ts";
 
 const NO_REPLY = new Uint8Array(0);
@@ -63,6 +64,7 @@ class Batch {
   readonly #replies: ReplyTable;
   readonly #mark: ReplicaMark;
   readonly #meta: GroupMeta;
+  readonly #usage: UsageLedger;
   #isMetaChanged = false;
 
   constructor(view: BatchView, replies: ReplyTable, mark: ReplicaMark) {
@@ -70,6 +72,7 @@ class Batch {
     this.#replies = replies;
     this.#mark = { ...mark };
     this.#meta = readMeta(view);
+    this.#usage = new UsageLedger(view);
   }
 
   async apply(entry: CommittedEntry): Promise<Uint8Array> {
@@ -84,6 +87,7 @@ class Batch {
 
   finish(): ReplicaMark {
     this.#mark.digest = this.#settle();
+    this.#mark.usageIndex = this.#mark.index;
     return this.#mark;
   }
 
@@ -97,6 +101,7 @@ class Batch {
     const context = new CommandContext(
       { index, nowMs, random, origin: command.origin },
       this.#meta,
+      this.#usage,
     );
     this.#isMetaChanged = true;
     await this.#replies.prune(this.#view, context);
@@ -119,6 +124,7 @@ class Batch {
 
   #settle(): Uint8Array {
     if (this.#isMetaChanged) writeMeta(this.#view, this.#meta);
+    this.#usage.write(this.#view);
     return this.#view.settle().bytes();
   }
 }

@@ -10,6 +10,7 @@ import {
 } from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import { META_KEY } from "./keys.ts";
 import { putRecord, readRecord, type StateReader, type StateWriter } from "./records.ts";
+import type { UsageLedger } from "./usage.ts";
 
 const SEQUENCE_TIME_BITS = 16n;
 const RANDOM_BYTES = 8;
@@ -60,13 +61,15 @@ export class CommandContext {
   readonly index: number;
   readonly nowMs: bigint;
   readonly meta: GroupMeta;
+  readonly usage: UsageLedger;
   readonly origin: Origin | undefined;
   readonly #random: Uint8Array;
 
-  constructor(stamp: Stamp, meta: GroupMeta) {
+  constructor(stamp: Stamp, meta: GroupMeta, usage: UsageLedger) {
     this.index = stamp.index;
     this.nowMs = stamp.nowMs;
     this.meta = meta;
+    this.usage = usage;
     this.origin = stamp.origin;
     this.#random = stamp.random;
   }

@@ -14,10 +14,18 @@ export const TABLE = {
   bucket: 0x42,
   /** Root: the cluster map. */
   cluster: 0x43,
+  /** Root: entries of the directory of identities. */
+  identity: 0x49,
   /** Root: named keys for encryption. */
   kmsKey: 0x4b,
   /** Root: leases by name. */
   lease: 0x4c,
+  /** Root: whose each key id, token, certificate, e-mail address and federated account is. */
+  proof: 0x50,
+  /** Root: which entries of the directory refer to an entry. */
+  reference: 0x52,
+  /** Root: last uses of access keys and tokens. */
+  lastUse: 0x55,
   /** Root: names of buckets by owner. */
   ownedBucket: 0x57,
   /** Bytes of inline bodies, by version id. */
@@ -30,6 +38,8 @@ export const TABLE = {
   garbage: 0x67,
   /** Sequences of the garbage records of a manifest. */
   garbageIndex: 0x68,
+  /** Root: entries of the directory in order of revision. */
+  identityRevision: 0x69,
   /** What the group knows of a bucket. */
   bucketState: 0x6b,
   /** Part lists of completed multipart objects. */
@@ -51,6 +61,8 @@ export const TABLE = {
   version: 0x76,
   /** What is to be carried out after a commit, by sequence. */
   outbox: 0x78,
+  /** What the group has of a bucket. */
+  usage: 0x79,
   /** Clocks and counters of the group. */
   meta: 0x7a,
 } as const;
@@ -208,7 +220,7 @@ export function manifestKey(bucketId: number, manifestId: Uint8Array): Uint8Arra
 }
 
 export function bucketOfManifestKey(stored: Uint8Array): number {
-  return Buffer.from(stored.buffer, stored.byteOffset, 5).readUInt32BE(1);
+  return bucketOfKey(stored);
 }
 
 export function partListKey(bucketId: number, partListId: Uint8Array): Uint8Array {
@@ -282,6 +294,15 @@ export function bucketStateKey(bucketId: number): Uint8Array {
   return build(TABLE.bucketState, [u32(bucketId)]);
 }
 
+export function usageKey(bucketId: number): Uint8Array {
+  return build(TABLE.usage, [u32(bucketId)]);
+}
+
+/** The bucket of a key that begins with its id after the table. */
+export function bucketOfKey(stored: Uint8Array): number {
+  return Buffer.from(stored.buffer, stored.byteOffset, 5).readUInt32BE(1);
+}
+
 export function outboxKey(sequence: bigint): Uint8Array {
   return build(TABLE.outbox, [u64(sequence)]);
 }
@@ -316,4 +337,67 @@ export function kmsKeyKey(name: string): Uint8Array {
 
 export function leaseKey(name: string): Uint8Array {
   return build(TABLE.lease, [text(name)]);
+}
+
+/** An entry of the directory. */
+export interface IdentityName {
+  /** IdentityKind. */
+  readonly kind: number;
+  readonly name: string;
+}
+
+export function identityKey({ kind, name }: IdentityName): Uint8Array {
+  return build(TABLE.identity, [Uint8Array.of(kind), text(name)]);
+}
+
+export function identityRevisionKey(revision: bigint, { kind, name }: IdentityName): Uint8Array {
+  return build(TABLE.identityRevision, [u64(revision), Uint8Array.of(kind), text(name)]);
+}
+
+/** The first key after that of `revision`. */
+export function identitiesAfter(revision: bigint): Uint8Array {
+  return build(TABLE.identityRevision, [u64(revision + 1n)]);
+}
+
+export function parseIdentityRevisionKey(stored: Uint8Array): IdentityName & { revision: bigint } {
+  const view = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  if (view.byteLength < 11) throw new StoreError("corrupt", "state store: identity revision key");
+  return {
+    revision: view.readBigUInt64BE(1),
+    kind: view.readUInt8(9),
+    name: view.toString("utf8", 10),
+  };
+}
+
+/** What somebody proves with who he is: at most one user has it. */
+export interface Proof {
+  readonly kind: (typeof PROOF)[keyof typeof PROOF];
+  readonly value: Uint8Array;
+}
+
+/** Kinds of proofs, as they stand in keys. */
+export const PROOF = {
+  /** Ids of access keys and of tokens: they share the table of last uses. */
+  id: 1,
+  tokenDigest: 2,
+  certificate: 3,
+  email: 4,
+  federated: 5,
+} as const;
+
+export function proofKey({ kind, value }: Proof): Uint8Array {
+  return build(TABLE.proof, [Uint8Array.of(kind), value]);
+}
+
+export function referencePrefix({ kind, name }: IdentityName): Uint8Array {
+  return build(TABLE.reference, [Uint8Array.of(kind), escapeBytes(text(name)), TERMINATOR]);
+}
+
+/** `by` refers to `target`. */
+export function referenceKey(target: IdentityName, by: IdentityName): Uint8Array {
+  return Buffer.concat([referencePrefix(target), Uint8Array.of(by.kind), text(by.name)]);
+}
+
+export function lastUseKey(id: string): Uint8Array {
+  return build(TABLE.lastUse, [text(id)]);
 }

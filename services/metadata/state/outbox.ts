@@ -13,6 +13,7 @@ import { hasVersions } from "./bucket-states.ts";
 import type { CommandContext } from "./context.ts";
 import { outboxKey } from "./keys.ts";
 import type { StateWriter } from "./records.ts";
+import { isReplica } from "./replication.ts";
 import type { ObjectPlace } from "./versions.ts";
 
 export const OUTBOX_ENTRIES_MAX = 262_144n;
@@ -79,6 +80,7 @@ export function addEvent(
     size: version.size,
     etag: version.etag,
     deleteMarker: version.deleteMarker,
+    replica: isReplica(version),
     ...(context.origin === undefined ? {} : { origin: context.origin }),
   });
   addToOutbox(view, context, { bucketId: place.bucketId, kind: { case: "event", value } });

@@ -3,6 +3,12 @@ import { compareBytes, equalBytes } from "../../lib/base/bytes.ts";
 import type { BucketSetting } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { PutKmsKey, RegisterNode } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { SETTINGS_BYTES_MAX, settingsBytes } from "./bucket-settings.ts";
+import {
+  deleteIdentityFault,
+  identityFault,
+  recordUsesFault,
+  rewrapFault,
+} from "./validate-identity.ts";
 import type { RootCommand } from "./commands/root-command-table.ts";
 import { firstFault, idFault, nameFault } from "./faults.ts";
 
@@ -33,6 +39,14 @@ export function rootCommandFault(kind: RootCommand): string | undefined {
       return nameFault(kind.value.name, "lease name") ?? nameFault(kind.value.holder, "holder");
     case "putKmsKey":
       return kmsKeyFault(kind.value);
+    case "putIdentity":
+      return identityFault(kind.value);
+    case "deleteIdentity":
+      return deleteIdentityFault(kind.value);
+    case "recordUses":
+      return recordUsesFault(kind.value);
+    case "rewrapKeys":
+      return rewrapFault(kind.value);
     case "setStates":
       return undefined;
   }

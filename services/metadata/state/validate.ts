@@ -1,6 +1,6 @@
 // Is a command well formed? Asked by the leader before it proposes (the caller gets "invalid") and
 // again when a command is applied, so that no malformed one ever reaches a function of commands/.
-import { equalBytes } from "../../lib/base/bytes.ts";
+import { equalBytes, toHex } from "../../lib/base/bytes.ts";
 import {
   DATA_SHARDS_MAX,
   DELETE_KEYS_MAX,
@@ -18,6 +18,7 @@ import type {
   PutPart,
   RelocateShards,
   RenameObject,
+  ReplaceBody,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { ObjectLock_Mode } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import {
@@ -37,6 +38,8 @@ const OUTBOX_AT_ONCE_MAX = 10_000;
 /** Two of them fit an answer of ListOutbox. */
 const LOG_BYTES_MAX = 512 * 1024;
 const MD5_BYTES = 16;
+const SWAPS_AT_ONCE_MAX = 1000;
+const NO_ID = new Uint8Array(0);
 
 /** Why the command can never be applied; undefined when it is well formed. */
 export function commandFault({ kind }: Command): string | undefined {
@@ -77,6 +80,8 @@ export function commandFault({ kind }: Command): string | undefined {
       return accessLogFault(kind.value);
     case "finishOutbox":
       return kind.value.sequences.length > OUTBOX_AT_ONCE_MAX ? "too many entries" : undefined;
+    case "replaceBody":
+      return replaceBodyFault(kind.value);
     case "enqueueRepairs":
       if (kind.value.entries.length > REPAIRS_AT_ONCE_MAX) return "too many entries";
       return firstFault(
@@ -148,10 +153,27 @@ function changeVersionFault(command: ChangeVersion): string | undefined {
   const fault = placeFault(command);
   if (fault !== undefined) return fault;
   if (change.case === undefined) return "no change";
+  if (change.case === "replicated") {
+    return change.value.bucket === "" ? "a replica nowhere" : undefined;
+  }
   if (change.case !== "retention") return undefined;
   const { mode, retainUntilMs } = change.value;
   const isNone = mode === ObjectLock_Mode.MODE_UNSPECIFIED;
   return isNone === (retainUntilMs === 0n) ? undefined : "a retention without mode or end";
+}
+
+function replaceBodyFault(command: ReplaceBody): string | undefined {
+  const { key, versionId, swaps } = command;
+  const fault = placeFault(command) ?? idFault(versionId, "version id");
+  if (fault !== undefined) return fault;
+  if (swaps.length > SWAPS_AT_ONCE_MAX) return "too many manifests";
+  const formers = new Set(swaps.map(({ formerManifestId }) => toHex(formerManifestId)));
+  if (formers.size !== swaps.length) return "a manifest replaced twice";
+  const brought = new Set(swaps.map(({ manifest }) => toHex(manifest?.manifestId ?? NO_ID)));
+  if (brought.size !== swaps.length) return "a manifest brought twice";
+  return firstFault(swaps, ({ manifest }) =>
+    manifest === undefined ? "no manifest" : manifestFault(manifest, key),
+  );
 }
 
 function renameFault(command: RenameObject): string | undefined {

@@ -136,6 +136,14 @@ const ENCRYPTION = {
 };
 const ORIGIN = { principal: "ann", remoteAddress: "::1", requestId: "R", hostId: "H" };
 
+const REPLICATION = {
+  status: "FAILED",
+  destinations: [
+    { bucket: "arn:aws:s3:::copies", status: "COMPLETED", versionId: "00ff" },
+    { bucket: "arn:aws:s3:::refused", status: "FAILED" },
+  ],
+};
+
 /** Every record with every field set once. */
 const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
   ["version", VersionSchema, VERSION],
@@ -144,6 +152,7 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
     VersionSchema,
     { versionId: ID, lock: LOCK, acl: ACL, encryption: ENCRYPTION, bodyNonce: ID },
   ],
+  ["version-replicated", VersionSchema, { versionId: ID, replication: REPLICATION }],
   ["version-inline", VersionSchema, { versionId: ID, size: "3", inline: "YWJj" }],
   ["version-marker", VersionSchema, { versionId: ID, deleteMarker: true, modifiedMs: "1" }],
   [
@@ -205,6 +214,11 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
         deleteMarker: true,
       },
     },
+  ],
+  [
+    "outbox-replica",
+    OutboxEntrySchema,
+    { sequence: "3", bucketId: 7, event: { name: "ObjectCreated:Put", key: KEY, replica: true } },
   ],
   [
     "outbox-log",

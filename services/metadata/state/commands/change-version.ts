@@ -1,5 +1,5 @@
-// ChangeVersion: tags, access control list, retention or legal hold of a version. Its id, time and
-// body stay.
+// ChangeVersion: tags, access control list, retention, legal hold or replication of a version. Its
+// id, time and body stay.
 import { create } from "@bufbuild/protobuf";
 import {
   type ChangeVersion,
@@ -19,6 +19,7 @@ import { answeredId } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import type { StateReader, StateWriter } from "../records.ts";
+import { afterReplicated } from "../replication.ts";
 import { type FoundVersion, findVersion, readHead, rewriteVersion } from "../versions.ts";
 import { refusedBySeal } from "../write-checks.ts";
 
@@ -43,7 +44,7 @@ export function changeVersion(
       ? refused(Outcome.NO_SUCH_VERSION, "the version does not exist")
       : refused(Outcome.NO_SUCH_KEY, "the key does not exist");
   }
-  if (found.version.deleteMarker) {
+  if (found.version.deleteMarker && change.case !== "replicated") {
     return refused(Outcome.DELETE_MARKER, "the version is a delete marker");
   }
   const version = changed(found.version, change, context.timeMs);
@@ -81,6 +82,8 @@ function changed(
       const lock = version.lock ?? create(ObjectLockSchema);
       return withLock(version, { ...lock, legalHold: change.value.on });
     }
+    case "replicated":
+      return afterReplicated(version, change.value);
     case undefined:
       return version;
   }

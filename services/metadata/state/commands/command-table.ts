@@ -22,6 +22,7 @@ import { putObject } from "./put-object.ts";
 import { putPart } from "./put-part.ts";
 import { relocateShards } from "./relocate-shards.ts";
 import { renameObject } from "./rename-object.ts";
+import { replaceBody } from "./replace-body.ts";
 import { applyRootCommand } from "./root-command-table.ts";
 import { sealBucket } from "./seal-bucket.ts";
 
@@ -66,6 +67,8 @@ export function applyCommand(
       return appendAccessLog(view, kind.value, context);
     case "finishOutbox":
       return finishOutbox(view, kind.value, context);
+    case "replaceBody":
+      return replaceBody(view, kind.value, context);
     case "digestMark":
       return refused(Outcome.UNSPECIFIED, "a digest mark is applied with the whole state");
     case undefined:

@@ -82,6 +82,7 @@ function namedVersion(upload: Upload, { version, uploadId }: CompleteUpload): Ve
   const lock = brought.lock ?? upload.lock;
   const acl = brought.acl ?? upload.acl;
   const encryption = brought.encryption ?? upload.encryption;
+  const replication = brought.replication ?? upload.replication;
   return {
     ...brought,
     body: { case: "partListId", value: uploadId },
@@ -89,6 +90,7 @@ function namedVersion(upload: Upload, { version, uploadId }: CompleteUpload): Ve
     ...(lock === undefined ? {} : { lock }),
     ...(acl === undefined ? {} : { acl }),
     ...(encryption === undefined ? {} : { encryption }),
+    ...(replication === undefined ? {} : { replication }),
   };
 }
 

@@ -22,6 +22,7 @@ import { answeredId, stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
+import { replicaMark } from "../replication.ts";
 import {
   type FoundVersion,
   findVersion,
@@ -120,13 +121,15 @@ async function remove(
 function layMarker(
   view: StateWriter,
   context: CommandContext,
-  { place, state, lifecycle }: Deletion,
+  { place, target, state, lifecycle }: Deletion,
 ): DeleteObjectsReply_Result {
   const existed = isThere(readHead(view, place));
   if (refusedByLock(view, context, { state, place }) !== undefined) {
     return create(DeleteObjectsReply_ResultSchema, { outcome: Outcome.LOCKED, existed });
   }
-  const version = stamped(create(VersionSchema, { deleteMarker: true }), state, context);
+  const mark = target.replica ? { replication: replicaMark() } : {};
+  const marker = create(VersionSchema, { deleteMarker: true, ...mark });
+  const version = stamped(marker, state, context);
   pushVersion(view, context, { place, version });
   const source = lifecycle ? "LifecycleExpiration" : "ObjectRemoved";
   const happening = { place, name: `${source}:DeleteMarkerCreated`, version };

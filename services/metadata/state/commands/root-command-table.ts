@@ -1,4 +1,4 @@
-// The commands of the root group: cluster map, buckets, leases, keys.
+// The commands of the root group: cluster map, buckets, leases, keys, identities.
 import { unreachable } from "../../../lib/base/assert.ts";
 import type { Command, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { CommandContext } from "../context.ts";
@@ -6,11 +6,15 @@ import type { StateWriter } from "../records.ts";
 import { acquireLease } from "./acquire-lease.ts";
 import { changeBucket } from "./change-bucket.ts";
 import { createBucket } from "./create-bucket.ts";
+import { deleteIdentity } from "./delete-identity.ts";
 import { initCluster } from "./init-cluster.ts";
+import { putIdentity } from "./put-identity.ts";
 import { putKmsKey } from "./put-kms-key.ts";
+import { recordUses } from "./record-uses.ts";
 import { registerNode } from "./register-node.ts";
 import { releaseLease } from "./release-lease.ts";
 import { removeBucket } from "./remove-bucket.ts";
+import { rewrapKeys } from "./rewrap-keys.ts";
 import { setStates } from "./set-states.ts";
 
 export type RootCommand = Extract<
@@ -25,7 +29,11 @@ export type RootCommand = Extract<
       | "removeBucket"
       | "acquireLease"
       | "releaseLease"
-      | "putKmsKey";
+      | "putKmsKey"
+      | "putIdentity"
+      | "deleteIdentity"
+      | "recordUses"
+      | "rewrapKeys";
   }
 >;
 
@@ -53,6 +61,14 @@ export function applyRootCommand(
       return releaseLease(view, kind.value);
     case "putKmsKey":
       return putKmsKey(view, kind.value, context);
+    case "putIdentity":
+      return putIdentity(view, kind.value, context);
+    case "deleteIdentity":
+      return deleteIdentity(view, kind.value, context);
+    case "recordUses":
+      return recordUses(view, kind.value);
+    case "rewrapKeys":
+      return rewrapKeys(view, kind.value, context);
     default:
       return unreachable(kind);
   }

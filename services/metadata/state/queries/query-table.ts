@@ -8,14 +8,17 @@ import {
   QueryResponseSchema,
 } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { FrozenState } from "../records.ts";
+import { bucketUsage } from "./bucket-usage.ts";
 import { getBucket } from "./get-bucket.ts";
 import { getClusterMap } from "./get-cluster-map.ts";
+import { getIdentity } from "./get-identity.ts";
 import { getManifest } from "./get-manifest.ts";
 import { getObject } from "./get-object.ts";
 import { getUpload } from "./get-upload.ts";
 import { groupStats } from "./group-stats.ts";
 import { listBuckets } from "./list-buckets.ts";
 import { listGarbage } from "./list-garbage.ts";
+import { listIdentities } from "./list-identities.ts";
 import { listKmsKeys } from "./list-kms-keys.ts";
 import { listLeases } from "./list-leases.ts";
 import { listObjects } from "./list-objects.ts";
@@ -23,6 +26,7 @@ import { listOutbox } from "./list-outbox.ts";
 import { listParts } from "./list-parts.ts";
 import { listRepairs } from "./list-repairs.ts";
 import { listUploads } from "./list-uploads.ts";
+import { listUses } from "./list-uses.ts";
 import { listVersions } from "./list-versions.ts";
 import { ownedManifests } from "./owned-manifests.ts";
 import { scanManifests } from "./scan-manifests.ts";
@@ -75,6 +79,14 @@ async function answer(state: FrozenState, kind: QueryRequest["kind"]): Promise<A
       return { case: kind.case, value: await listOutbox(state, kind.value) };
     case "listKmsKeys":
       return { case: kind.case, value: await listKmsKeys(state, kind.value) };
+    case "bucketUsage":
+      return { case: kind.case, value: bucketUsage(state, kind.value) };
+    case "listIdentities":
+      return { case: kind.case, value: await listIdentities(state, kind.value) };
+    case "getIdentity":
+      return { case: kind.case, value: getIdentity(state, kind.value) };
+    case "listUses":
+      return { case: kind.case, value: listUses(state, kind.value) };
     case undefined:
       throw new StoreError("invalid", "a query of no known kind");
     default:
