@@ -12,6 +12,7 @@ import { type Answer, emptyAnswer } from "./answer.ts";
 import { RequestBody } from "./data/request-body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { toS3Error } from "./error-mapper.ts";
+import type { RequestObserver } from "./observer.ts";
 import type { Gateway } from "./operation.ts";
 import type { AccessLogging } from "./plugins/access-log.ts";
 import type { Cors } from "./plugins/cors.ts";
@@ -46,6 +47,8 @@ export interface ExchangeDeps {
   readonly websites: Websites;
   /** Names this gateway in answers. */
   readonly hostId: string;
+  /** Told of every request that ended. */
+  readonly observers?: readonly RequestObserver[];
 }
 
 export interface RawExchange {
@@ -299,6 +302,7 @@ export class Exchange {
       isDisconnected,
     });
     this.#recordAccess(status, seconds);
+    this.#tellObservers(status, seconds);
     const { message } = this.#raw;
     this.#log.info("request", {
       operation,
@@ -317,6 +321,26 @@ export class Exchange {
     });
     if (status >= 500 && this.#failure !== undefined) {
       this.#log.error("request failed", this.#failure.thrown, { operation, errorCode });
+    }
+  }
+
+  #tellObservers(status: number, seconds: number): void {
+    for (const observer of this.#deps.observers ?? []) {
+      observer.observe({
+        requestId: this.#ids.requestId,
+        endedMs: this.#deps.gateway.dependencies.clock.wallMs(),
+        operation: this.#operationName(),
+        method: this.#raw.message.method ?? "",
+        bucket: this.#request?.address.bucket,
+        key: this.#request?.address.key,
+        status,
+        errorCode: this.#failure?.error.code,
+        seconds,
+        receivedBytes: this.#body.receivedBytes,
+        sentBytes: this.#sentBytes,
+        userId: this.#userId,
+        remoteAddress: this.#raw.message.socket.remoteAddress ?? "",
+      });
     }
   }
 

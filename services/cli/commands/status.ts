@@ -2,6 +2,8 @@
 // healthy, 1 when degraded, 5 when nothing answers.
 import { resolve } from "node:path";
 import process from "node:process";
+import { gatherReport } from "../../lib/clients/cluster-report.ts";
+import { describeCluster, type StatusView } from "../../lib/clients/cluster-status.ts";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
@@ -10,8 +12,6 @@ import { createRandom } from "../../lib/host/random.ts";
 import { command, UsageError } from "../command-line.ts";
 import { clusterSecretFile, clusterSecretOf } from "../credentials.ts";
 import { readPlan } from "../dev/cluster-file.ts";
-import { describeCluster, type StatusView } from "../status/describe.ts";
-import { gatherReport } from "../status/gather.ts";
 
 const UNAVAILABLE = 5;
 

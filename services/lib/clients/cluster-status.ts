@@ -1,16 +1,13 @@
 // Turns a report into the status object of `dolium status`: states, leaders, what is owed, and what
 // may fail now, in fields and in a sentence. The sentence says "healthy" only when all is known to
 // be well.
-import { toHex } from "../../lib/base/bytes.ts";
-import { clusterMapFromRecord } from "../../lib/clients/cluster-map-record.ts";
-import type {
-  ClusterStatusResponse,
-  DiskReport,
-} from "../../lib/gen/dolium/cluster/v1/cluster_pb.ts";
-import type { ReplicaStatusResponse_Group as GroupStatus } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import type { ClusterMap, NodeInfo } from "../../lib/placement/cluster-map.ts";
-import { type Survival, survivesText } from "../../lib/placement/survives.ts";
-import type { ClusterReport } from "./gather.ts";
+import { toHex } from "../base/bytes.ts";
+import type { ClusterStatusResponse, DiskReport } from "../gen/dolium/cluster/v1/cluster_pb.ts";
+import type { ReplicaStatusResponse_Group as GroupStatus } from "../gen/dolium/metadata/v1/metadata_pb.ts";
+import type { ClusterMap, NodeInfo } from "../placement/cluster-map.ts";
+import { type Survival, survivesText } from "../placement/survives.ts";
+import { clusterMapFromRecord } from "./cluster-map-record.ts";
+import type { ClusterReport } from "./cluster-report.ts";
 
 export interface NodeView {
   readonly name: string;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { describeCluster } from "../../../services/cli/status/describe.ts";
-import type { ClusterReport } from "../../../services/cli/status/gather.ts";
+import type { ClusterReport } from "../../../services/lib/clients/cluster-report.ts";
+import { describeCluster } from "../../../services/lib/clients/cluster-status.ts";
 import { ClusterStatusResponseSchema } from "../../../services/lib/gen/dolium/cluster/v1/cluster_pb.ts";
 import {
   GroupStatsAnswerSchema,

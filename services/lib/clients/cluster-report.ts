@@ -1,16 +1,16 @@
 // Asks a running cluster how it is: every metadata replica of itself, the root group's leader for
 // nodes and processes, every index group for what it owes. What does not answer is reported as
 // such, never guessed.
-import { mapBounded } from "../../lib/base/bounded.ts";
-import { toStoreError } from "../../lib/base/errors.ts";
-import type { MetadataClient } from "../../lib/clients/metadata-client.ts";
-import type { ClusterStatusResponse } from "../../lib/gen/dolium/cluster/v1/cluster_pb.ts";
+import { mapBounded } from "../base/bounded.ts";
+import { toStoreError } from "../base/errors.ts";
+import type { ClusterStatusResponse } from "../gen/dolium/cluster/v1/cluster_pb.ts";
 import {
   type GroupStatsAnswer,
   MetadataService,
   type ReplicaStatusResponse,
-} from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import type { Transport } from "../../lib/ports/transport.ts";
+} from "../gen/dolium/metadata/v1/metadata_pb.ts";
+import type { Transport } from "../ports/transport.ts";
+import type { MetadataClient } from "./metadata-client.ts";
 
 export interface ReplicaReport {
   readonly address: string;
