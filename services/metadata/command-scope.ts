@@ -1,6 +1,6 @@
-// Which group a command or query belongs to: the root group keeps the cluster map, buckets, leases
-// and keys, an index group versions, uploads, garbage and the outbox. What comes to the wrong kind
-// of group is a caller's mistake.
+// Which group a command or query belongs to: the root group keeps the cluster map, buckets, leases,
+// keys and identities, an index group versions, uploads, garbage and the outbox. What comes to the
+// wrong kind of group is a caller's mistake.
 import { StoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
 import type { QueryRequest } from "../lib/gen/dolium/metadata/v1/metadata_pb.ts";
@@ -19,6 +19,10 @@ const ROOT_COMMANDS = new Set<CommandCase>([
   "acquireLease",
   "releaseLease",
   "putKmsKey",
+  "putIdentity",
+  "deleteIdentity",
+  "recordUses",
+  "rewrapKeys",
 ]);
 const ROOT_QUERIES = new Set<QueryCase>([
   "getClusterMap",
@@ -26,6 +30,9 @@ const ROOT_QUERIES = new Set<QueryCase>([
   "listBuckets",
   "listLeases",
   "listKmsKeys",
+  "listIdentities",
+  "getIdentity",
+  "listUses",
 ]);
 const ANYWHERE = new Set<CommandCase | QueryCase>(["digestMark", "groupStats"]);
 

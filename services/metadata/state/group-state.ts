@@ -21,6 +21,7 @@ import { FrozenView } from "./frozen-view.ts";
 import { TABLE } from "./keys.ts";
 import { frozenMark, markOperation, readMark } from "./replica-mark.ts";
 import { readSnapshot, snapshotChunks } from "./snapshot-stream.ts";
+import { recountUsage, UsageCount } from "./usage-recount.ts";
 
 const POINTER = "current";
 const RESTORE_BATCH_BYTES = 1024 * 1024;
@@ -127,6 +128,7 @@ export class GroupState implements StateMachine {
     const kv = await deps.kvFactory.open(path);
     try {
       if (pointer === undefined) await pointTo(disk, folder, number);
+      await recountUsage(kv);
       return new GroupState(deps, folder, new Store(number, kv));
     } catch (error) {
       await kv.close();
@@ -211,7 +213,8 @@ export class GroupState implements StateMachine {
     const kv = await kvFactory.open(path);
     try {
       const digest = await fill(kv, chunks);
-      const marked = { ...readMark(kv), index: BigInt(point.index), term: BigInt(point.term) };
+      const index = BigInt(point.index);
+      const marked = { ...readMark(kv), index, usageIndex: index, term: BigInt(point.term) };
       const mark = { ...marked, confState: point.confState, digest };
       await kv.write([markOperation(mark)], { sync: true });
       await pointTo(disk, this.#folder, number);
@@ -310,9 +313,11 @@ async function removeOthers(
 
 /**
  * Writes a snapshot into an empty store, each batch power-safe before the next; gives the digest.
+ * What the sender did not keep, or kept wrong, of buckets' usage is put right.
  */
 async function fill(kv: Kv, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const entries = readSnapshot(chunks);
+  const usage = new UsageCount();
   let operations: KvOperation[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
@@ -323,9 +328,12 @@ async function fill(kv: Kv, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Arr
   for (;;) {
     const next = await entries.next();
     if (next.done === true) {
+      const digest = new Digest(next.value);
+      operations.push(...usage.corrections(digest));
       await flush();
-      return next.value;
+      return digest.bytes();
     }
+    usage.add(next.value);
     const [key, value] = next.value;
     operations.push({ type: "put", key, value });
     bytes += key.byteLength + value.byteLength;

@@ -61,7 +61,7 @@ export function readUser(reader: StateReader, name: string): UserRecord | undefi
 /** Everything by which at most one user is known. */
 export function proofsOf(kind: Kind): Proof[] {
   if (kind.case !== "user") return [];
-  const { keys, tokens, certificates, email, federated } = kind.value;
+  const { tokens, certificates, email, federated } = kind.value;
   return [
     ...idsOf(kind).map((id) => ({ kind: PROOF.id, value: utf8(id) })),
     ...tokens.map(({ digest }) => ({ kind: PROOF.tokenDigest, value: digest })),
@@ -74,10 +74,7 @@ export function proofsOf(kind: Kind): Proof[] {
 function idsOf(kind: Kind): string[] {
   if (kind.case !== "user") return [];
   const { keys, tokens } = kind.value;
-  return [
-    ...keys.map(({ accessKeyId }) => accessKeyId),
-    ...tokens.map(({ tokenId }) => tokenId),
-  ];
+  return [...keys.map(({ accessKeyId }) => accessKeyId), ...tokens.map(({ tokenId }) => tokenId)];
 }
 
 /** The entries that must be there for this one to be. */

@@ -11,6 +11,7 @@ import type { CommandContext } from "./context.ts";
 import { partKey, partPrefix, prefixRange, uploadKey } from "./keys.ts";
 import { freeManifest } from "./manifests.ts";
 import { decodeRecord, readRecord, type StateReader, type StateWriter } from "./records.ts";
+import { partBytes } from "./usage.ts";
 
 export interface UploadName {
   readonly bucketId: number;
@@ -44,5 +45,6 @@ export function endUpload(
     if (!kept.has(partNumber)) freeManifest(view, context, { bucketId, manifestId });
   }
   view.delete(uploadKey(bucketId, key, uploadId));
+  context.usage.add(bucketId, { uploadBytes: -partBytes(parts) });
   context.count("uploads", -1);
 }

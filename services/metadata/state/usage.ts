@@ -60,15 +60,15 @@ export class UsageLedger {
     const usage = this.#known(bucketId);
     addUsage(usage, change);
     this.#changed.add(bucketId);
-    const { objects, versions, bytes, uploadBytes } = usage;
-    assert(objects >= 0n && versions >= objects, `usage of bucket ${bucketId}: objects`);
-    assert(bytes >= 0n && uploadBytes >= 0n, `usage of bucket ${bucketId}: bytes below zero`);
   }
 
   /** Writes what changed since the last time. */
   write(writer: StateWriter): void {
     for (const bucketId of this.#changed) {
       const record = this.#known(bucketId);
+      const { objects, versions, bytes, uploadBytes } = record;
+      assert(objects >= 0n && versions >= objects, `usage of bucket ${bucketId}: objects`);
+      assert(bytes >= 0n && uploadBytes >= 0n, `usage of bucket ${bucketId}: bytes below zero`);
       const key = usageKey(bucketId);
       if (isNothing(record)) writer.delete(key);
       else putRecord(writer, BucketUsageSchema, { key, record });

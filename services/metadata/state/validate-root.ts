@@ -3,14 +3,14 @@ import { compareBytes, equalBytes } from "../../lib/base/bytes.ts";
 import type { BucketSetting } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { PutKmsKey, RegisterNode } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { SETTINGS_BYTES_MAX, settingsBytes } from "./bucket-settings.ts";
+import type { RootCommand } from "./commands/root-command-table.ts";
+import { firstFault, idFault, nameFault } from "./faults.ts";
 import {
   deleteIdentityFault,
   identityFault,
   recordUsesFault,
   rewrapFault,
 } from "./validate-identity.ts";
-import type { RootCommand } from "./commands/root-command-table.ts";
-import { firstFault, idFault, nameFault } from "./faults.ts";
 
 const SETTING_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 const LEASE_NOTE_BYTES_MAX = 4096;
@@ -28,8 +28,11 @@ export function rootCommandFault(kind: RootCommand): string | undefined {
       return registerNodeFault(kind.value);
     case "createBucket":
       return nameFault(kind.value.name, "bucket name") ?? settingsFault(kind.value.settings);
-    case "changeBucket":
-      return nameFault(kind.value.name, "bucket name") ?? settingsFault(kind.value.settings);
+    case "changeBucket": {
+      const { name, owner, settings } = kind.value;
+      const fault = owner === "" ? undefined : nameFault(owner, "owner");
+      return nameFault(name, "bucket name") ?? fault ?? settingsFault(settings);
+    }
     case "removeBucket":
       return nameFault(kind.value.name, "bucket name");
     case "acquireLease":

@@ -31,6 +31,7 @@ import {
   type StateReader,
   type StateWriter,
 } from "./records.ts";
+import { objectCount } from "./usage.ts";
 
 export interface ObjectPlace {
   readonly bucketId: number;
@@ -111,6 +112,8 @@ export function pushVersion(
   }
   context.count("versions", 1);
   context.count("bodyBytes", version.size);
+  const objects = objectCount(version) - objectCount(head);
+  context.usage.add(place.bucketId, { objects, versions: 1, bytes: version.size });
   putHead(view, place, version);
 }
 
@@ -135,7 +138,9 @@ export function growHead(
   grown: { readonly place: ObjectPlace; readonly former: Version; readonly version: Version },
 ): void {
   const { place, former, version } = grown;
-  context.count("bodyBytes", version.size - former.size);
+  const bytes = version.size - former.size;
+  context.count("bodyBytes", bytes);
+  context.usage.add(place.bucketId, { bytes });
   putHead(view, place, version);
 }
 
@@ -162,6 +167,7 @@ export function moveHead(
   const replaced = readHead(view, to);
   if (replaced !== undefined) {
     freeVersion(view, context, { bucketId: to.bucketId, version: replaced });
+    context.usage.add(to.bucketId, { objects: -objectCount(replaced) });
   }
   view.delete(headKey(from.bucketId, from.key));
   putRecord(view, VersionSchema, { key: headKey(to.bucketId, to.key), record: version });
@@ -190,6 +196,7 @@ export async function removeVersion(
   freeVersion(view, context, { bucketId, version: found.version });
   if (found.isHead) {
     view.delete(headKey(bucketId, key));
+    context.usage.add(bucketId, { objects: -objectCount(found.version) });
     if (context.meta.noncurrentVersions > 0n) await promote(view, context, place);
     return;
   }
@@ -206,6 +213,7 @@ function freeVersion(
 ): void {
   context.count("versions", -1);
   context.count("bodyBytes", -version.size);
+  context.usage.add(bucketId, { versions: -1, bytes: -version.size });
   freeBody(view, context, { bucketId, version });
 }
 
@@ -272,6 +280,7 @@ async function promote(
   context.count("noncurrentVersions", -1);
   if (version.nullVersion) view.delete(nullPointerKey(bucketId, key));
   putRecord(view, VersionSchema, { key: headKey(bucketId, key), record: version });
+  context.usage.add(bucketId, { objects: objectCount(version) });
 }
 
 function dropNoncurrentNull(view: StateWriter, context: CommandContext, place: ObjectPlace): void {

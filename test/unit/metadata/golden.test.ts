@@ -36,6 +36,11 @@ import {
   StoredReplySchema,
 } from "../../../services/lib/gen/dolium/record/v1/group_pb.ts";
 import {
+  BucketUsageSchema,
+  IdentityRecordSchema,
+  LastUseSchema,
+} from "../../../services/lib/gen/dolium/record/v1/identity_pb.ts";
+import {
   CompletedUploadSchema,
   GarbageSchema,
   ManifestSchema,
@@ -54,6 +59,7 @@ const WRITES = process.env.DOLIUM_WRITE_FIXTURES !== undefined;
 
 const ID = "AAECAwQFBgcICQoLDA0ODw==";
 const OTHER_ID = "8PHy8/T19vf4+fr7/P3+/w==";
+const DIGEST = Buffer.alloc(32, 0xd1).toString("base64");
 const KEY = "Zm9sZGVyL2tleQA=";
 const CHECKSUM = {
   algorithm: "CHECKSUM_ALGORITHM_CRC64NVME",
@@ -383,6 +389,122 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
       },
     },
   ],
+  ["group-meta-identities", GroupMetaSchema, { identityRevision: "21" }],
+  [
+    "bucket-state-quota",
+    BucketStateSchema,
+    { revision: "7", quotaBytes: "1000000000000", quotaObjects: "500" },
+  ],
+  ["replica-mark-usage", ReplicaMarkSchema, { index: "18", digest: ID, usageIndex: "18" }],
+  [
+    "bucket-usage",
+    BucketUsageSchema,
+    { objects: "1", versions: "2", bytes: "3", uploadBytes: "4" },
+  ],
+  [
+    "identity-user",
+    IdentityRecordSchema,
+    {
+      revision: "22",
+      user: {
+        name: "ann_org",
+        displayName: "Ann",
+        email: "ann@example.org",
+        createdMs: "1700000000000",
+        disabled: true,
+        administrator: true,
+        parent: "bob_org",
+        groups: ["staff_org"],
+        policies: [{ name: "own", document: "{}" }],
+        attachedPolicies: ["readers"],
+        boundary: "most",
+        limits: {
+          bytesMax: "1",
+          objectsMax: "2",
+          bucketsMax: 3,
+          requestsPerSecond: 4,
+          uploadBytesPerSecond: "5",
+          downloadBytesPerSecond: "6",
+          noBuckets: true,
+        },
+        keys: [
+          {
+            accessKeyId: "DKABCDEFGHIJKLMNOPQR",
+            sealedSecret: OTHER_ID,
+            createdMs: "7",
+            disabled: true,
+            description: "laptop",
+            expiresMs: "8",
+          },
+        ],
+        tokens: [
+          {
+            tokenId: "0123456789abcdef",
+            name: "backup",
+            digest: DIGEST,
+            createdMs: "9",
+            expiresMs: "10",
+            buckets: ["books"],
+            access: "TOKEN_ACCESS_READ",
+            networks: ["10.0.0.0/8"],
+            disabled: true,
+          },
+        ],
+        certificates: [
+          { fingerprint: OTHER_ID, subject: "CN=ann", createdMs: "11", expiresMs: "12" },
+        ],
+        sessionsFromMs: "13",
+        federated: ["https://idp.example.org 42"],
+      },
+    },
+  ],
+  [
+    "identity-group",
+    IdentityRecordSchema,
+    {
+      revision: "23",
+      group: {
+        name: "staff_org",
+        createdMs: "1",
+        policies: [{ name: "own", document: "{}" }],
+        attachedPolicies: ["readers"],
+      },
+    },
+  ],
+  [
+    "identity-policy",
+    IdentityRecordSchema,
+    {
+      revision: "24",
+      policy: { name: "readers", document: "{}", description: "d", createdMs: "1", updatedMs: "2" },
+    },
+  ],
+  [
+    "identity-role",
+    IdentityRecordSchema,
+    {
+      revision: "25",
+      role: {
+        name: "visitor",
+        description: "d",
+        createdMs: "1",
+        trustPolicy: "{}",
+        policies: [{ name: "own", document: "{}" }],
+        attachedPolicies: ["readers"],
+        sessionSecondsMax: 3600,
+      },
+    },
+  ],
+  [
+    "identity-deleted",
+    IdentityRecordSchema,
+    { revision: "26", deleted: { kind: "IDENTITY_KIND_USER", name: "ann_org" } },
+  ],
+  [
+    "last-use",
+    LastUseSchema,
+    { id: "DKABCDEFGHIJKLMNOPQR", usedMs: "1", origin: "::1", action: "s3:GetObject" },
+  ],
   ["stored-reply", StoredReplySchema, { index: "11", reply: "CAE=" }],
   ["reply-age", ReplyAgeSchema, { commandId: ID, appliedMs: "12" }],
   ["bucket-seal", BucketSealSchema, { sealedMs: "13" }],
@@ -429,6 +551,8 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
 const id = Buffer.from(ID, "base64");
 const name = Buffer.from("a\0b", "latin1");
 
+const ANN = { kind: 1, name: "ann_org" };
+
 const KEYS: Readonly<Record<string, Uint8Array>> = {
   mark: keys.MARK_KEY,
   meta: keys.META_KEY,
@@ -455,6 +579,12 @@ const KEYS: Readonly<Record<string, Uint8Array>> = {
   ownedBucket: keys.ownedBucketKey("ann_org", "books"),
   lease: keys.leaseKey("scrub"),
   kmsKey: keys.kmsKeyKey("pictures"),
+  identity: keys.identityKey(ANN),
+  identityRevision: keys.identityRevisionKey(22n, ANN),
+  proof: keys.proofKey({ kind: keys.PROOF.email, value: Buffer.from("ann@example.org") }),
+  reference: keys.referenceKey({ kind: 2, name: "staff_org" }, ANN),
+  lastUse: keys.lastUseKey("DKABCDEFGHIJKLMNOPQR"),
+  usage: keys.usageKey(7),
 };
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

@@ -14,6 +14,7 @@ import {
   removeFromOutbox,
 } from "../../../services/metadata/state/outbox.ts";
 import type { StateWriter } from "../../../services/metadata/state/records.ts";
+import { UsageLedger } from "../../../services/metadata/state/usage.ts";
 import { idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -245,7 +246,8 @@ function memory(): StateWriter {
 test("a full outbox drops and counts, and has room again afterwards", () => {
   const view = memory();
   const meta = create(GroupMetaSchema, { outboxEntries: OUTBOX_ENTRIES_MAX - 1n });
-  const context = new CommandContext({ index: 1, nowMs: 5n, random: Buffer.alloc(8) }, meta);
+  const stamp = { index: 1, nowMs: 5n, random: Buffer.alloc(8) };
+  const context = new CommandContext(stamp, meta, new UsageLedger(view));
   const value = { lines: ["x"] };
   const add = () => addToOutbox(view, context, { bucketId: 1, kind: { case: "accessLog", value } });
   assert.equal(add(), true);

@@ -1,4 +1,4 @@
-// ChangeBucket: versioning, object lock and settings in a bucket's record. Versioning once on is
+// ChangeBucket: versioning, object lock, settings and owner in a bucket's record. Versioning once on is
 // suspended but never off again, object lock once on stays and needs versioning on. A change that
 // changes nothing leaves the revision as it is.
 import { create, equals } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import {
   type Reply,
 } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { mergedSettings, SETTINGS_BYTES_MAX, settingsBytes } from "../bucket-settings.ts";
-import { bucketNameKey } from "../keys.ts";
+import { bucketNameKey, ownedBucketKey } from "../keys.ts";
 import { accepted, refused } from "../outcome.ts";
 import { putRecord, readRecord, type StateWriter } from "../records.ts";
 
@@ -34,14 +34,19 @@ export function changeBucket(view: StateWriter, command: ChangeBucket): Reply {
   const isChanged = !equals(BucketRecordSchema, bucket, wanted);
   const record = isChanged ? { ...wanted, revision: bucket.revision + 1n } : bucket;
   if (isChanged) putRecord(view, BucketRecordSchema, { key, record });
+  if (record.owner !== bucket.owner) {
+    view.delete(ownedBucketKey(bucket.owner, name));
+    view.put(ownedBucketKey(record.owner, name), new Uint8Array(0));
+  }
   const value = create(ChangeBucketReplySchema, { bucket: record });
   return accepted({ case: "changeBucket", value });
 }
 
 function changedBucket(bucket: BucketRecord, command: ChangeBucket): BucketRecord {
-  const { versioning } = command;
+  const { versioning, owner } = command;
   return {
     ...bucket,
+    owner: owner === "" ? bucket.owner : owner,
     versioning: versioning === Versioning.UNSPECIFIED ? bucket.versioning : versioning,
     objectLock: bucket.objectLock || command.objectLock,
     settings: mergedSettings(bucket.settings, command.settings),

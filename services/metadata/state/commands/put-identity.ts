@@ -19,10 +19,10 @@ import {
   isReferredTo,
   nameOfIdentity,
   proofsOf,
-  putIdentity as store,
   readIdentity,
   readUser,
   referencesOf,
+  putIdentity as store,
 } from "../identities.ts";
 import { type IdentityName, PROOF } from "../keys.ts";
 import { accepted, refused } from "../outcome.ts";

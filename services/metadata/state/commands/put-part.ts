@@ -33,6 +33,7 @@ export function putPart(view: StateWriter, command: PutPart, context: CommandCon
   putRecord(view, PartSchema, { key: partName, record: { ...part, modifiedMs } });
   const touched = { ...upload, touchedMs: modifiedMs };
   putRecord(view, UploadSchema, { key: uploadKey(bucketId, key, uploadId), record: touched });
+  context.usage.add(bucketId, { uploadBytes: part.size - (earlier?.size ?? 0n) });
   if (earlier !== undefined) {
     freeManifest(view, context, { bucketId, manifestId: earlier.manifestId });
   }

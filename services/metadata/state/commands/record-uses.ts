@@ -1,8 +1,9 @@
 // RecordUses: when access keys and tokens were last used. Gateways bring them late and out of order;
 // the later time wins. No part of the directory: revisions stay.
+
+import { utf8 } from "../../../lib/base/bytes.ts";
 import type { RecordUses, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { LastUseSchema } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
-import { utf8 } from "../../../lib/base/bytes.ts";
 import { holderOf } from "../identities.ts";
 import { lastUseKey, PROOF } from "../keys.ts";
 import { accepted } from "../outcome.ts";

@@ -15,7 +15,8 @@ export function bucketUsage(
   reader: StateReader,
   { bucketIds }: BucketUsageQuery,
 ): BucketUsageAnswer {
-  if (bucketIds.length > BUCKETS_MAX) throw new StoreError("invalid", `over ${BUCKETS_MAX} buckets`);
+  if (bucketIds.length > BUCKETS_MAX)
+    throw new StoreError("invalid", `over ${BUCKETS_MAX} buckets`);
   const entries = bucketIds.map((bucketId) => ({ bucketId, usage: readUsage(reader, bucketId) }));
   return create(BucketUsageAnswerSchema, { entries });
 }

@@ -606,23 +606,29 @@ export const LastUseSchema: GenMessage<LastUse> = /*@__PURE__*/
  */
 export type BucketUsage = Message<"dolium.record.v1.BucketUsage"> & {
   /**
+   * Keys whose current version is no delete marker.
+   *
    * @generated from field: uint64 objects = 1;
    */
   objects: bigint;
 
   /**
+   * All versions, delete markers among them.
+   *
    * @generated from field: uint64 versions = 2;
    */
   versions: bigint;
 
   /**
-   * Plain bytes of all versions, and of parts of unfinished uploads.
+   * Plain bytes of all versions.
    *
    * @generated from field: uint64 bytes = 3;
    */
   bytes: bigint;
 
   /**
+   * Plain bytes of the parts of unfinished uploads.
+   *
    * @generated from field: uint64 upload_bytes = 4;
    */
   uploadBytes: bigint;
