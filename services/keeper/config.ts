@@ -93,6 +93,17 @@ export const LifecycleConfigSchema = Type.Object(
       minimum: 1,
       description: "Versions looked at in a second, at most.",
     }),
+    transitionBytesPerSecond: Type.Integer({
+      minimum: 1,
+      default: 67_108_864,
+      description: "Rate at which a transition copies one body, and reads it back.",
+    }),
+    transitionWidth: Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      default: 2,
+      description: "Versions moved to another storage class at once.",
+    }),
   },
   { additionalProperties: false },
 );

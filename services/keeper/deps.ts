@@ -1,5 +1,5 @@
 // What the keeper's tasks need from outside.
-import type { BodyReaderDeps } from "../lib/clients/body-reader.ts";
+import type { BodyReader, BodyReaderDeps } from "../lib/clients/body-reader.ts";
 import type { BodyWriter } from "../lib/clients/body-writer.ts";
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
 import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
@@ -16,6 +16,7 @@ export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "er
   readonly metadata: MetadataAccess;
   readonly buckets: Pick<BucketDirectory, "get" | "invalidate" | "groupOf" | "groupsOf">;
   readonly writer: Pick<BodyWriter, "write">;
+  readonly reader: Pick<BodyReader, "read">;
   readonly kms: Pick<KmsDirectory, "forStore" | "forKms">;
   readonly http: HttpClient;
   readonly random: Random;
@@ -23,6 +24,8 @@ export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "er
   readonly metrics: Metrics;
   readonly config: KeeperConfig;
   readonly lifecycle: LifecycleConfig;
+  /** Placement policies of storage classes, as gateways use them. */
+  readonly storageClasses: Readonly<Record<string, string>>;
   readonly notify: NotifyConfig;
   readonly accessLogs: AccessLogsConfig;
 }

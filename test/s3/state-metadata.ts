@@ -70,6 +70,13 @@ export class StateMetadata {
             cellBytes: 1024,
             failureDomain: "node",
           },
+          {
+            name: "mirrored",
+            dataShards: 1,
+            parityShards: 1,
+            cellBytes: 2048,
+            failureDomain: "node",
+          },
         ],
         defaultPolicy: "standard",
         placementGroupCount: 16,

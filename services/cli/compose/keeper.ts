@@ -12,7 +12,7 @@ export interface KeeperParts {
   readonly name: string;
   readonly ports: ClientPorts & { readonly metrics: Metrics };
   readonly clients: Clients;
-  readonly config: Pick<Config, "keeper" | "lifecycle" | "notify" | "accessLogs">;
+  readonly config: Pick<Config, "keeper" | "lifecycle" | "notify" | "accessLogs" | "s3">;
   /** Seals access logs where their bucket wants it. */
   readonly clusterKey: Uint8Array | undefined;
 }
@@ -20,14 +20,15 @@ export interface KeeperParts {
 export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
   const { clients, ports, name } = parts;
   const { keeper: config, lifecycle, notify, accessLogs } = parts.config;
-  const { metadata, buckets, view, shards, erasure, writer } = clients;
+  const { metadata, buckets, view, shards, erasure, writer, reader } = clients;
   const { clock, random, log, metrics } = ports;
   const http = createHttpClient();
   const kms = new KmsDirectory({ metadata, clock, random }, parts.clusterKey);
   const keeper = new Keeper({
-    ...{ metadata, buckets, view, shards, erasure, writer },
+    ...{ metadata, buckets, view, shards, erasure, writer, reader },
     ...{ clock, random, log, metrics, http, kms },
     ...{ config, lifecycle, notify, accessLogs },
+    storageClasses: parts.config.s3.storageClasses,
   });
   const heartbeats = new Heartbeats(
     { metadata, clock, log },

@@ -15,27 +15,13 @@ import {
   userMetadataHeaders,
 } from "../../lib/s3/object-headers.ts";
 import { taggingCountHeader } from "../../lib/s3/settings/tagging.ts";
+import { isKnownClass, STANDARD_CLASS } from "../../lib/s3/storage-classes.ts";
 import type { S3Settings } from "../config.ts";
-import type { Gateway } from "../operation.ts";
-import type { UserIdentity } from "../plugins/authentication.ts";
+import type { Gateway, ServiceContext } from "../operation.ts";
 import { lockFields } from "./object-lock.ts";
 import { policyNamed } from "./placement-policies.ts";
 
 export type ObjectHeadersInit = MessageInitShape<typeof ObjectHeadersSchema>;
-
-const STANDARD = "STANDARD";
-/**
- * Classes whose objects can be read at once. Those that the settings give no placement policy are
- * stored alike; the name is kept for the answer.
- */
-const STORAGE_CLASSES: ReadonlySet<string> = new Set([
-  STANDARD,
-  "REDUCED_REDUNDANCY",
-  "STANDARD_IA",
-  "ONEZONE_IA",
-  "INTELLIGENT_TIERING",
-  "GLACIER_IR",
-]);
 
 /**
  * The stored headers of a write. Throws MetadataTooLarge, InvalidArgument, InvalidRedirectLocation.
@@ -60,7 +46,7 @@ export function headersOfWrite(gateway: Gateway, headers: HeaderList): ObjectHea
 
 /** Whether objects may be of the storage class `name`. */
 export function isStorageClass(settings: S3Settings, name: string): boolean {
-  return STORAGE_CLASSES.has(name) || Object.hasOwn(settings.storageClasses, name);
+  return isKnownClass(name, settings.storageClasses);
 }
 
 /**
@@ -68,7 +54,7 @@ export function isStorageClass(settings: S3Settings, name: string): boolean {
  * class that could not be placed.
  */
 export function storageClassOf({ settings, dependencies }: Gateway, headers: HeaderList): string {
-  const name = headers.get("x-amz-storage-class") ?? STANDARD;
+  const name = headers.get("x-amz-storage-class") ?? STANDARD_CLASS;
   if (isStorageClass(settings, name)) {
     const { cluster } = dependencies;
     policyNamed(settings.storageClasses, name, { cluster, refusal: "InvalidStorageClass" });
@@ -107,7 +93,7 @@ export function versionFields(
     ...userMetadataHeaders(stored?.userMetadata ?? []),
   ];
   fields.push(...taggingCountHeader(version.tags.length), ...lockFields(version.lock));
-  if (version.storageClass !== "" && version.storageClass !== STANDARD) {
+  if (version.storageClass !== "" && version.storageClass !== STANDARD_CLASS) {
     fields.push(["x-amz-storage-class", version.storageClass]);
   }
   return fields.filter(([name, value]) => value !== "" || name.startsWith("x-amz-meta-"));
@@ -115,10 +101,11 @@ export function versionFields(
 
 /** The class as documents show it. */
 export function shownStorageClass(stored: string): string {
-  return stored === "" ? STANDARD : stored;
+  return stored === "" ? STANDARD_CLASS : stored;
 }
 
-/** The owner of something as documents show it; names of other users are not known here. */
-export function shownOwner(id: string, caller: UserIdentity): Owner {
-  return { id, displayName: id === caller.userId ? caller.displayName : id };
+/** The owner of something as documents show it. */
+export function shownOwner(id: string, { identity, gateway }: ServiceContext): Owner {
+  const isCaller = identity.kind === "user" && id === identity.userId;
+  return { id, displayName: isCaller ? identity.displayName : gateway.people.nameOf(id) };
 }

@@ -1,6 +1,8 @@
 // Carries out the rules of one bucket over pages of its versions and over its uploads. A removal
 // names the version that was looked at and the one that was current then: what was written or
-// restored meanwhile is never hit. Locked versions stay; that is no error.
+// restored meanwhile is never hit. Locked versions stay; that is no error. Transitions come after
+// the removals of a page; one that fails holds up no other.
+import { mapBounded } from "../../lib/base/bounded.ts";
 import { fromUtf8, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
@@ -14,14 +16,15 @@ import {
   lifecycleAction,
   uploadAbortion,
 } from "../../lib/s3/settings/lifecycle-evaluation.ts";
+import { STANDARD_CLASS } from "../../lib/s3/storage-classes.ts";
 import type { KeeperDeps } from "../deps.ts";
 import type { LifecycleMetrics } from "./lifecycle-metrics.ts";
+import { type TransitionDeps, transitionVersion } from "./transition.ts";
 import type { WalkedVersion } from "./version-walk.ts";
 
 const DELETES_AT_ONCE = 500;
 const PAGE_UPLOADS = 500;
 const NONE = new Uint8Array(0);
-const STANDARD = "STANDARD";
 
 type Removal = Exclude<LifecycleAction["kind"], "none" | "transition">;
 
@@ -32,42 +35,88 @@ interface Target {
   readonly condition: { readonly ifVersionId: Uint8Array };
 }
 
+interface Move {
+  readonly key: Uint8Array;
+  readonly versionId: Uint8Array;
+  readonly storageClass: string;
+}
+
+/** What is due for one version. */
+type Due =
+  | { readonly kind: "remove"; readonly target: Target }
+  | { readonly kind: "move"; readonly move: Move };
+
+/** A page of versions of one group. */
+export interface VersionsToJudge {
+  readonly groupId: number;
+  readonly versions: readonly WalkedVersion[];
+  readonly signal: AbortSignal;
+}
+
 export interface BucketRules {
   readonly bucket: BucketRecord;
   readonly rules: readonly LifecycleRule[];
 }
 
+export type RulesDeps = TransitionDeps & Pick<KeeperDeps, "log">;
+
 export class BucketRulesRunner {
-  readonly #deps: Pick<KeeperDeps, "metadata" | "log" | "lifecycle">;
+  readonly #deps: RulesDeps;
   readonly #metrics: LifecycleMetrics;
   /** Milliseconds since 1970; never ahead of the metadata service. */
   readonly #nowMs: () => number;
 
-  constructor(
-    deps: Pick<KeeperDeps, "metadata" | "log" | "lifecycle">,
-    metrics: LifecycleMetrics,
-    nowMs: () => number,
-  ) {
+  constructor(deps: RulesDeps, metrics: LifecycleMetrics, nowMs: () => number) {
     this.#deps = deps;
     this.#metrics = metrics;
     this.#nowMs = nowMs;
   }
 
-  /** Removes what is due among these versions. Throws StoreError when the group does not answer. */
+  /**
+   * Removes and moves what is due among these versions. Throws StoreError when the group does not
+   * answer.
+   */
   async applyToVersions(
     { bucket, rules }: BucketRules,
-    groupId: number,
-    versions: readonly WalkedVersion[],
+    { groupId, versions, signal }: VersionsToJudge,
   ): Promise<void> {
-    const targets = versions.flatMap((walked) => this.#targetOf(rules, walked) ?? []);
+    const due = versions.flatMap((walked) => this.#dueOf(rules, walked) ?? []);
+    const targets = due.flatMap((one) => (one.kind === "remove" ? [one.target] : []));
     this.#metrics.scanned.increment({}, versions.length);
     for (let at = 0; at < targets.length; at += DELETES_AT_ONCE) {
       const slice = targets.slice(at, at + DELETES_AT_ONCE);
       await this.#remove(groupId, bucket.bucketId, slice);
     }
+    const moves = due.flatMap((one) => (one.kind === "move" ? [one.move] : []));
+    await mapBounded(moves, this.#deps.lifecycle.transitionWidth, async (move) => {
+      if (!signal.aborted) await this.#move(bucket, groupId, { ...move, signal });
+    });
   }
 
-  #targetOf(rules: readonly LifecycleRule[], walked: WalkedVersion): Target | undefined {
+  async #move(
+    bucket: BucketRecord,
+    groupId: number,
+    { key, versionId, storageClass, signal }: Move & { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { bucketId } = bucket;
+    const name = { groupId, bucketId, key, versionId };
+    try {
+      const done = await transitionVersion(this.#deps, { bucket, name, storageClass, signal });
+      if (done.kind === "changed") {
+        this.#metrics.kept.increment({ reason: "changed" });
+        return;
+      }
+      this.#metrics.actions.increment({ action: "transition" });
+      this.#metrics.movedBytes.increment({}, done.moved);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#metrics.errors.increment();
+      const reason = String(error);
+      this.#deps.log.warn("a transition failed", { bucket: bucket.name, storageClass, reason });
+    }
+  }
+
+  #dueOf(rules: readonly LifecycleRule[], walked: WalkedVersion): Due | undefined {
     const { version, isLatest, headId } = walked;
     const key = fromUtf8(walked.key);
     if (key === undefined) return undefined;
@@ -76,7 +125,7 @@ export class BucketRulesRunner {
       key,
       size: toSafeNumber(version.size),
       tags: version.tags.map(({ name, value }) => ({ key: name, value })),
-      storageClass: version.storageClass || STANDARD,
+      storageClass: version.storageClass || STANDARD_CLASS,
       modifiedMs: toSafeNumber(version.modifiedMs),
       isLatest,
       isDeleteMarker: version.deleteMarker,
@@ -84,14 +133,21 @@ export class BucketRulesRunner {
       noncurrentSinceMs: isLatest ? undefined : walked.noncurrentSinceMs,
       newerNoncurrent: walked.newerNoncurrent,
     };
-    const { kind } = lifecycleAction(rules, entry, { nowMs: this.#nowMs(), daySeconds });
-    if (kind === "none" || kind === "transition") return undefined;
-    return {
+    const action = lifecycleAction(rules, entry, { nowMs: this.#nowMs(), daySeconds });
+    const { kind } = action;
+    if (kind === "none") return undefined;
+    if (kind === "transition") {
+      const { storageClass } = action;
+      const { versionId } = version;
+      return { kind: "move", move: { key: walked.key, versionId, storageClass } };
+    }
+    const target: Target = {
       kind,
       key: walked.key,
       versionId: kind === "expire-current" ? NONE : version.versionId,
       condition: { ifVersionId: headId },
     };
+    return { kind: "remove", target };
   }
 
   async #remove(groupId: number, bucketId: number, targets: readonly Target[]): Promise<void> {

@@ -120,7 +120,10 @@ export class LifecycleTask {
     while (position !== undefined && !pass.signal.aborted) {
       const begunAt = clock.monotonicMs();
       const page = await walkPage(metadata, walk, position);
-      await pass.runner.applyToVersions({ ...work, rules: acting }, groupId, page.versions);
+      const { versions } = page;
+      const { signal } = pass;
+      await pass.runner.applyToVersions({ ...work, rules: acting }, { groupId, versions, signal });
+      if (signal.aborted) return;
       position = page.next;
       await this.#note(pass, bucketId, position);
       await this.#keepPace(page.versions.length, begunAt, pass.signal);
@@ -155,6 +158,9 @@ function stateAt(noted: PassState, nowMs: number, intervalMs: number): PassState
 function actsOnVersions({
   expiration,
   noncurrentExpiration,
+  transitions,
+  noncurrentTransitions,
 }: BucketRules["rules"][number]): boolean {
-  return expiration !== undefined || noncurrentExpiration !== undefined;
+  if (expiration !== undefined || noncurrentExpiration !== undefined) return true;
+  return transitions.length + noncurrentTransitions.length > 0;
 }

@@ -131,8 +131,10 @@ export class Rig {
     const writer = new BodyWriter({ view, shards, erasure, pool, clock, random, log });
     const buckets = new BucketDirectory(metadata, clock);
     const kms = new KmsDirectory({ metadata, clock, random }, CLUSTER_KEY);
+    const onDamage = (): void => undefined;
+    const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
     this.deps = {
-      ...{ metadata, kms, view, shards, erasure, writer, buckets, http },
+      ...{ metadata, kms, view, shards, erasure, writer, reader, buckets, http },
       ...{ clock, random, log, metrics, ...CONFIG },
     };
   }
@@ -331,10 +333,7 @@ export class Rig {
     const { version, manifests } = await this.query(groupId, { case: "getObject", value });
     if (version === undefined || version.deleteMarker) return undefined;
     if (version.body.case === "inline") return Buffer.from(version.body.value);
-    const { view, shards, clock } = this;
-    const { erasure } = this.deps;
-    const onDamage = (): void => undefined;
-    const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
+    const { reader } = this.deps;
     const pieces: Uint8Array[] = [];
     const manifest = present(manifests[0], "manifest");
     const lastByte = Number(version.size) - 1;

@@ -4,7 +4,10 @@ import { ConfigSchema } from "../../../services/cli/config-schema.ts";
 import type { KeeperDeps } from "../../../services/keeper/deps.ts";
 import { loadConfig } from "../../../services/lib/host/config.ts";
 
-type Settings = Pick<KeeperDeps, "config" | "lifecycle" | "notify" | "accessLogs">;
+type Settings = Pick<
+  KeeperDeps,
+  "config" | "lifecycle" | "notify" | "accessLogs" | "storageClasses"
+>;
 
 const { keeper, lifecycle, notify, accessLogs } = loadConfig(ConfigSchema, { environment: {} });
 
@@ -13,4 +16,5 @@ export const CONFIG: Settings = {
   lifecycle,
   notify: { ...notify, pollMs: 10, backoffMs: 2, backoffMsMax: 20 },
   accessLogs,
+  storageClasses: {},
 };
