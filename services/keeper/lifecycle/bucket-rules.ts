@@ -74,12 +74,12 @@ export class BucketRulesRunner {
 
   /**
    * Removes and moves what is due among these versions. Throws StoreError when the group does not
-   * answer.
+   * answer. False when the signal left some of it undone.
    */
   async applyToVersions(
     { bucket, rules }: BucketRules,
     { groupId, versions, signal }: VersionsToJudge,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const due = versions.flatMap((walked) => this.#dueOf(rules, walked) ?? []);
     const targets = due.flatMap((one) => (one.kind === "remove" ? [one.target] : []));
     this.#metrics.scanned.increment({}, versions.length);
@@ -91,6 +91,7 @@ export class BucketRulesRunner {
     await mapBounded(moves, this.#deps.lifecycle.transitionWidth, async (move) => {
       if (!signal.aborted) await this.#move(bucket, groupId, { ...move, signal });
     });
+    return moves.length === 0 || !signal.aborted;
   }
 
   async #move(

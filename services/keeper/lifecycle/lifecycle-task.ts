@@ -122,8 +122,9 @@ export class LifecycleTask {
       const page = await walkPage(metadata, walk, position);
       const { versions } = page;
       const { signal } = pass;
-      await pass.runner.applyToVersions({ ...work, rules: acting }, { groupId, versions, signal });
-      if (signal.aborted) return;
+      const judged = { groupId, versions, signal };
+      const isWhole = await pass.runner.applyToVersions({ ...work, rules: acting }, judged);
+      if (!isWhole) return;
       position = page.next;
       await this.#note(pass, bucketId, position);
       await this.#keepPace(page.versions.length, begunAt, pass.signal);
