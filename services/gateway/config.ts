@@ -46,6 +46,44 @@ export const S3_SETTINGS = Type.Object(
       description:
         "Names under which buckets are served as web sites, `bucket.name`; none: no web sites.",
     }),
+    tls: Type.Object(
+      {
+        certificateFile: Type.String({
+          default: "",
+          description: "Certificate chain (PEM) of the S3 port; empty: plain HTTP.",
+        }),
+        keyFile: Type.String({ default: "", description: "Its key (PEM)." }),
+        certificateDirectory: Type.String({
+          default: "",
+          description: "Further certificates, NAME.crt with NAME.key, chosen by server name.",
+        }),
+        clientCaFile: Type.String({
+          default: "",
+          description: "Authorities (PEM) of client certificates; clients may then sign in by one.",
+        }),
+        pinnedClients: Type.Boolean({
+          default: false,
+          description: "Take registered client certificates of any issuer, self-signed ones too.",
+        }),
+        plainPort: Type.Integer({
+          minimum: -1,
+          maximum: 65_535,
+          default: -1,
+          description: "Serve plain HTTP too, on this port; 0 picks a free one, -1: none.",
+        }),
+        reloadMs: Type.Integer({
+          minimum: 100,
+          default: 10_000,
+          description: "How often the files are looked at; changed ones are used from then on.",
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    trustedProxies: Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
+      default: [],
+      description:
+        "Networks (CIDR) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    }),
     supportedPage: Type.Boolean({
       default: true,
       description: "Serve the list of supported actions to everyone at `/_supported`.",
@@ -111,6 +149,10 @@ export const S3_SETTINGS = Type.Object(
         partsWithoutEtag: Type.Boolean({
           default: false,
           description: "CompleteMultipartUpload accepts parts that are named without ETag.",
+        }),
+        unknownGrantees: Type.Boolean({
+          default: false,
+          description: "Grants and bucket policies may name users that do not exist.",
         }),
         impliedFolders: Type.Boolean({
           default: false,

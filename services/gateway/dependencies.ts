@@ -1,6 +1,7 @@
 // What a gateway needs from outside: the services' clients, narrowed to what is used, and the
 // ports. Everything is passed in, so that one gateway runs in production, in one process and in a
 // simulation.
+import type { RequestListener, Server, ServerOptions } from "node:http";
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
 import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
@@ -10,6 +11,10 @@ import type { Clock } from "../lib/ports/clock.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Metrics } from "../lib/ports/metrics.ts";
 import type { Random } from "../lib/ports/random.ts";
+import type { S3Error } from "../lib/s3/errors.ts";
+import type { PeopleDirectory } from "./data/access/people.ts";
+import type { UserRates } from "./identity/rate-limits.ts";
+import type { RequestOrigin } from "./identity/request-origin.ts";
 
 export type MetadataAccess = Pick<MetadataClient, "execute" | "query">;
 
@@ -65,7 +70,11 @@ export interface Policies {
 }
 
 export interface Credential {
-  readonly secret: string;
+  /**
+   * What the request must be signed with; undefined: the access key is an access token, which
+   * proves itself, and the signature says nothing.
+   */
+  readonly secret: string | undefined;
   /** Owner of what this user creates: the canonical user id of answers. */
   readonly userId: string;
   readonly displayName: string;
@@ -73,14 +82,63 @@ export interface Credential {
   readonly administrator?: boolean;
   /** What its policies say; a plain user of that id unless told. */
   readonly principal?: UserPrincipal;
+  /** Own name of a user or service account; of nobody in a role's session. */
+  readonly userName?: string;
+  /** Fit for logs and answers where the access key is secret; the access key unless told. */
+  readonly publicId?: string;
+  /** Under which the last use is recorded: of an access key or token of the directory. */
+  readonly useId?: string;
+  /** Limits of the user at this gateway; none unless told. */
+  readonly rates?: UserRates;
+  /** Set for temporary credentials. */
+  readonly session?: SessionFacts;
+  /** Told to whoever proves to hold the secret: why it does not count any more. */
+  readonly refusal?: S3Error;
+}
+
+/** Of temporary credentials: milliseconds since 1970. */
+export interface SessionFacts {
+  readonly issuedMs: number;
+  readonly expiresMs: number;
+}
+
+/** What else is known of a request that shows an access key. */
+export interface CredentialQuestion {
+  readonly securityToken: string | undefined;
+  readonly origin: RequestOrigin;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly requestId: string;
 }
 
 export interface CredentialStore {
-  /** Undefined when there is no such key. Throws StoreError when it cannot tell. */
-  find(accessKeyId: string): Promise<Credential | undefined>;
+  /**
+   * Undefined when there is no such key. Throws StoreError when it cannot tell, and S3Error for
+   * what may not be used so: a token in the open, a session token that is none.
+   */
+  find(accessKeyId: string, question: CredentialQuestion): Promise<Credential | undefined>;
+  /** Whose certificate that is, by its SHA-256; where it is missing, nobody's. */
+  findByCertificate?(
+    fingerprint: Uint8Array,
+    question: CredentialQuestion,
+  ): Promise<Credential | undefined>;
+}
+
+/** Notes when credentials were last used. */
+export interface UseRecording {
+  touch(id: string, action: string, origin: string): void;
+}
+
+/** TLS of a port: certificates that may change while it listens. */
+export interface TlsListening {
+  createServer(handler: RequestListener, options: ServerOptions): Server;
+  /** SHA-256 of the certificate that the client of this connection proved to hold. */
+  clientCertificate(socket: object): Uint8Array | undefined;
 }
 
 export interface GatewayDependencies {
+  /** Who there is; undefined where there are no users but the root user. */
+  readonly directory?: PeopleDirectory | undefined;
   readonly metadata: MetadataAccess;
   readonly buckets: Buckets;
   readonly kms: NamedKeys;
@@ -88,6 +146,9 @@ export interface GatewayDependencies {
   readonly writer: BodyWriting;
   readonly reader: BodyReading;
   readonly credentials: CredentialStore;
+  readonly uses?: UseRecording;
+  /** Given: the S3 port speaks TLS. */
+  readonly tls?: TlsListening;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -1,8 +1,8 @@
 // From a request to its answer, in the one order of checks that every action shares: parse,
-// authenticate, admit, route, check and read the body (small ones), find the bucket and authorize,
-// run the action. Nothing is looked up for a caller who is not known, and nothing is told to one
-// who may not.
-import { present, unreachable } from "../lib/base/assert.ts";
+// authenticate, route, find the bucket and authorize, check and read the body (small ones; first
+// where conditions of policies are about it), look the version up where the decision needs it, run
+// the action. Nothing is told to one who may not, except that a bucket does not exist.
+import { assert, present, unreachable } from "../lib/base/assert.ts";
 import { utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { Log } from "../lib/ports/log.ts";
@@ -10,11 +10,13 @@ import { formHeaders, formKey } from "../lib/s3/post-form/form-fields.ts";
 import { checkFormPolicy, parseFormPolicy } from "../lib/s3/post-form/form-policy.ts";
 import { parseFormClaim } from "../lib/s3/post-form/form-signature.ts";
 import type { Answer } from "./answer.ts";
+import { allow, hidingMissing, type Permission } from "./data/access/access-check.ts";
+import { formConditions } from "./data/access/body-conditions.ts";
 import { type BucketQuestion, inBucket } from "./data/bucket-access.ts";
 import { refuseInView, storedKey } from "./data/bucket-view.ts";
 import { FormBody } from "./data/form-body.ts";
 import type { RequestBody } from "./data/request-body.ts";
-import { chargeFields, withCharge } from "./data/request-charge.ts";
+import { chargeFields, checkPayer, withCharge } from "./data/request-charge.ts";
 import { collect, VerifiedBody } from "./data/verified-body.ts";
 import type {
   BucketOperation,
@@ -22,10 +24,11 @@ import type {
   ObjectOperation,
   Operation,
   ServiceContext,
+  ServiceOperation,
 } from "./operation.ts";
 import { type BucketContext, bucketName, type Gateway, withKey } from "./operation.ts";
 import type { Authenticated, Authentication } from "./plugins/authentication.ts";
-import type { Authorizer } from "./plugins/authorization.ts";
+import { refuseAnonymous } from "./plugins/authorization.ts";
 import type { S3Request } from "./request.ts";
 import type { Route } from "./router.ts";
 
@@ -52,43 +55,58 @@ export class Dispatcher {
 
   /** The answer of the action. Throws S3Error, StoreError, or whatever went wrong. */
   async dispatch(incoming: Incoming): Promise<Answer> {
-    const { request, route, body, signal, log, remoteAddress, hostId } = incoming;
+    const { request, route } = incoming;
     if (route.kind === "found" && route.operation.scope === "form") {
       return this.#dispatchForm(route.operation, incoming);
     }
     const authenticated = await this.#authentication.authenticate(request);
     incoming.onIdentity(authenticated);
-    const { identity } = authenticated;
-    const authorizer: Authorizer = this.#gateway.authorizer;
-    authorizer.admit(identity);
-    if (route.kind === "refused") throw route.error;
+    if (route.kind === "refused") {
+      refuseAnonymous(authenticated.identity);
+      throw route.error;
+    }
     const { operation } = route;
     refuseInView(request, operation);
-    const document = await this.#readDocument(operation, incoming, authenticated);
-    return this.#run(operation, {
+    const context = this.#contextOf(incoming, authenticated);
+    switch (operation.scope) {
+      case "service":
+        return this.#runService(operation, context);
+      case "bucket":
+        return this.#runInBucket(operation, context, (inner) => operation.run(inner));
+      case "object":
+        return this.#runInBucket(operation, context, (inner) =>
+          this.#runOnObject(operation, inner),
+        );
+      case "form":
+        throw new StoreError("internal", "a form is dispatched by its fields");
+      default:
+        return unreachable(operation);
+    }
+  }
+
+  #contextOf(incoming: Incoming, authenticated: Authenticated): ServiceContext {
+    const { request, body, remoteAddress, hostId, signal, log } = incoming;
+    const { identity } = authenticated;
+    const empty = { document: new Uint8Array(0), body };
+    const origin = { remoteAddress, hostId };
+    return {
       gateway: this.#gateway,
       request,
       authenticated,
       identity,
-      remoteAddress,
-      hostId,
+      ...origin,
       signal,
       log,
-      document,
-      body,
-    });
+      ...empty,
+    };
   }
 
-  async #readDocument(
-    operation: Operation,
-    { request, body }: Incoming,
-    authenticated: Authenticated,
-  ): Promise<Uint8Array> {
-    if (operation.body === "object") return new Uint8Array(0);
+  async #readDocument(operation: Operation, context: ServiceContext): Promise<Uint8Array> {
+    if (operation.body === "object") return context.document;
     const verified = new VerifiedBody({
-      body,
-      headers: request.headers,
-      authenticated,
+      body: context.body,
+      headers: context.request.headers,
+      authenticated: context.authenticated,
       checksums: this.#gateway.checksums,
       bytesMax: operation.bodyBytesMax,
       tooLarge: "MaxMessageLengthExceeded",
@@ -98,19 +116,26 @@ export class Dispatcher {
     return collect(verified);
   }
 
-  async #run(operation: Operation, context: ServiceContext): Promise<Answer> {
-    switch (operation.scope) {
-      case "service":
-        return operation.run(context);
-      case "bucket":
-        return this.#runInBucket(operation, context, (inner) => operation.run(inner));
-      case "object":
-        return this.#runInBucket(operation, context, (inner) => operation.run(withKey(inner)));
-      case "form":
-        throw new StoreError("internal", "a form is dispatched by its fields");
-      default:
-        return unreachable(operation);
+  /** What asks for no bucket that exists is for users only, and authorized by the action's facts. */
+  async #runService(operation: ServiceOperation, context: ServiceContext): Promise<Answer> {
+    refuseAnonymous(context.identity);
+    const document = await this.#readDocument(operation, context);
+    if (operation.asksItself !== true) {
+      const { permission } = operation;
+      allow(context, { permission, bucket: undefined, key: undefined });
     }
+    return operation.run({ ...context, identity: context.identity, document });
+  }
+
+  async #runOnObject(operation: ObjectOperation, inner: BucketContext): Promise<Answer> {
+    const context = withKey(inner);
+    if (operation.settlesAccess !== true) await context.access.settleByLookup(context);
+    const run = async (): Promise<Answer> => {
+      const answer = await operation.run(context);
+      assert(!context.access.isPending, "an action answered before it was authorized");
+      return answer;
+    };
+    return operation.hidesMissing === true ? run() : hidingMissing(context, inner.bucket, run);
   }
 
   /** The same order for forms: the fields are read, say who sends them, and are checked. */
@@ -119,15 +144,13 @@ export class Dispatcher {
     const formBody = new FormBody(incoming.body, request.headers.get("content-type"));
     const { fields: raw, fileName, fileContentType } = await formBody.readFields();
     const claim = parseFormClaim(raw);
-    const identity = await this.#authentication.authenticateForm(claim);
+    const identity = await this.#authentication.authenticateForm(claim, { request, fields: raw });
     const authenticated: Authenticated = {
       identity,
       payload: { kind: "unsigned" },
       chunkSigning: undefined,
     };
     incoming.onIdentity(authenticated);
-    const authorizer: Authorizer = this.#gateway.authorizer;
-    authorizer.admit(identity);
     const fields = raw.withFileName(fileName ?? "");
     const bucket = present(request.address.bucket, "bucket in the address");
     const policy = claim.kind === "anonymous" ? undefined : parseFormPolicy(claim.policy);
@@ -139,26 +162,22 @@ export class Dispatcher {
     const keyText = storedKey(incoming, formKey(fields));
     const headers = formHeaders(fields, fileContentType);
     const form = { fields, headers, body: formBody, length: policy?.length };
-    const { signal, log, body, remoteAddress, hostId } = incoming;
-    const context: ServiceContext = {
-      gateway: this.#gateway,
-      request,
-      authenticated,
-      identity,
-      remoteAddress,
-      hostId,
-      signal,
-      log,
-      document: new Uint8Array(0),
-      body,
+    const context = this.#contextOf(incoming, authenticated);
+    const question: BucketQuestion = {
+      name: bucket,
+      permission: operation.permission,
+      key: keyText,
+      headers,
+      fromBody: formConditions(fields),
+      ownerHeader: "x-amz-expected-bucket-owner",
+      fresh: false,
     };
-    const { permission } = operation;
-    const ownerHeader = "x-amz-expected-bucket-owner";
-    const question = { name: bucket, permission, key: keyText, ownerHeader, fresh: false } as const;
     return inBucket(context, question, {
-      work: async (found) => {
+      work: async ({ bucket: found, access }) => {
+        checkPayer(context, found, headers);
         const charged = chargeFields(context, found, headers);
-        const inner = { ...context, bucket: found, keyText, key: utf8(keyText), form };
+        const inner = { ...context, bucket: found, access, keyText, key: utf8(keyText), form };
+        await access.settleByLookup(context);
         return withCharge(await operation.run(inner), charged);
       },
       mayRepeat: () => false,
@@ -170,19 +189,27 @@ export class Dispatcher {
     context: ServiceContext,
     run: (context: BucketContext) => Promise<Answer>,
   ): Promise<Answer> {
+    const { conditionsOf } = operation;
+    // Read once, whatever happens to the bucket meanwhile.
+    let document: Uint8Array | undefined;
+    if (conditionsOf !== undefined) document = await this.#readDocument(operation, context);
     const question: BucketQuestion = {
       name: bucketName(context),
       permission: permissionOf(operation, context),
       key: context.request.address.key,
+      versionId: operation.scope === "object" ? versionIdOf(context) : undefined,
+      fromBody: document === undefined ? undefined : conditionsOf?.(document, context.request),
       ownerHeader: "x-amz-expected-bucket-owner",
       fresh: operation.scope === "bucket" && operation.fresh === true,
       tellsRegion: operation.tellsRegion === true,
     };
     const isCharged = operation.scope === "object" || operation.requesterPays === true;
     return inBucket(context, question, {
-      work: async (bucket) => {
+      work: async ({ bucket, access }) => {
+        if (isCharged) checkPayer(context, bucket);
         const charged = isCharged ? chargeFields(context, bucket) : [];
-        return withCharge(await run({ ...context, bucket }), charged);
+        document ??= await this.#readDocument(operation, context);
+        return withCharge(await run({ ...context, bucket, access, document }), charged);
       },
       // A streamed body was consumed by the first attempt.
       mayRepeat: () => operation.body !== "object" || !context.body.isStarted,
@@ -190,10 +217,15 @@ export class Dispatcher {
   }
 }
 
+function versionIdOf({ request }: ServiceContext): string | undefined {
+  return request.target.query.get("versionId");
+}
+
 function permissionOf(
   operation: BucketOperation | ObjectOperation,
-  { request }: ServiceContext,
-): `s3:${string}` {
+  context: ServiceContext,
+): Permission | undefined {
+  if (operation.scope === "bucket" && operation.asksItself === true) return undefined;
   const { permission, versionPermission = permission } = operation;
-  return request.target.query.has("versionId") ? versionPermission : permission;
+  return versionIdOf(context) === undefined ? permission : versionPermission;
 }

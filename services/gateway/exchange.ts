@@ -12,9 +12,13 @@ import { type Answer, emptyAnswer } from "./answer.ts";
 import { RequestBody } from "./data/request-body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { toS3Error } from "./error-mapper.ts";
+import type { BytePace, UserRateLimits } from "./identity/rate-limits.ts";
+import { withoutSecrets } from "./identity/redaction.ts";
+import type { SocketFacts } from "./identity/request-origin.ts";
 import type { RequestObserver } from "./observer.ts";
 import type { Gateway } from "./operation.ts";
 import type { AccessLogging } from "./plugins/access-log.ts";
+import type { UserIdentity } from "./plugins/authentication.ts";
 import type { Cors } from "./plugins/cors.ts";
 import { healthAnswer } from "./plugins/health-paths.ts";
 import type { RequestMetrics } from "./plugins/request-metrics.ts";
@@ -45,6 +49,7 @@ export interface ExchangeDeps {
   readonly cors: Cors;
   readonly accessLogging: AccessLogging;
   readonly websites: Websites;
+  readonly userRates: UserRateLimits;
   /** Names this gateway in answers. */
   readonly hostId: string;
   /** Told of every request that ended. */
@@ -75,8 +80,8 @@ export class Exchange {
   readonly #startedMs: number;
   #request: S3Request | undefined;
   #route: Route | undefined;
-  #accessKeyId = "";
-  #userId: string | undefined;
+  #user: UserIdentity | undefined;
+  #downloadPace: BytePace | undefined;
   #headers: readonly HeaderField[] = [];
   #cors: readonly HeaderField[] = [];
   #failure: Failure | undefined;
@@ -153,14 +158,12 @@ export class Exchange {
         request,
         route: this.#route,
         body: this.#body,
-        remoteAddress: this.#raw.message.socket.remoteAddress ?? "",
+        remoteAddress: request.origin.remoteAddress,
         hostId: this.#ids.hostId,
         signal: this.#gone.signal,
         log: this.#log,
         onIdentity: ({ identity }) => {
-          if (identity.kind !== "user") return;
-          this.#accessKeyId = identity.accessKeyId;
-          this.#userId = identity.userId;
+          if (identity.kind === "user") this.#admitUser(identity);
         },
       });
     } catch (thrown) {
@@ -170,13 +173,22 @@ export class Exchange {
     }
   }
 
+  /** Notes who asks, and holds requests and bytes to the user's limits. Throws SlowDown. */
+  #admitUser(identity: UserIdentity): void {
+    this.#user = identity;
+    if (identity.rates === undefined) return;
+    const { signal } = this.#gone;
+    const paces = this.#deps.userRates.admit(identity.userId, identity.rates, signal);
+    this.#body.paceBy(paces.upload);
+    this.#downloadPace = paces.download;
+  }
+
   async #websiteAnswer(request: S3Request): Promise<Answer> {
-    const { message } = this.#raw;
     const { answer, failure } = await this.#deps.websites.serve({
       request,
       body: this.#body,
-      remoteAddress: message.socket.remoteAddress ?? "",
-      protocol: "encrypted" in message.socket ? "https" : "http",
+      remoteAddress: request.origin.remoteAddress,
+      protocol: request.origin.isSecure ? "https" : "http",
       hostId: this.#ids.hostId,
       signal: this.#gone.signal,
       log: this.#log,
@@ -199,9 +211,19 @@ export class Exchange {
       rawTarget,
       rawHeaders: message.rawHeaders,
       receivedMs: this.#deps.gateway.dependencies.clock.wallMs(),
+      socket: this.#socketFacts(),
     };
     this.#request = parseRequest(raw, this.#deps.addressing);
     return this.#request;
+  }
+
+  #socketFacts(): SocketFacts {
+    const { socket } = this.#raw.message;
+    return {
+      remoteAddress: socket.remoteAddress ?? "",
+      isSecure: "encrypted" in socket,
+      certificate: this.#deps.gateway.dependencies.tls?.clientCertificate(socket),
+    };
   }
 
   #errorAnswer(error: S3Error): Answer {
@@ -261,6 +283,7 @@ export class Exchange {
           if (this.#body.isFinished || isAwaited || isSilent) return;
           await this.#body.discard(DISCARD_BYTES_MAX, DISCARD_MS_MAX);
         },
+        pace: this.#downloadPace,
         onSent: (bytes) => {
           this.#sentBytes += bytes;
         },
@@ -302,6 +325,7 @@ export class Exchange {
       isDisconnected,
     });
     this.#recordAccess(status, seconds);
+    this.#recordUse(operation);
     this.#tellObservers(status, seconds);
     const { message } = this.#raw;
     this.#log.info("request", {
@@ -314,8 +338,9 @@ export class Exchange {
       seconds,
       receivedBytes,
       sentBytes: this.#sentBytes,
-      accessKeyId: this.#accessKeyId === "" ? undefined : this.#accessKeyId,
-      remoteAddress: message.socket.remoteAddress,
+      accessKeyId: this.#user?.accessKeyId,
+      user: this.#user?.userName ?? this.#user?.userId,
+      remoteAddress: this.#remoteAddress(),
       userAgent: this.#request?.headers.get("user-agent"),
       isDisconnected: isDisconnected || undefined,
     });
@@ -338,7 +363,7 @@ export class Exchange {
         seconds,
         receivedBytes: this.#body.receivedBytes,
         sentBytes: this.#sentBytes,
-        userId: this.#userId,
+        userId: this.#user?.userId,
         remoteAddress: this.#raw.message.socket.remoteAddress ?? "",
       });
     }
@@ -351,10 +376,10 @@ export class Exchange {
     const firstByteMs = this.#firstByteMs;
     this.#deps.accessLogging.record({
       request,
-      rawTarget,
+      rawTarget: withoutSecrets(rawTarget),
       httpVersion: message.httpVersion,
-      remoteAddress: message.socket.remoteAddress,
-      requester: this.#userId,
+      remoteAddress: request.origin.remoteAddress,
+      requester: this.#user?.userId,
       hostId: this.#ids.hostId,
       status,
       errorCode: this.#failure?.error.code,
@@ -365,6 +390,16 @@ export class Exchange {
       firstByteMs: firstByteMs === undefined ? undefined : firstByteMs - this.#startedMs,
       interface: request.isWebsite ? "WEBSITE" : "REST",
     });
+  }
+
+  #recordUse(operation: string): void {
+    const { uses } = this.#deps.gateway.dependencies;
+    const useId = this.#user?.useId;
+    if (useId !== undefined) uses?.touch(useId, `s3:${operation}`, this.#remoteAddress());
+  }
+
+  #remoteAddress(): string {
+    return this.#request?.origin.remoteAddress ?? this.#raw.message.socket.remoteAddress ?? "";
   }
 
   #operationName(): string {

@@ -15,6 +15,13 @@ import {
   requestAuthority,
 } from "../lib/s3/request-target.ts";
 
+import {
+  originOf,
+  type RequestOrigin,
+  type SocketFacts,
+  TrustedProxies,
+} from "./identity/request-origin.ts";
+
 export interface S3Request {
   readonly requestId: string;
   readonly method: string;
@@ -28,6 +35,8 @@ export interface S3Request {
   readonly isWebsite: boolean;
   /** Wall clock when the header section had arrived, milliseconds since 1970. */
   readonly receivedMs: number;
+  /** Who is at the other end, as far as socket and trusted proxies tell. */
+  readonly origin: RequestOrigin;
 }
 
 export interface RequestView {
@@ -44,6 +53,8 @@ export interface RawRequest {
   readonly rawTarget: string;
   readonly rawHeaders: readonly string[];
   readonly receivedMs: number;
+  /** What the socket says; nothing unless told. */
+  readonly socket?: SocketFacts;
 }
 
 export interface AddressSettings {
@@ -53,7 +64,12 @@ export interface AddressSettings {
   readonly websiteNames?: readonly ServiceName[];
   /** Names like `a:b:c` are views; off unless told. */
   readonly bucketViews?: boolean;
+  /** Proxies whose X-Forwarded- headers are believed; none unless told. */
+  readonly trustedProxies?: TrustedProxies;
 }
+
+const NO_PROXIES = new TrustedProxies([]);
+const NO_SOCKET: SocketFacts = { remoteAddress: "", isSecure: false, certificate: undefined };
 
 /** Throws S3Error: InvalidURI, InvalidArgument (headers), KeyTooLongError, InvalidBucketName. */
 export function parseRequest(raw: RawRequest, settings: AddressSettings): S3Request {
@@ -66,7 +82,8 @@ export function parseRequest(raw: RawRequest, settings: AddressSettings): S3Requ
   const viewed = settings.bucketViews === true && !isWebsite ? viewOf(addressed) : undefined;
   const { requestId, method, receivedMs } = raw;
   const place = viewed ?? { address: addressed };
-  return { requestId, method, target, headers, ...place, isWebsite, receivedMs };
+  const origin = originOf(raw.socket ?? NO_SOCKET, headers, settings.trustedProxies ?? NO_PROXIES);
+  return { requestId, method, target, headers, ...place, isWebsite, receivedMs, origin };
 }
 
 /** The bucket and key behind a view; undefined when the name is none. */

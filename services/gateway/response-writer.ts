@@ -11,6 +11,7 @@ import { formatHttpDate } from "../lib/s3/http-date.ts";
 import { withoutDeclaration, XML_DECLARATION } from "../lib/s3/xml-writer.ts";
 import type { Answer, AnswerBody } from "./answer.ts";
 import { settledWithin } from "./data/late-answer.ts";
+import type { BytePace } from "./identity/rate-limits.ts";
 
 /** A client must take this many bytes within the idle time. */
 const PIECE_BYTES = 64 * 1024;
@@ -37,6 +38,8 @@ export interface WriteOptions {
   readonly beforeEnd: () => Promise<void>;
   /** The error document for work that failed after the head was out. */
   readonly lateError: (thrown: unknown) => string;
+  /** Waited for before each piece of a stream: a limit of the user. */
+  readonly pace: BytePace | undefined;
   /** Told the number of body bytes after each piece. */
   readonly onSent: (bytes: number) => void;
 }
@@ -163,6 +166,7 @@ async function writeStream(
 async function writeView(view: Uint8Array, options: WriteOptions): Promise<void> {
   for (let at = 0; at < view.byteLength; at += PIECE_BYTES) {
     const piece = view.subarray(at, at + PIECE_BYTES);
+    await options.pace?.(piece.byteLength);
     if (options.response.destroyed) throw new StoreError("aborted", "the client went away");
     const hasRoom = options.response.write(piece);
     options.onSent(piece.byteLength);

@@ -3,7 +3,7 @@
 // body is a stream; its server, life cycle and error hooks are what is used.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
 import { Semaphore } from "../lib/base/bounded.ts";
 import { toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
@@ -11,16 +11,19 @@ import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
 import { loadChecksums } from "../lib/s3/checksums.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
+import { People } from "./data/access/people.ts";
 import { AccessLogQueue } from "./data/access-log.ts";
 import { BucketSettings } from "./data/bucket-settings.ts";
 import { checkPolicies } from "./data/placement-policies.ts";
-import type { GatewayDependencies } from "./dependencies.ts";
+import type { GatewayDependencies, TlsListening } from "./dependencies.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
+import { UserRateLimits } from "./identity/rate-limits.ts";
+import { TrustedProxies } from "./identity/request-origin.ts";
 import { OPERATIONS } from "./operations.ts";
 import { AccessLogging } from "./plugins/access-log.ts";
 import { Authentication } from "./plugins/authentication.ts";
-import { type Authorizer, OwnerAuthorizer } from "./plugins/authorization.ts";
+import { type Authorizer, PolicyAuthorizer } from "./plugins/authorization.ts";
 import { Cors } from "./plugins/cors.ts";
 import { RequestMetrics } from "./plugins/request-metrics.ts";
 import { SupportedPage } from "./plugins/supported-page.ts";
@@ -45,6 +48,10 @@ export interface RunningGateway {
   /** host:port that is listened on. */
   readonly address: string;
   readonly port: number;
+  /** Of plain HTTP beside HTTPS; 0: there is none. */
+  readonly plainPort: number;
+  /** `port` speaks TLS. */
+  readonly isSecure: boolean;
   /** Takes no new connections, lets requests end for `closeGraceMs`, then cuts them. */
   close(): Promise<void>;
 }
@@ -60,7 +67,15 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     dependencies,
     settings,
     checksums: await loadChecksums(),
-    authorizer: options.authorizer ?? new OwnerAuthorizer(),
+    authorizer: options.authorizer ?? new PolicyAuthorizer(),
+    people: new People({
+      directory: dependencies.directory,
+      takesUnknown: settings.lenient.unknownGrantees,
+    }),
+    denials: dependencies.metrics.counter("authorization_denied_total", {
+      help: "Requests that were refused by the rules of access, by action and rule.",
+      labels: ["action", "rule"],
+    }),
     bucketSettings: new BucketSettings(),
     notificationTargets: new Set(options.notificationTargets ?? []),
     completions: new Semaphore(settings.completionsMax, COMPLETIONS_WAITING_MAX),
@@ -77,18 +92,34 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     cors: new Cors(gateway),
     accessLogging,
     websites: new Websites(gateway),
+    userRates: new UserRateLimits(dependencies.clock, dependencies.metrics),
     hostId: hostIdOf(utf8(name)),
   };
-  const app = createServer(deps);
+  const app = createServer(deps, dependencies.tls);
   await app.listen({ host: settings.address, port: settings.port });
-  const { port } = boundAddress(app);
-  const address = `${settings.address.includes(":") ? `[${settings.address}]` : settings.address}:${port}`;
-  dependencies.log.info("serving S3", { address });
+  const address = `${hostText(settings.address)}:${boundAddress(app).port}`;
+  const plain = await startPlain(deps);
+  const { port: plainPort } = plain === undefined ? { port: 0 } : boundAddress(plain);
+  const isSecure = dependencies.tls !== undefined;
+  dependencies.log.info("serving S3", { address, isSecure, plainPort: plainPort || undefined });
   const close = async (): Promise<void> => {
-    await closeServer(app, options);
+    await Promise.all([app, plain].map(async (one) => one && closeServer(one, options)));
     await accessLogging.close();
   };
-  return { address, port, close };
+  return { address, port: boundAddress(app).port, plainPort, isSecure, close };
+}
+
+/** The port without TLS beside the one with it, if there is to be one. */
+async function startPlain(deps: ExchangeDeps): Promise<FastifyInstance | undefined> {
+  const { settings, dependencies } = deps.gateway;
+  if (dependencies.tls === undefined || settings.tls.plainPort < 0) return undefined;
+  const app = createServer(deps, undefined);
+  await app.listen({ host: settings.address, port: settings.tls.plainPort });
+  return app;
+}
+
+function hostText(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
 }
 
 function addressingOf(settings: S3Settings): AddressSettings {
@@ -100,7 +131,8 @@ function addressingOf(settings: S3Settings): AddressSettings {
     throw new StoreError("invalid", message);
   }
   const { basePaths, bucketViews } = settings;
-  return { serviceNames, websiteNames, basePaths, bucketViews };
+  const trustedProxies = new TrustedProxies(settings.trustedProxies);
+  return { serviceNames, websiteNames, basePaths, bucketViews, trustedProxies };
 }
 
 function serviceNamesOf(setting: string, texts: readonly string[]): ServiceName[] {
@@ -113,18 +145,20 @@ function serviceNamesOf(setting: string, texts: readonly string[]): ServiceName[
   });
 }
 
-function createServer(deps: ExchangeDeps): FastifyInstance {
+/** `tls` undefined: plain HTTP. */
+function createServer(deps: ExchangeDeps, tls: TlsListening | undefined): FastifyInstance {
   const { settings, dependencies } = deps.gateway;
   const responses = new WeakMap<Duplex, ServerResponse>();
   const awaitingContinue = new WeakSet<IncomingMessage>();
-  const app = fastify({
-    http: {
-      maxHeaderSize: settings.headerBytesMax,
-      headersTimeout: settings.headersTimeoutMs,
-      connectionsCheckingInterval: Math.min(settings.headersTimeoutMs, 5000),
-      keepAliveTimeout: settings.keepAliveTimeoutMs,
-    },
+  const http = {
+    maxHeaderSize: settings.headerBytesMax,
+    headersTimeout: settings.headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(settings.headersTimeoutMs, 5000),
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
     // The default covers the whole body and would cut long uploads; bodies have their own watch.
+    requestTimeout: 0,
+  };
+  const options: FastifyServerOptions = {
     requestTimeout: 0,
     keepAliveTimeout: settings.keepAliveTimeoutMs,
     return503OnClosing: false,
@@ -135,7 +169,11 @@ function createServer(deps: ExchangeDeps): FastifyInstance {
       const ids = { requestId, hostId: deps.hostId };
       refuseBrokenRequest({ error, socket, response: responses.get(socket), ids });
     },
-  });
+  };
+  const app =
+    tls === undefined
+      ? fastify({ ...options, http })
+      : fastify({ ...options, serverFactory: (handler) => tls.createServer(handler, http) });
   app.addHook("onRequest", (request, reply, _done) => {
     reply.hijack();
     const message = request.raw;

@@ -7,6 +7,7 @@ import { deferred } from "../../lib/base/bounded.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
+import type { BytePace } from "../identity/rate-limits.ts";
 
 export interface BodyPace {
   readonly idleTimeoutMs: number;
@@ -36,6 +37,7 @@ export class RequestBody {
   #windowBytes = 0;
   #windowMs = 0;
   #views: AsyncIterator<Uint8Array> | undefined;
+  #pace: BytePace | undefined;
 
   constructor(options: RequestBodyOptions) {
     this.#options = options;
@@ -62,6 +64,11 @@ export class RequestBody {
     return this.#receivedBytes;
   }
 
+  /** What is read from now on waits for `pace` after each view: a limit of the user. */
+  paceBy(pace: BytePace | undefined): void {
+    this.#pace = pace;
+  }
+
   /**
    * Yields the body once, as it comes. Throws S3Error RequestTimeout (idle or too slow) and
    * StoreError "aborted" when the client is gone.
@@ -79,6 +86,7 @@ export class RequestBody {
         return;
       }
       this.#receivedBytes += result.value.byteLength;
+      await this.#pace?.(result.value.byteLength);
       yield result.value;
     }
   }

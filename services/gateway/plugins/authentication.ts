@@ -1,23 +1,32 @@
 // The one gate for every kind of authentication claim: header, presigned URL and chunked bodies of
-// Signature Version 4, header and presigned URL of Version 2, and requests without any. Guarantees
-// that an identity which leaves here holds the secret of its access key. An unknown key costs the
-// same work as a wrong secret.
+// Signature Version 4, header and presigned URL of Version 2, forms, access tokens, client
+// certificates, and requests without any. Guarantees that an identity which leaves here holds the
+// secret of its access key. An unknown key costs the same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
 import type { UserPrincipal } from "../../lib/iam/model.ts";
-import { S3Error } from "../../lib/s3/errors.ts";
+import { isS3Error, S3Error } from "../../lib/s3/errors.ts";
+import type { FormFields } from "../../lib/s3/post-form/form-fields.ts";
 import { type FormClaim, verifyFormSignature } from "../../lib/s3/post-form/form-signature.ts";
 import { type V2Claim, verifyV2 } from "../../lib/s3/sigv2/verify-v2.ts";
 import type { ChunkSigning } from "../../lib/s3/sigv4/chunk-signature.ts";
 import {
+  type AuthClaim,
   parseAuthorization,
   type V4HeaderClaim,
   type V4QueryClaim,
 } from "../../lib/s3/sigv4/claim.ts";
 import { type PayloadClaim, parsePayloadHash } from "../../lib/s3/sigv4/payload-hash.ts";
 import { SigningKeyCache } from "../../lib/s3/sigv4/signing-key.ts";
-import { verifyV4 } from "../../lib/s3/sigv4/verify.ts";
-import type { CredentialStore } from "../dependencies.ts";
+import { type VerifiedV4, verifyV4 } from "../../lib/s3/sigv4/verify.ts";
+import type {
+  Credential,
+  CredentialQuestion,
+  CredentialStore,
+  SessionFacts,
+} from "../dependencies.ts";
 import { plainPrincipal } from "../identity/principal.ts";
+import type { UserRates } from "../identity/rate-limits.ts";
+import { publicName } from "../identity/tokens.ts";
 import type { S3Request } from "../request.ts";
 
 const SIGNING_KEYS_MAX = 1024;
@@ -28,12 +37,20 @@ type V4Claim = V4HeaderClaim | V4QueryClaim;
 
 export interface UserIdentity {
   readonly kind: "user";
+  /** Fit for logs: of an access token its public name. */
   readonly accessKeyId: string;
   readonly userId: string;
   readonly displayName: string;
   readonly administrator: boolean;
   /** What is asked whether it may do something. */
   readonly principal: UserPrincipal;
+  /** Own name, also of a service account; undefined in a role's session. */
+  readonly userName?: string;
+  /** What uses of the credential are recorded under. */
+  readonly useId?: string;
+  readonly rates?: UserRates;
+  /** Set for temporary credentials. */
+  readonly session?: SessionFacts;
 }
 
 export type Identity = { readonly kind: "anonymous" } | UserIdentity;
@@ -78,7 +95,7 @@ export class Authentication {
     switch (claim.kind) {
       case "anonymous":
         return {
-          identity: { kind: "anonymous" },
+          identity: await this.#byCertificate(request),
           payload: unsignedPayload(request),
           chunkSigning: undefined,
         };
@@ -94,12 +111,18 @@ export class Authentication {
   }
 
   /** Says who signed a form. Throws as authenticate, and what verifyFormSignature throws. */
-  async authenticateForm(claim: FormClaim): Promise<Identity> {
+  async authenticateForm(
+    claim: FormClaim,
+    { request, fields }: { readonly request: S3Request; readonly fields: FormFields },
+  ): Promise<Identity> {
     if (claim.kind === "anonymous") return { kind: "anonymous" };
     const { region, strictRegion } = this.#settings;
     const signingKeys = this.#signingKeys;
-    const { identity } = await this.#prove(claim, (secret) =>
-      verifyFormSignature(claim, { secret, region, strictRegion, signingKeys }),
+    const question = questionOf(request, fields.get("x-amz-security-token"));
+    const { identity } = await this.#prove(claim, question, (proof) =>
+      provenBy(proof, (secret) =>
+        verifyFormSignature(claim, { secret, region, strictRegion, signingKeys }),
+      ),
     );
     return identity;
   }
@@ -116,8 +139,14 @@ export class Authentication {
       signingKeys: this.#signingKeys,
       ...service,
     };
-    const { identity, verified } = await this.#prove(claim, (secret) =>
-      verifyV4(claim, request, { ...options, secret }),
+    const question = questionOf(request, securityTokenOf(claim, request));
+    const { identity, verified } = await this.#prove(
+      claim,
+      question,
+      (proof): VerifiedV4 =>
+        proof === undefined
+          ? verifyV4(claim, request, { ...options, secret: "", bearer: true })
+          : verifyV4(claim, request, { ...options, secret: proof }),
     );
     return { identity, payload: verified.payload, chunkSigning: verified };
   }
@@ -126,32 +155,97 @@ export class Authentication {
   async #verifyV2(claim: V2Claim, request: S3Request): Promise<Authenticated> {
     const { style, bucket } = request.address;
     const hostBucket = style === "virtual-host" ? bucket : undefined;
-    const { identity } = await this.#prove(claim, (secret) =>
-      verifyV2(claim, request, { secret, nowMs: request.receivedMs, hostBucket }),
+    const question = questionOf(request, securityTokenOf(claim, request));
+    const { identity } = await this.#prove(claim, question, (proof) =>
+      provenBy(proof, (secret) =>
+        verifyV2(claim, request, { secret, nowMs: request.receivedMs, hostBucket }),
+      ),
     );
     return { identity, payload: unsignedPayload(request), chunkSigning: undefined };
   }
 
   /**
-   * Runs `verify` with the secret of the claim's key. For an unknown key with a secret nobody has,
-   * so that the time taken says nothing; another complaint (clock, scope) stands as for a known
-   * key.
+   * Whose client certificate the connection showed. A browser shows it whoever made the page that
+   * asks, so requests that a page of another origin may have caused are anonymous.
+   */
+  async #byCertificate(request: S3Request): Promise<Identity> {
+    const { certificate } = request.origin;
+    if (certificate === undefined || isFromPage(request)) return { kind: "anonymous" };
+    const question = questionOf(request, undefined);
+    const credential = await this.#credentials.findByCertificate?.(certificate, question);
+    if (credential === undefined) return { kind: "anonymous" };
+    if (credential.refusal !== undefined) throw credential.refusal;
+    return identityOf(credential, credential.publicId ?? "");
+  }
+
+  /**
+   * Runs `verify` with the secret of the claim's key, or without one where the key is a token. For
+   * an unknown key with a secret nobody has, so that the time taken says nothing; another complaint
+   * (clock, scope) stands as for a known key.
    */
   async #prove<T>(
-    claim: { readonly accessKeyId: string },
-    verify: (secret: string) => T,
+    { accessKeyId }: { readonly accessKeyId: string },
+    question: CredentialQuestion,
+    verify: (secret: string | undefined) => T,
   ): Promise<{ readonly identity: UserIdentity; readonly verified: T }> {
-    const { accessKeyId } = claim;
-    const credential = await this.#credentials.find(accessKeyId);
+    const credential = await this.#credentials.find(accessKeyId, question);
     if (credential === undefined) throw unknownKey(accessKeyId, () => verify(NO_SECRET));
     const verified = verify(credential.secret);
-    const { userId, displayName, administrator = false } = credential;
-    const { principal = plainPrincipal(userId, administrator) } = credential;
-    return {
-      identity: { kind: "user", accessKeyId, userId, displayName, administrator, principal },
-      verified,
-    };
+    if (credential.refusal !== undefined) throw credential.refusal;
+    return { identity: identityOf(credential, accessKeyId), verified };
   }
+}
+
+function identityOf(credential: Credential, accessKeyId: string): UserIdentity {
+  const { userId, displayName, administrator = false, publicId = accessKeyId } = credential;
+  const { principal = plainPrincipal(userId, administrator) } = credential;
+  const { userName, useId, rates, session } = credential;
+  return {
+    kind: "user",
+    accessKeyId: publicId,
+    userId,
+    displayName,
+    administrator,
+    principal,
+    ...(userName === undefined ? {} : { userName }),
+    ...(useId === undefined ? {} : { useId }),
+    ...(rates === undefined ? {} : { rates }),
+    ...(session === undefined ? {} : { session }),
+  };
+}
+
+function questionOf(request: S3Request, securityToken: string | undefined): CredentialQuestion {
+  const { origin, receivedMs: nowMs, requestId } = request;
+  return { securityToken, origin, nowMs, requestId };
+}
+
+/**
+ * The session token, from where the signature covers it: a header (verifyV4 refuses unsigned ones,
+ * Version 2 signs all x-amz-), or the query of a URL presigned with Version 4.
+ */
+function securityTokenOf(claim: AuthClaim, { headers, target }: S3Request): string | undefined {
+  const header = headers.get("x-amz-security-token");
+  const inQuery = target.query.all("X-Amz-Security-Token");
+  if (inQuery.length === 0) return header;
+  if (claim.kind !== "v4-query" || header !== undefined || inQuery.length > 1) {
+    throw new S3Error("InvalidToken");
+  }
+  return inQuery[0];
+}
+
+/** Runs a check that ends with the signature; without a secret, all of it but the signature. */
+function provenBy(secret: string | undefined, verify: (secret: string) => void): void {
+  try {
+    verify(secret ?? NO_SECRET);
+  } catch (error) {
+    if (secret !== undefined || !isS3Error(error, "SignatureDoesNotMatch")) throw error;
+  }
+}
+
+function isFromPage({ headers }: S3Request): boolean {
+  const site = headers.get("sec-fetch-site");
+  const isOwn = site === undefined || site === "none" || site === "same-origin";
+  return headers.has("origin") || !isOwn;
 }
 
 function unknownKey(accessKeyId: string, verify: () => unknown): S3Error {
@@ -162,7 +256,7 @@ function unknownKey(accessKeyId: string, verify: () => unknown): S3Error {
     if (error.code !== "SignatureDoesNotMatch") return error;
   }
   return new S3Error("InvalidAccessKeyId", undefined, {
-    details: [["AWSAccessKeyId", accessKeyId]],
+    details: [["AWSAccessKeyId", publicName(accessKeyId)]],
   });
 }
 

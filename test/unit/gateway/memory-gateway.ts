@@ -125,6 +125,7 @@ function seriesName(name: string, labels: Labels): string {
 
 export interface TestUser extends Credential {
   readonly accessKeyId: string;
+  readonly secret: string;
 }
 
 export const ROOT_USER: TestUser = {

@@ -10,6 +10,8 @@ export interface ChunkSigning extends SignedMoment {
   readonly signingKey: Uint8Array;
   /** Signature of the request's headers: 64 hex digits. */
   readonly seedSignature: string;
+  /** The request was proven by an access token: signatures must be there, but say nothing. */
+  readonly bearer?: boolean;
 }
 
 /** Hex signature of a chunk whose payload has the hex SHA-256 `payloadHash`. */
