@@ -21,6 +21,7 @@ const LIBRARY = [
   "lib/placement",
   "lib/s3",
   "lib/seal",
+  "lib/iam",
   "lib/clients",
 ];
 
@@ -34,6 +35,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "lib/placement": PURE,
   "lib/s3": PURE,
   "lib/seal": PURE,
+  "lib/iam": [...PURE, "lib/s3"],
   "lib/clients": [...PURE, "lib/erasure", "lib/placement", "lib/seal"],
   "lib/host": [...PURE, "lib/erasure"],
   gateway: LIBRARY,
@@ -51,7 +53,8 @@ const NODE_EXTRA: Readonly<Record<string, readonly string[]>> = {
   // fastify hands these over; the gateway only names their types and stream operators.
   gateway: ["node:http", "node:stream", "node:stream/promises"],
 };
-const HOST_LAYERS = new Set(["lib/host", "cli"]);
+/** The console runs in a browser, which is its machine. */
+const HOST_LAYERS = new Set(["lib/host", "cli", "console"]);
 /** Programs run by hand or by make, inside library folders. */
 const PROGRAMS = new Set(["services/lib/erasure/wasm/build.ts"]);
 

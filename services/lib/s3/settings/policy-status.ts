@@ -3,7 +3,7 @@
 // Amazon S3 storage", The meaning of "public".
 import { openDocument } from "../document-parts.ts";
 import { parseDecimal } from "../integers.ts";
-import type { BucketPolicy, PolicyCondition, PolicyStatement } from "./policy.ts";
+import type { Policy, PolicyCondition, Statement } from "./policy-grammar.ts";
 
 /** Condition keys that, with fixed values, keep a statement from being public. */
 const FIXING_KEYS: ReadonlySet<string> = new Set([
@@ -35,12 +35,12 @@ const IPV4_PREFIX_MIN = 8;
 const IPV6_PREFIX_MIN = 32;
 
 /** True when some statement of `policy` allows the public anything. */
-export function isPublicPolicy(policy: BucketPolicy): boolean {
+export function isPublicPolicy(policy: Policy): boolean {
   return policy.statements.some(isPublicStatement);
 }
 
-function isPublicStatement({ effect, principals, conditions }: PolicyStatement): boolean {
-  if (effect === "Deny") return false;
+function isPublicStatement({ effect, principals, conditions }: Statement): boolean {
+  if (effect === "Deny" || principals === undefined) return false;
   const isOpen = principals.isNegated || principals.values.some(({ value }) => value === "*");
   return isOpen && !conditions.some(isFixing);
 }
