@@ -37,6 +37,12 @@ stream.on("test:summary", (summary) => {
   counts.skipped = skipped + todo;
   counts.failed = tests - passed - counts.skipped;
 });
+// A file whose process died reports no test of its own: how it died is all there is.
+stream.on("test:fail", ({ name, details: { error } }) => {
+  const { exitCode, signal } = error as Error & { exitCode?: unknown; signal?: unknown };
+  if (exitCode === undefined && signal === undefined) return;
+  process.stdout.write(`${name}: exit code ${String(exitCode)}, signal ${String(signal)}\n`);
+});
 stream.on("end", () => {
   process.once("beforeExit", () => {
     process.stdout.write(
