@@ -45,15 +45,24 @@ type Parsed<T extends OptionTable> = {
 
 export type OptionValue = boolean | number | string | readonly string[];
 
+/** One option as it stood on the command line, for commands to which their order matters. */
+export interface GivenOption {
+  readonly name: string;
+  /** Undefined for a flag. */
+  readonly value: string | undefined;
+}
+
 export interface CommandArguments<T extends OptionTable> {
   readonly options: Parsed<T>;
   readonly positionals: readonly string[];
+  readonly given?: readonly GivenOption[];
 }
 
 /** What the parser hands to a command whose precise option types it does not know. */
 export interface ParsedArguments {
   readonly options: Readonly<Record<string, OptionValue | undefined>>;
   readonly positionals: readonly string[];
+  readonly given?: readonly GivenOption[];
 }
 
 export interface CommandSpec<T extends OptionTable> {
@@ -117,7 +126,7 @@ export function parseCommand(spec: Command, args: readonly string[]): ParsedArgu
     const given = raw.values[name];
     if (given !== undefined) values.set(name, optionValue(name, option, given));
   }
-  return { options: Object.fromEntries(values), positionals: raw.positionals };
+  return { options: Object.fromEntries(values), positionals: raw.positionals, given: raw.given };
 }
 
 interface RawOption {
@@ -132,15 +141,19 @@ function parseRaw(
   spec: Command,
   args: readonly string[],
   options: Record<string, RawOption>,
-): { values: Record<string, RawValue | undefined>; positionals: string[] } {
+): { values: Record<string, RawValue | undefined>; positionals: string[]; given: GivenOption[] } {
   try {
-    const { values, positionals } = parseArgs({
+    const { values, positionals, tokens } = parseArgs({
       args: [...args],
       options,
       allowPositionals: true,
       strict: true,
+      tokens: true,
     });
-    return { values: { ...values }, positionals };
+    const given = tokens.flatMap((token): GivenOption[] =>
+      token.kind === "option" ? [{ name: token.name, value: token.value }] : [],
+    );
+    return { values: { ...values }, positionals, given };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(`dolium ${spec.name}: ${message}`, { cause: error });

@@ -1,0 +1,55 @@
+// Media types by the ending of a name: the ones that browsers and tools treat differently. Anything
+// else is stored without a type of ours, and the server says application/octet-stream.
+import { extname } from "node:path";
+
+const TYPES: ReadonlyMap<string, string> = new Map([
+  [".avif", "image/avif"],
+  [".bz2", "application/x-bzip2"],
+  [".css", "text/css"],
+  [".csv", "text/csv"],
+  [".doc", "application/msword"],
+  [".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
+  [".gif", "image/gif"],
+  [".gz", "application/gzip"],
+  [".htm", "text/html"],
+  [".html", "text/html"],
+  [".ico", "image/vnd.microsoft.icon"],
+  [".jpeg", "image/jpeg"],
+  [".jpg", "image/jpeg"],
+  [".js", "text/javascript"],
+  [".json", "application/json"],
+  [".m4a", "audio/mp4"],
+  [".md", "text/markdown"],
+  [".mjs", "text/javascript"],
+  [".mov", "video/quicktime"],
+  [".mp3", "audio/mpeg"],
+  [".mp4", "video/mp4"],
+  [".odt", "application/vnd.oasis.opendocument.text"],
+  [".ogg", "audio/ogg"],
+  [".parquet", "application/vnd.apache.parquet"],
+  [".pdf", "application/pdf"],
+  [".png", "image/png"],
+  [".svg", "image/svg+xml"],
+  [".tar", "application/x-tar"],
+  [".tif", "image/tiff"],
+  [".tiff", "image/tiff"],
+  [".tsv", "text/tab-separated-values"],
+  [".txt", "text/plain"],
+  [".wasm", "application/wasm"],
+  [".wav", "audio/wav"],
+  [".webm", "video/webm"],
+  [".webp", "image/webp"],
+  [".woff2", "font/woff2"],
+  [".xhtml", "application/xhtml+xml"],
+  [".xls", "application/vnd.ms-excel"],
+  [".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+  [".xml", "application/xml"],
+  [".yaml", "application/yaml"],
+  [".yml", "application/yaml"],
+  [".zip", "application/zip"],
+  [".zst", "application/zstd"],
+]);
+
+export function contentTypeOf(name: string): string | undefined {
+  return TYPES.get(extname(name).toLowerCase());
+}
