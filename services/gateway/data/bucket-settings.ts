@@ -27,6 +27,7 @@ export type SettingName =
   | "ownership"
   | "policy"
   | "public-access-block"
+  | "quota"
   | "request-payment"
   | "tagging"
   | "website";
@@ -102,7 +103,7 @@ function parsed<T>({ name, parse }: SettingKind<T>, document: Uint8Array): T {
 /** What ChangeBucket takes besides the bucket it is about. */
 export type BucketChange = Pick<
   Exclude<MessageInitShape<typeof ChangeBucketSchema>, { readonly $typeName: string }>,
-  "versioning" | "objectLock" | "settings"
+  "versioning" | "objectLock" | "owner" | "settings"
 >;
 
 const ATTEMPTS_MAX = 8;
