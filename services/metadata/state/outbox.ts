@@ -13,7 +13,7 @@ import { hasVersions } from "./bucket-states.ts";
 import type { CommandContext } from "./context.ts";
 import { outboxKey } from "./keys.ts";
 import type { StateWriter } from "./records.ts";
-import { isReplica } from "./replication.ts";
+import { isReplica, replicateTo } from "./replication.ts";
 import type { ObjectPlace } from "./versions.ts";
 
 export const OUTBOX_ENTRIES_MAX = 262_144n;
@@ -63,14 +63,15 @@ export interface Happening {
   readonly version: Version;
 }
 
-/** Tells of what happened to a version, where the bucket wants events. */
+/** Tells of what happened to a version, where the bucket wants events or it is replicated. */
 export function addEvent(
   view: StateWriter,
   context: CommandContext,
   { state, happening }: { readonly state: BucketState; readonly happening: Happening },
 ): void {
   const { place, name, version } = happening;
-  if (!state.events || name === "") return;
+  const carried = replicateTo(name, version);
+  if (name === "" || (!state.events && carried.length === 0)) return;
   const isNull = version.nullVersion;
   const value = create(EventSchema, {
     name,
@@ -81,6 +82,7 @@ export function addEvent(
     etag: version.etag,
     deleteMarker: version.deleteMarker,
     replica: isReplica(version),
+    replicateTo: [...carried],
     ...(context.origin === undefined ? {} : { origin: context.origin }),
   });
   addToOutbox(view, context, { bucketId: place.bucketId, kind: { case: "event", value } });

@@ -203,6 +203,23 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
     },
   ],
   [
+    "bucket-state-replicated",
+    BucketStateSchema,
+    {
+      revision: "7",
+      versioning: "VERSIONING_ENABLED",
+      replication: [
+        {
+          prefix: "docs/",
+          tags: [{ name: "t", value: "v" }],
+          destination: "arn:aws:s3:::copies",
+          deleteMarkers: true,
+          kmsObjects: true,
+        },
+      ],
+    },
+  ],
+  [
     "outbox-event",
     OutboxEntrySchema,
     {
@@ -224,7 +241,16 @@ const RECORDS: readonly (readonly [string, DescMessage, JsonValue])[] = [
   [
     "outbox-replica",
     OutboxEntrySchema,
-    { sequence: "3", bucketId: 7, event: { name: "ObjectCreated:Put", key: KEY, replica: true } },
+    {
+      sequence: "3",
+      bucketId: 7,
+      event: {
+        name: "ObjectCreated:Put",
+        key: KEY,
+        replica: true,
+        replicateTo: ["arn:aws:s3:::copies"],
+      },
+    },
   ],
   [
     "outbox-log",

@@ -17,7 +17,7 @@ import {
 import { idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 
 type Lock = MessageInitShape<typeof ObjectLockSchema>;
-type State = MessageInitShape<typeof BucketStateSchema>;
+type State = Exclude<MessageInitShape<typeof BucketStateSchema>, { readonly $typeName: string }>;
 type Change = NonNullable<MessageInitShape<typeof ChangeVersionSchema>["change"]>;
 
 const { GOVERNANCE, COMPLIANCE, MODE_UNSPECIFIED } = ObjectLock_Mode;

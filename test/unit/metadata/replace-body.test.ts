@@ -2,11 +2,12 @@
 // else of the version changes, and shards end as garbage on whichever side lost. And what a version
 // knows of its replicas.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { present } from "../../../services/lib/base/assert.ts";
 import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome, type Reply } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import {
+  Encryption_Kind,
   type Manifest,
   ObjectLock_Mode,
   Replication_Status,
@@ -211,39 +212,113 @@ test("malformed replacements are refused", async (t) => {
   assert.equal((await replace(machine, versionId, [swap])).outcome, Outcome.OK);
 });
 
-test("a version knows what became of it at each destination, a marker too", async (t) => {
+const rule = (destination: string, more: object = {}) => ({ destination, prefix: "k", ...more });
+const { COMPLETED, FAILED, PENDING, REPLICA } = Replication_Status;
+
+async function replicating(t: TestContext): Promise<Machine> {
   const machine = await Machine.open(t);
-  await machine.configure({ versioning: Versioning.ENABLED, events: true });
-  const pending = { status: Replication_Status.PENDING };
-  const destinations = ["one", "two"].map((bucket) => ({ bucket, ...pending }));
-  await put(machine, newManifest(machine, [1, 2, 3]), {
-    replication: { ...pending, destinations },
+  const tags = [{ name: "t", value: "v" }];
+  await machine.configure({
+    versioning: Versioning.ENABLED,
+    replication: [
+      rule("one", { deleteMarkers: true }),
+      rule("one", { tags }),
+      rule("two", { tags }),
+      rule("three", { prefix: "kk" }),
+      rule("sealed", { kmsObjects: true, tags: [{ name: "none", value: "" }] }),
+    ],
   });
-  const mark = async (bucket: string, status: Replication_Status, event = "") => {
-    const change = { case: "replicated" as const, value: { bucket, status, versionId: "v" } };
-    const value = { bucketId: 1, key: K, change, event };
-    assert.equal((await machine.execute({ case: "changeVersion", value })).outcome, Outcome.OK);
-    return (await head(machine)).replication?.status;
-  };
-  const { COMPLETED, FAILED, PENDING, REPLICA } = Replication_Status;
-  assert.equal(await mark("one", COMPLETED), PENDING);
-  assert.equal(await mark("two", FAILED, "Replication:OperationFailedReplication"), FAILED);
-  assert.equal(await mark("two", COMPLETED), COMPLETED);
-  assert.equal((await head(machine)).replication?.destinations[0]?.versionId, "v");
-  const remove = { bucketId: 1, targets: [{ key: K }] };
-  await machine.execute({ case: "deleteObjects", value: remove });
-  assert.equal(await mark("one", COMPLETED), COMPLETED, "a delete marker");
-  const replica = { bucketId: 1, targets: [{ key: K, replica: true }] };
-  await machine.execute({ case: "deleteObjects", value: replica });
-  assert.equal(await mark("one", COMPLETED), REPLICA, "a replica stays one");
+  return machine;
+}
+
+async function told(machine: Machine) {
   const value = { afterSequence: 0n, limit: 100 };
   const { entries } = await machine.query({ case: "listOutbox", value });
-  const told = entries.map(
-    ({ kind }) => kind.case === "event" && [kind.value.name, kind.value.replica],
-  );
-  assert.deepEqual(told, [
-    ["Replication:OperationFailedReplication", false],
-    ["ObjectRemoved:DeleteMarkerCreated", false],
-    ["ObjectRemoved:DeleteMarkerCreated", true],
+  return entries.map(({ kind }) => {
+    assert.ok(kind.case === "event");
+    const { name, replica, replicateTo } = kind.value;
+    return [name, replica, replicateTo.join()];
+  });
+}
+
+const statuses = ({ replication }: Version): string[] => [
+  `all ${replication?.status ?? "none"}`,
+  ...(replication?.destinations ?? []).map(({ bucket, status }) => `${bucket} ${status}`),
+];
+
+test("a version waits for its destinations from the commit that wrote it", async (t) => {
+  const machine = await replicating(t);
+  const tags = [{ name: "t", value: "v" }];
+  const body = { case: "inline" as const, value: key("x") };
+  const write = async (name: string, more: object): Promise<string[]> => {
+    const version = { size: 1n, etag: "e", body, ...more };
+    const value = { bucketId: 1, key: key(name), version, event: "ObjectCreated:Put" };
+    assert.equal((await machine.execute({ case: "putObject", value })).outcome, Outcome.OK);
+    const query = { bucketId: 1, key: key(name) };
+    const answer = await machine.query({ case: "getObject", value: query });
+    return statuses(present(answer.version, "version"));
+  };
+  const pending = `all ${PENDING}`;
+  assert.deepEqual(await write("k", {}), [pending, `one ${PENDING}`]);
+  assert.deepEqual(await write("k", { tags }), [pending, `one ${PENDING}`, `two ${PENDING}`]);
+  assert.deepEqual(await write("other", { tags }), ["all none"]);
+  for (const kind of [Encryption_Kind.SSE_C, Encryption_Kind.SSE_KMS]) {
+    assert.deepEqual(await write("k", { tags, encryption: { kind } }), ["all none"]);
+  }
+  const ours = { kind: Encryption_Kind.SSE_S3 };
+  assert.deepEqual(await write("k", { encryption: ours }), [pending, `one ${PENDING}`]);
+  const replica = { replication: { status: REPLICA } };
+  assert.deepEqual(await write("k", { tags, ...replica }), [`all ${REPLICA}`], "no further");
+  // Nobody is told of the others: the bucket has no notifications.
+  assert.deepEqual(await told(machine), [
+    ["ObjectCreated:Put", false, "one"],
+    ["ObjectCreated:Put", false, "one,two"],
+    ["ObjectCreated:Put", false, "one"],
+  ]);
+});
+
+test("delete markers go where rules want them; those of the lifecycle and replicas do not", async (t) => {
+  const machine = await replicating(t);
+  const remove = async (more: object, lifecycle = false): Promise<string[]> => {
+    const value = { bucketId: 1, targets: [{ key: K, ...more }], lifecycle };
+    await machine.execute({ case: "deleteObjects", value });
+    return statuses(await head(machine));
+  };
+  assert.deepEqual(await remove({}), [`all ${PENDING}`, `one ${PENDING}`]);
+  assert.deepEqual(await remove({}, true), ["all none"]);
+  assert.deepEqual(await remove({ replica: true }), [`all ${REPLICA}`]);
+  assert.deepEqual(await told(machine), [["ObjectRemoved:DeleteMarkerCreated", false, "one"]]);
+});
+
+test("a version knows what became of it at each destination, a marker too", async (t) => {
+  const machine = await replicating(t);
+  await put(machine, newManifest(machine, [1, 2, 3]), { tags: [{ name: "t", value: "v" }] });
+  const change = async (made: object, event = ""): Promise<Version> => {
+    const value = { bucketId: 1, key: K, event, ...made };
+    assert.equal((await machine.execute({ case: "changeVersion", value })).outcome, Outcome.OK);
+    return head(machine);
+  };
+  const mark = (bucket: string, status: Replication_Status, event = "") => {
+    const value = { bucket, status, versionId: "v" };
+    return change({ change: { case: "replicated" as const, value } }, event);
+  };
+  assert.equal((await mark("one", COMPLETED)).replication?.status, PENDING);
+  assert.equal((await mark("two", FAILED)).replication?.status, FAILED);
+  assert.equal((await mark("two", COMPLETED)).replication?.status, COMPLETED);
+  const { replication } = await mark("new", PENDING, "ReplicationBegun");
+  assert.equal(replication?.status, PENDING);
+  assert.equal(replication?.destinations[0]?.versionId, "v");
+  const tags = { case: "tags" as const, value: { tags: [] } };
+  await change({ change: tags }, "ObjectTagging:Put");
+  await change({ change: { case: "acl" as const, value: {} } }, "ObjectAcl:Put");
+  await machine.execute({ case: "deleteObjects", value: { bucketId: 1, targets: [{ key: K }] } });
+  assert.equal((await mark("one", COMPLETED)).replication?.status, COMPLETED, "a delete marker");
+  const replica = { bucketId: 1, targets: [{ key: K, replica: true }] };
+  await machine.execute({ case: "deleteObjects", value: replica });
+  assert.deepEqual(statuses(await mark("one", COMPLETED)), [`all ${REPLICA}`], "stays one");
+  assert.deepEqual(await told(machine), [
+    ["ReplicationBegun", false, "new"],
+    ["ObjectTagging:Put", false, "one,two,new"],
+    ["ObjectRemoved:DeleteMarkerCreated", false, "one"],
   ]);
 });

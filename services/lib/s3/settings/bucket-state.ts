@@ -2,9 +2,13 @@
 // what ConfigureBucket carries, for whoever changes a bucket and for whoever finds groups behind.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type BucketRecord, Versioning } from "../../gen/dolium/record/v1/cluster_pb.ts";
-import type { BucketStateSchema } from "../../gen/dolium/record/v1/group_pb.ts";
+import type {
+  BucketStateSchema,
+  ReplicationRuleSchema,
+} from "../../gen/dolium/record/v1/group_pb.ts";
 import { ObjectLock_Mode } from "../../gen/dolium/record/v1/object_pb.ts";
 import { type DefaultRetention, parseObjectLock } from "./object-lock.ts";
+import { parseStoredReplication } from "./replication.ts";
 
 export type BucketStateInit = Exclude<
   MessageInitShape<typeof BucketStateSchema>,
@@ -23,17 +27,33 @@ export function bucketStateOf(bucket: BucketRecord): BucketStateInit {
     objectLock,
     ...(lock === undefined ? {} : retentionFields(parseObjectLock(lock).defaultRetention)),
     events: documentOf(bucket, "notification") !== undefined,
+    replication: replicationRules(bucket),
   };
 }
 
 /** True when groups that know nothing of `bucket` behave as its record wants. */
 export function isPlainBucket(bucket: BucketRecord): boolean {
-  const { versioning, objectLock, events } = bucketStateOf(bucket);
-  return versioning === Versioning.OFF && objectLock !== true && events !== true;
+  const { versioning, objectLock, events, replication = [] } = bucketStateOf(bucket);
+  const isTold = events === true || replication.length > 0;
+  return versioning === Versioning.OFF && objectLock !== true && !isTold;
 }
 
 function documentOf(bucket: BucketRecord, name: string): Uint8Array | undefined {
   return bucket.settings.find((setting) => setting.name === name)?.document;
+}
+
+/** What commits need of the enabled rules; which of them wins is the keeper's affair. */
+function replicationRules(bucket: BucketRecord): MessageInitShape<typeof ReplicationRuleSchema>[] {
+  const document = documentOf(bucket, "replication");
+  if (document === undefined) return [];
+  const enabled = parseStoredReplication(document).rules.filter(({ isEnabled }) => isEnabled);
+  return enabled.map(({ filter, destination, deleteMarkers, kmsObjects }) => ({
+    prefix: filter.prefix ?? "",
+    tags: filter.tags.map(({ key: name, value }) => ({ name, value })),
+    destination: destination.arn,
+    deleteMarkers,
+    kmsObjects: kmsObjects === true,
+  }));
 }
 
 function retentionFields(retention: DefaultRetention | undefined): Partial<BucketStateInit> {

@@ -1,56 +1,28 @@
-// Which destinations the replication rules of a bucket have for one version. The gateway asks when
-// it writes (the version is PENDING from its first moment), the keeper when it carries out. Source:
-// Amazon S3 user guide, "What does Amazon S3 replicate?" and "Replication configuration".
+// By which rule a version goes to a destination. That it goes there was settled by the commit that
+// wrote it (BucketState.replication); here is what the rule wants of the replica. Source: Amazon S3
+// user guide, "Replication configuration", priorities.
 import type { Tag } from "../xml-requests.ts";
-import type { ReplicationDestination, ReplicationFilter, ReplicationRule } from "./replication.ts";
+import type { ReplicationDestination, ReplicationRule } from "./replication.ts";
 
-export interface ReplicationCandidate {
+export interface ReplicatedVersion {
   readonly key: string;
   readonly tags: readonly Tag[];
-  readonly isDeleteMarker: boolean;
-  /** Keys of clients are not there when the keeper copies. */
-  readonly sealing: "none" | "own-key" | "named-key" | "client-key";
 }
 
-/** One for each destination bucket, by the matching rule of the highest priority. */
-export function replicationDestinations(
+/** Of the enabled rule of the highest priority; undefined when no rule goes there any more. */
+export function destinationOf(
   rules: readonly ReplicationRule[],
-  candidate: ReplicationCandidate,
-): readonly ReplicationDestination[] {
-  const chosen = new Map<string, ReplicationRule>();
-  for (const rule of rules) {
-    if (!rule.isEnabled || !isWanted(rule, candidate)) continue;
-    const known = chosen.get(rule.destination.arn);
-    if (known === undefined || known.priority < rule.priority) {
-      chosen.set(rule.destination.arn, rule);
-    }
-  }
-  return [...chosen.values()].map(({ destination }) => destination);
-}
-
-function isWanted(rule: ReplicationRule, candidate: ReplicationCandidate): boolean {
-  const { isDeleteMarker, sealing } = candidate;
-  if (!matches(rule.filter, candidate)) return false;
-  if (isDeleteMarker) return rule.deleteMarkers;
-  if (sealing === "client-key") return false;
-  return sealing !== "named-key" || rule.kmsObjects === true;
-}
-
-function matches({ prefix, tags }: ReplicationFilter, candidate: ReplicationCandidate): boolean {
-  if (!candidate.key.startsWith(prefix ?? "")) return false;
-  return tags.every(({ key, value }) =>
-    candidate.tags.some((tag) => tag.key === key && tag.value === value),
+  { key, tags }: ReplicatedVersion,
+  arn: string,
+): ReplicationDestination | undefined {
+  const matching = rules.filter(
+    ({ isEnabled, filter, destination }) =>
+      isEnabled &&
+      destination.arn === arn &&
+      key.startsWith(filter.prefix ?? "") &&
+      filter.tags.every((wanted) =>
+        tags.some((tag) => tag.key === wanted.key && tag.value === wanted.value),
+      ),
   );
-}
-
-/** Destinations that any rule might have for the key, whatever its tags and sealing. */
-export function possibleDestinations(
-  rules: readonly ReplicationRule[],
-  { key, isDeleteMarker }: Pick<ReplicationCandidate, "key" | "isDeleteMarker">,
-): readonly string[] {
-  const possible = rules.filter(
-    ({ isEnabled, filter, deleteMarkers }) =>
-      isEnabled && key.startsWith(filter.prefix ?? "") && (!isDeleteMarker || deleteMarkers),
-  );
-  return [...new Set(possible.map(({ destination }) => destination.arn))];
+  return matching.toSorted((a, b) => b.priority - a.priority)[0]?.destination;
 }

@@ -30,6 +30,7 @@ import { answeredId, stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import { decodeRecord, insertRecord, putRecord, readRecord, type StateWriter } from "../records.ts";
+import { withReplication } from "../replication.ts";
 import { endUpload, readParts, readUpload } from "../uploads.ts";
 import { pushVersion, readHead, sequenceOf } from "../versions.ts";
 import { refusedByLock, refusedBySeal } from "../write-checks.ts";
@@ -65,7 +66,7 @@ export async function completeUpload(
   endUpload(view, context, { bucketId, key, uploadId, parts, kept });
   const list = create(PartListSchema, { parts: withNonces(command, parts) });
   putRecord(view, PartListSchema, { key: partListKey(bucketId, uploadId), record: list });
-  const version = stamped(named, state, context);
+  const version = withReplication(stamped(named, state, context), state, place);
   pushVersion(view, context, { place, version });
   const versionId = answeredId(state, version);
   await forgetOldest(view, context);

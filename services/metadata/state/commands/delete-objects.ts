@@ -22,7 +22,7 @@ import { answeredId, stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
-import { replicaMark } from "../replication.ts";
+import { replicaMark, withReplication } from "../replication.ts";
 import {
   type FoundVersion,
   findVersion,
@@ -129,7 +129,9 @@ function layMarker(
   }
   const mark = target.replica ? { replication: replicaMark() } : {};
   const marker = create(VersionSchema, { deleteMarker: true, ...mark });
-  const version = stamped(marker, state, context);
+  const stood = stamped(marker, state, context);
+  // Markers that rules of the lifecycle lay are not replicated, as on AWS.
+  const version = lifecycle ? stood : withReplication(stood, state, place);
   pushVersion(view, context, { place, version });
   const source = lifecycle ? "LifecycleExpiration" : "ObjectRemoved";
   const happening = { place, name: `${source}:DeleteMarkerCreated`, version };

@@ -15,6 +15,7 @@ import { answeredId, stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
 import type { StateWriter } from "../records.ts";
+import { withReplication } from "../replication.ts";
 import { pushVersion, readHead } from "../versions.ts";
 import { refusedByLock, refusedBySeal, refusedManifest } from "../write-checks.ts";
 
@@ -36,7 +37,7 @@ export function putObject(view: StateWriter, command: PutObject, context: Comman
   const locked = refusedByLock(view, context, { state, place });
   if (locked !== undefined) return locked;
   if (manifest !== undefined) storeManifest(view, context, { bucketId, manifest });
-  const version = stamped(brought, state, context);
+  const version = withReplication(stamped(brought, state, context), state, place);
   pushVersion(view, context, { place, version });
   addEvent(view, context, { state, happening: { place, name, version } });
   const { modifiedMs } = version;

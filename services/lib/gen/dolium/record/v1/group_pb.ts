@@ -9,7 +9,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Versioning } from "./cluster_pb.ts";
 import { file_dolium_record_v1_cluster } from "./cluster_pb.ts";
-import type { ObjectLock_Mode } from "./object_pb.ts";
+import type { NameValue, ObjectLock_Mode } from "./object_pb.ts";
 import { file_dolium_record_v1_object } from "./object_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/group.proto.
  */
 export const file_dolium_record_v1_group: GenFile = /*@__PURE__*/
-  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxItgCCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDRIWCg5vdXRib3hfZW50cmllcxgMIAEoBBIUCgxvdXRib3hfYnl0ZXMYDSABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYDiABKAQSGQoRaWRlbnRpdHlfcmV2aXNpb24YDyABKAQiKwoLU3RvcmVkUmVwbHkSDQoFaW5kZXgYASABKAQSDQoFcmVwbHkYAiABKAwiMgoIUmVwbHlBZ2USEgoKY29tbWFuZF9pZBgBIAEoDBISCgphcHBsaWVkX21zGAIgASgEIogCCgtCdWNrZXRTdGF0ZRIQCghyZXZpc2lvbhgBIAEoBBIwCgp2ZXJzaW9uaW5nGAIgASgOMhwuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uaW5nEhMKC29iamVjdF9sb2NrGAMgASgIEjcKDGRlZmF1bHRfbW9kZRgEIAEoDjIhLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9jay5Nb2RlEhQKDGRlZmF1bHRfZGF5cxgFIAEoDRIVCg1kZWZhdWx0X3llYXJzGAYgASgNEg4KBmV2ZW50cxgHIAEoCBITCgtxdW90YV9ieXRlcxgIIAEoBBIVCg1xdW90YV9vYmplY3RzGAkgASgEIqgBCgtPdXRib3hFbnRyeRIQCghzZXF1ZW5jZRgBIAEoBBIPCgd0aW1lX21zGAIgASgEEhEKCWJ1Y2tldF9pZBgDIAEoDRIoCgVldmVudBgEIAEoCzIXLmRvbGl1bS5yZWNvcmQudjEuRXZlbnRIABIxCgphY2Nlc3NfbG9nGAUgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2dIAEIGCgRraW5kIroBCgVFdmVudBIMCgRuYW1lGAEgASgJEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEhQKDG51bGxfdmVyc2lvbhgEIAEoCBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSKAoGb3JpZ2luGAcgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW4SFQoNZGVsZXRlX21hcmtlchgIIAEoCBIPCgdyZXBsaWNhGAkgASgIIhoKCUFjY2Vzc0xvZxINCgVsaW5lcxgBIAMoCSJYCgZPcmlnaW4SEQoJcHJpbmNpcGFsGAEgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDwoHaG9zdF9pZBgEIAEoCSIfCgpCdWNrZXRTZWFsEhEKCXNlYWxlZF9tcxgBIAEoBCIfCgtOdWxsUG9pbnRlchIQCghzZXF1ZW5jZRgBIAEoBiIhCgxHYXJiYWdlSW5kZXgSEQoJc2VxdWVuY2VzGAEgAygGIkoKDENvbXBsZXRlZEFnZRIRCglidWNrZXRfaWQYASABKA0SEQoJdXBsb2FkX2lkGAIgASgMEhQKDGNvbXBsZXRlZF9tcxgDIAEoBCKQAQoLUmVwbGljYU1hcmsSDQoFaW5kZXgYASABKAQSDAoEdGVybRgCIAEoBBISCgpjb25mX3N0YXRlGAMgASgMEg4KBmRpZ2VzdBgEIAEoDBIUCgxtYXJrZWRfaW5kZXgYBSABKAQSFQoNbWFya2VkX2RpZ2VzdBgGIAEoDBITCgt1c2FnZV9pbmRleBgHIAEoBGIGcHJvdG8z", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
+  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxItgCCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDRIWCg5vdXRib3hfZW50cmllcxgMIAEoBBIUCgxvdXRib3hfYnl0ZXMYDSABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYDiABKAQSGQoRaWRlbnRpdHlfcmV2aXNpb24YDyABKAQiKwoLU3RvcmVkUmVwbHkSDQoFaW5kZXgYASABKAQSDQoFcmVwbHkYAiABKAwiMgoIUmVwbHlBZ2USEgoKY29tbWFuZF9pZBgBIAEoDBISCgphcHBsaWVkX21zGAIgASgEIsACCgtCdWNrZXRTdGF0ZRIQCghyZXZpc2lvbhgBIAEoBBIwCgp2ZXJzaW9uaW5nGAIgASgOMhwuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uaW5nEhMKC29iamVjdF9sb2NrGAMgASgIEjcKDGRlZmF1bHRfbW9kZRgEIAEoDjIhLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9jay5Nb2RlEhQKDGRlZmF1bHRfZGF5cxgFIAEoDRIVCg1kZWZhdWx0X3llYXJzGAYgASgNEg4KBmV2ZW50cxgHIAEoCBITCgtxdW90YV9ieXRlcxgIIAEoBBIVCg1xdW90YV9vYmplY3RzGAkgASgEEjYKC3JlcGxpY2F0aW9uGAogAygLMiEuZG9saXVtLnJlY29yZC52MS5SZXBsaWNhdGlvblJ1bGUijgEKD1JlcGxpY2F0aW9uUnVsZRIOCgZwcmVmaXgYASABKAkSKQoEdGFncxgCIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuTmFtZVZhbHVlEhMKC2Rlc3RpbmF0aW9uGAMgASgJEhYKDmRlbGV0ZV9tYXJrZXJzGAQgASgIEhMKC2ttc19vYmplY3RzGAUgASgIIqgBCgtPdXRib3hFbnRyeRIQCghzZXF1ZW5jZRgBIAEoBBIPCgd0aW1lX21zGAIgASgEEhEKCWJ1Y2tldF9pZBgDIAEoDRIoCgVldmVudBgEIAEoCzIXLmRvbGl1bS5yZWNvcmQudjEuRXZlbnRIABIxCgphY2Nlc3NfbG9nGAUgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2dIAEIGCgRraW5kItABCgVFdmVudBIMCgRuYW1lGAEgASgJEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEhQKDG51bGxfdmVyc2lvbhgEIAEoCBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSKAoGb3JpZ2luGAcgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW4SFQoNZGVsZXRlX21hcmtlchgIIAEoCBIPCgdyZXBsaWNhGAkgASgIEhQKDHJlcGxpY2F0ZV90bxgKIAMoCSIaCglBY2Nlc3NMb2cSDQoFbGluZXMYASADKAkiWAoGT3JpZ2luEhEKCXByaW5jaXBhbBgBIAEoCRIWCg5yZW1vdGVfYWRkcmVzcxgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg8KB2hvc3RfaWQYBCABKAkiHwoKQnVja2V0U2VhbBIRCglzZWFsZWRfbXMYASABKAQiHwoLTnVsbFBvaW50ZXISEAoIc2VxdWVuY2UYASABKAYiIQoMR2FyYmFnZUluZGV4EhEKCXNlcXVlbmNlcxgBIAMoBiJKCgxDb21wbGV0ZWRBZ2USEQoJYnVja2V0X2lkGAEgASgNEhEKCXVwbG9hZF9pZBgCIAEoDBIUCgxjb21wbGV0ZWRfbXMYAyABKAQikAEKC1JlcGxpY2FNYXJrEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSEgoKY29uZl9zdGF0ZRgDIAEoDBIOCgZkaWdlc3QYBCABKAwSFAoMbWFya2VkX2luZGV4GAUgASgEEhUKDW1hcmtlZF9kaWdlc3QYBiABKAwSEwoLdXNhZ2VfaW5kZXgYByABKARiBnByb3RvMw", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
 
 /**
  * Clocks and counters of a group.
@@ -231,6 +231,13 @@ export type BucketState = Message<"dolium.record.v1.BucketState"> & {
    * @generated from field: uint64 quota_objects = 9;
    */
   quotaObjects: bigint;
+
+  /**
+   * Which new versions are PENDING for which destinations, and told of in the outbox.
+   *
+   * @generated from field: repeated dolium.record.v1.ReplicationRule replication = 10;
+   */
+  replication: ReplicationRule[];
 };
 
 /**
@@ -239,6 +246,51 @@ export type BucketState = Message<"dolium.record.v1.BucketState"> & {
  */
 export const BucketStateSchema: GenMessage<BucketState> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_group, 3);
+
+/**
+ * As much of an enabled replication rule as commits need.
+ *
+ * @generated from message dolium.record.v1.ReplicationRule
+ */
+export type ReplicationRule = Message<"dolium.record.v1.ReplicationRule"> & {
+  /**
+   * @generated from field: string prefix = 1;
+   */
+  prefix: string;
+
+  /**
+   * All of them must be the version's.
+   *
+   * @generated from field: repeated dolium.record.v1.NameValue tags = 2;
+   */
+  tags: NameValue[];
+
+  /**
+   * The destination bucket's ARN.
+   *
+   * @generated from field: string destination = 3;
+   */
+  destination: string;
+
+  /**
+   * @generated from field: bool delete_markers = 4;
+   */
+  deleteMarkers: boolean;
+
+  /**
+   * Also what is sealed with named keys.
+   *
+   * @generated from field: bool kms_objects = 5;
+   */
+  kmsObjects: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.ReplicationRule.
+ * Use `create(ReplicationRuleSchema)` to create a new message.
+ */
+export const ReplicationRuleSchema: GenMessage<ReplicationRule> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 4);
 
 /**
  * Something to be carried out of the group after a commit, at least once: kept until FinishOutbox.
@@ -286,7 +338,7 @@ export type OutboxEntry = Message<"dolium.record.v1.OutboxEntry"> & {
  * Use `create(OutboxEntrySchema)` to create a new message.
  */
 export const OutboxEntrySchema: GenMessage<OutboxEntry> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 4);
+  messageDesc(file_dolium_record_v1_group, 5);
 
 /**
  * @generated from message dolium.record.v1.Event
@@ -346,6 +398,13 @@ export type Event = Message<"dolium.record.v1.Event"> & {
    * @generated from field: bool replica = 9;
    */
   replica: boolean;
+
+  /**
+   * Destinations that this is to be carried to: the keeper's affair, whoever is told of the event besides.
+   *
+   * @generated from field: repeated string replicate_to = 10;
+   */
+  replicateTo: string[];
 };
 
 /**
@@ -353,7 +412,7 @@ export type Event = Message<"dolium.record.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 5);
+  messageDesc(file_dolium_record_v1_group, 6);
 
 /**
  * Lines of server access logs, in the form that is delivered, without line ends.
@@ -372,7 +431,7 @@ export type AccessLog = Message<"dolium.record.v1.AccessLog"> & {
  * Use `create(AccessLogSchema)` to create a new message.
  */
 export const AccessLogSchema: GenMessage<AccessLog> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 6);
+  messageDesc(file_dolium_record_v1_group, 7);
 
 /**
  * Who caused a command.
@@ -406,7 +465,7 @@ export type Origin = Message<"dolium.record.v1.Origin"> & {
  * Use `create(OriginSchema)` to create a new message.
  */
 export const OriginSchema: GenMessage<Origin> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 7);
+  messageDesc(file_dolium_record_v1_group, 8);
 
 /**
  * @generated from message dolium.record.v1.BucketSeal
@@ -423,7 +482,7 @@ export type BucketSeal = Message<"dolium.record.v1.BucketSeal"> & {
  * Use `create(BucketSealSchema)` to create a new message.
  */
 export const BucketSealSchema: GenMessage<BucketSeal> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 8);
+  messageDesc(file_dolium_record_v1_group, 9);
 
 /**
  * Where the null version of a key is when it is not the current one.
@@ -442,7 +501,7 @@ export type NullPointer = Message<"dolium.record.v1.NullPointer"> & {
  * Use `create(NullPointerSchema)` to create a new message.
  */
 export const NullPointerSchema: GenMessage<NullPointer> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 9);
+  messageDesc(file_dolium_record_v1_group, 10);
 
 /**
  * The garbage records that name a manifest.
@@ -461,7 +520,7 @@ export type GarbageIndex = Message<"dolium.record.v1.GarbageIndex"> & {
  * Use `create(GarbageIndexSchema)` to create a new message.
  */
 export const GarbageIndexSchema: GenMessage<GarbageIndex> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 10);
+  messageDesc(file_dolium_record_v1_group, 11);
 
 /**
  * A completed upload that will be forgotten; kept in order of completion.
@@ -490,7 +549,7 @@ export type CompletedAge = Message<"dolium.record.v1.CompletedAge"> & {
  * Use `create(CompletedAgeSchema)` to create a new message.
  */
 export const CompletedAgeSchema: GenMessage<CompletedAge> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 11);
+  messageDesc(file_dolium_record_v1_group, 12);
 
 /**
  * Local to one replica: how far its state is, and the digest of everything the replicas share.
@@ -543,5 +602,5 @@ export type ReplicaMark = Message<"dolium.record.v1.ReplicaMark"> & {
  * Use `create(ReplicaMarkSchema)` to create a new message.
  */
 export const ReplicaMarkSchema: GenMessage<ReplicaMark> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 12);
+  messageDesc(file_dolium_record_v1_group, 13);
 
