@@ -1,5 +1,6 @@
 // A gateway over the real state machine and bodies in memory, for tests of encryption: what is
 // stored can be looked at, and named keys be made.
+
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { KmsDirectory } from "../../services/lib/clients/kms-directory.ts";
@@ -7,6 +8,7 @@ import type { MetadataClient } from "../../services/lib/clients/metadata-client.
 import { createClock } from "../../services/lib/host/clock.ts";
 import { createRandom } from "../../services/lib/host/random.ts";
 import { uriEncode } from "../../services/lib/s3/uri-encoding.ts";
+import { soleClusterKey } from "../../services/lib/seal/cluster-keys.ts";
 import {
   CLUSTER_KEY,
   type MemoryGateway,
@@ -95,7 +97,7 @@ export class SealedGateway {
     // The directory calls two methods of its client.
     const client = metadata as unknown as MetadataClient;
     const ports = { metadata: client, clock: createClock(), random: createRandom() };
-    const kms = new KmsDirectory(ports, CLUSTER_KEY);
+    const kms = new KmsDirectory(ports, soleClusterKey(CLUSTER_KEY));
     await kms.create("payroll");
     const s3 = callerOf(`http://${gateway.running.address}`);
     return new SealedGateway({ metadata, gateway, kms, s3, bucket: await makeBucket(s3) });

@@ -11,6 +11,7 @@ import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
+import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
 import { command, UsageError } from "../command-line.ts";
 import {
   clusterKeyOf,
@@ -59,7 +60,7 @@ export const kmsCommand = command({
     const log = createLog({ level: "silent" });
     const metadata = new MetadataClient({ ...ports, transport, log }, { addresses });
     try {
-      const keys = await work(new KmsDirectory({ ...ports, metadata }, clusterKey));
+      const keys = await work(new KmsDirectory({ ...ports, metadata }, soleClusterKey(clusterKey)));
       process.stdout.write(options.json === true ? json(keys) : table(keys));
       return 0;
     } catch (thrown) {

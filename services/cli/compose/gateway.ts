@@ -5,6 +5,7 @@ import { type RunningGateway, startGateway } from "../../gateway/server.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
+import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
@@ -31,7 +32,10 @@ export async function composeGateway(parts: GatewayParts): Promise<RunningGatewa
     dependencies: {
       metadata: clients.metadata,
       buckets: clients.buckets,
-      kms: new KmsDirectory({ ...ports, metadata: clients.metadata }, parts.clusterKey),
+      kms: new KmsDirectory(
+        { ...ports, metadata: clients.metadata },
+        soleClusterKey(parts.clusterKey),
+      ),
       cluster: clients.view,
       writer: clients.writer,
       reader: clients.reader,

@@ -4,6 +4,7 @@ import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { createHttpClient } from "../../lib/host/http-client.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
+import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
 import type { Config } from "../config-schema.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
@@ -23,7 +24,7 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
   const { metadata, buckets, view, shards, erasure, writer, reader } = clients;
   const { clock, random, log, metrics } = ports;
   const http = createHttpClient();
-  const kms = new KmsDirectory({ metadata, clock, random }, parts.clusterKey);
+  const kms = new KmsDirectory({ metadata, clock, random }, soleClusterKey(parts.clusterKey));
   const keeper = new Keeper({
     ...{ metadata, buckets, view, shards, erasure, writer, reader },
     ...{ clock, random, log, metrics, http, kms },

@@ -1,4 +1,4 @@
-// The named keys of the cluster: made, rotated, and opened with the cluster key. Opened keys are
+// The named keys of the cluster: made, rotated, and opened with the cluster key or one before it. Opened keys are
 // kept for a bounded time and number; which version is the newest is at most ten seconds old.
 // Versions are never removed, so what was sealed with an old one still opens after a rotation.
 import { StoreError } from "../base/errors.ts";
@@ -6,9 +6,9 @@ import type { KmsKeyRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../gen/dolium/record/v1/command_pb.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import { type ClusterKeys, openWithCluster, sealWithCluster } from "../seal/cluster-keys.ts";
 import { namedKeyBinding } from "../seal/key-bindings.ts";
 import { KEY_BYTES } from "../seal/key-derivation.ts";
-import { unwrapKey, wrapKey } from "../seal/wrapped-key.ts";
 import { ROOT_GROUP } from "./groups.ts";
 import { kmsKeyName } from "./kms-key-id.ts";
 import type { MetadataCallOptions, MetadataClient } from "./metadata-client.ts";
@@ -44,19 +44,19 @@ interface Cached<T> {
 
 export class KmsDirectory {
   readonly #deps: KmsDirectoryDeps;
-  readonly #clusterKey: Uint8Array | undefined;
+  readonly #clusterKeys: ClusterKeys;
   readonly #records = new Map<string, Cached<KmsKeyRecord>>();
   readonly #opened = new Map<string, Cached<NamedKey>>();
 
-  /** `clusterKey`: 32 bytes; without it every named key stays closed. */
-  constructor(deps: KmsDirectoryDeps, clusterKey: Uint8Array | undefined) {
+  /** Without any cluster key every named key stays closed. */
+  constructor(deps: KmsDirectoryDeps, clusterKeys: ClusterKeys) {
     this.#deps = deps;
-    this.#clusterKey = clusterKey;
+    this.#clusterKeys = clusterKeys;
   }
 
   /** False: there is no cluster key, and so no encryption but with clients' own keys. */
   get isConfigured(): boolean {
-    return this.#clusterKey !== undefined;
+    return this.#clusterKeys.current !== undefined;
   }
 
   /**
@@ -152,8 +152,8 @@ export class KmsDirectory {
     checkName(name);
     const { metadata, random } = this.#deps;
     const binding = namedKeyBinding(name, expectedVersions + 1);
-    const wrapping = { wrappingKey: this.#requireClusterKey(), binding };
-    const wrappedKey = wrapKey(wrapping, random.bytes(KEY_BYTES), random);
+    const bytes = random.bytes(KEY_BYTES);
+    const wrappedKey = sealWithCluster(this.#clusterKeys, { binding, bytes }, random);
     const value = { name, expectedVersions, wrappedKey };
     const reply = await metadata.execute(ROOT_GROUP, { case: "putKmsKey", value }, options);
     if (reply.outcome === Outcome.EXISTS) return undefined;
@@ -185,21 +185,17 @@ export class KmsDirectory {
     const found = record.versions.find((one) => one.version === version);
     if (found === undefined) throw new StoreError("corrupt", `the key ${name} has no versions`);
     const binding = namedKeyBinding(name, version);
-    const key = unwrapKey({ wrappingKey: this.#requireClusterKey(), binding }, found.wrappedKey);
+    const sealed = found.wrappedKey;
+    const key = openWithCluster(this.#clusterKeys, { binding, sealed })?.bytes;
     if (key === undefined) {
       throw new StoreError(
         "denied",
-        `version ${version} of the key ${name} was sealed with another cluster key than this one`,
+        `version ${version} of the key ${name} was sealed with another cluster key than those configured`,
       );
     }
     const opened = { name, version, key };
     this.#keep(this.#opened, id, { value: opened, ms: OPENED_MS });
     return opened;
-  }
-
-  #requireClusterKey(): Uint8Array {
-    if (this.#clusterKey !== undefined) return this.#clusterKey;
-    throw new StoreError("denied", "no cluster key is configured (encryption.clusterKey)");
   }
 
   #live<T>(cache: Map<string, Cached<T>>, id: string): T | undefined {

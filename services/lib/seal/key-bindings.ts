@@ -1,6 +1,6 @@
 // What each kind of wrapped key is bound to. These lists are part of the stored format: a field
 // that changes makes every key wrapped before unreadable.
-import type { KeyBinding } from "./wrapped-key.ts";
+import type { KeyBinding } from "./sealed-bytes.ts";
 
 /** A version of a named key, sealed with the cluster key. */
 export function namedKeyBinding(name: string, version: number): KeyBinding {
@@ -27,4 +27,9 @@ export function dataKeyBinding(place: DataKeyPlace): KeyBinding {
 /** The data key of an object, sealed with a key that the client brings. */
 export function clientKeyBinding(bucketId: number): KeyBinding {
   return { purpose: "client's data key", fields: [bucketId] };
+}
+
+/** The secret of an access key, sealed with the cluster key. */
+export function accessKeyBinding(userName: string, accessKeyId: string): KeyBinding {
+  return { purpose: "access key", fields: [userName, accessKeyId] };
 }

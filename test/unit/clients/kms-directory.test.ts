@@ -15,6 +15,7 @@ import {
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome, ReplySchema } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
+import { soleClusterKey } from "../../../services/lib/seal/cluster-keys.ts";
 
 const CLUSTER_KEY = new Uint8Array(32).fill(7);
 
@@ -42,7 +43,7 @@ class KeyTable {
   }
 
   directory(clusterKey: Uint8Array | undefined = CLUSTER_KEY): KmsDirectory {
-    return new KmsDirectory(this.deps(), clusterKey);
+    return new KmsDirectory(this.deps(), soleClusterKey(clusterKey));
   }
 
   async #put(value: unknown): Promise<unknown> {
@@ -166,7 +167,7 @@ test("a record that was given another name does not open", async () => {
 test("without a cluster key nothing is made or opened", async () => {
   const table = new KeyTable();
   await table.directory().create("payroll");
-  const bare = new KmsDirectory(table.deps(), undefined);
+  const bare = new KmsDirectory(table.deps(), soleClusterKey(undefined));
   assert.equal(bare.isConfigured, false);
   for (const work of [bare.newest("payroll"), bare.create("x"), bare.newestOrMade("dolium/s3")]) {
     await assert.rejects(work, (error) => isStoreError(error, "denied"));

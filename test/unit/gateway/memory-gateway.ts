@@ -12,6 +12,7 @@ import { createClock } from "../../../services/lib/host/clock.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
 import type { Log, LogFields } from "../../../services/lib/ports/log.ts";
 import type { Labels, Metrics } from "../../../services/lib/ports/metrics.ts";
+import { soleClusterKey } from "../../../services/lib/seal/cluster-keys.ts";
 import { MemoryBodies } from "./memory-bodies.ts";
 import { MemoryMetadata } from "./memory-metadata.ts";
 import { s3Settings } from "./s3-settings.ts";
@@ -200,7 +201,7 @@ export async function startGatewayOver(
       metadata,
       // The directory only asks questions of its client.
       buckets: new BucketDirectory(metadata as unknown as MetadataClient, clock),
-      kms: new KmsDirectory({ metadata, clock, random }, options.clusterKey),
+      kms: new KmsDirectory({ metadata, clock, random }, soleClusterKey(options.clusterKey)),
       cluster: {
         defaultPolicy: () => "standard",
         hasPolicy: (policy) => options.policies?.includes(policy),

@@ -1,6 +1,7 @@
 // What the keeper's tasks are tested with: the real state machines of the metadata service behind
 // the real metadata client, real storage nodes on temporary disks behind the real shard client, all
 // over the in-process transport; a clock that can be put forward; web servers in memory.
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +39,7 @@ import type { Clock } from "../../../services/lib/ports/clock.ts";
 import type { HttpClient, HttpPost } from "../../../services/lib/ports/http.ts";
 import type { RpcServer } from "../../../services/lib/ports/transport.ts";
 import { bucketStateOf } from "../../../services/lib/s3/settings/bucket-state.ts";
+import { soleClusterKey } from "../../../services/lib/seal/cluster-keys.ts";
 import { StorageNode } from "../../../services/storage/storage-node.ts";
 import { StateMetadata } from "../../s3/state-metadata.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -130,7 +132,7 @@ export class Rig {
     const { view, shards, metadata } = this;
     const writer = new BodyWriter({ view, shards, erasure, pool, clock, random, log });
     const buckets = new BucketDirectory(metadata, clock);
-    const kms = new KmsDirectory({ metadata, clock, random }, CLUSTER_KEY);
+    const kms = new KmsDirectory({ metadata, clock, random }, soleClusterKey(CLUSTER_KEY));
     const onDamage = (): void => undefined;
     const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
     this.deps = {

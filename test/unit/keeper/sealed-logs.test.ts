@@ -1,5 +1,6 @@
 // Access logs in buckets with default encryption: sealed like every object there, small and large,
 // and not written at all where the key is missing.
+
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -18,6 +19,7 @@ import {
 import { encryptionDocument } from "../../../services/lib/s3/settings/encryption.ts";
 import { loggingDocument } from "../../../services/lib/s3/settings/logging.ts";
 import { sealedSize } from "../../../services/lib/seal/blocks.ts";
+import { soleClusterKey } from "../../../services/lib/seal/cluster-keys.ts";
 import { dataKeyBinding } from "../../../services/lib/seal/key-bindings.ts";
 import { bodyKey } from "../../../services/lib/seal/key-derivation.ts";
 import { openBody } from "../../../services/lib/seal/open-body.ts";
@@ -136,7 +138,9 @@ test("without the cluster key, or the named one, nothing is written in clear", a
   await rig.change(target, { settings: { encryption: byDefault("AES256") } });
   const { metadata, clock, random, buckets } = rig.deps;
   buckets.invalidate("logs");
-  const deps = rig.with({ kms: new KmsDirectory({ metadata, clock, random }, undefined) });
+  const deps = rig.with({
+    kms: new KmsDirectory({ metadata, clock, random }, soleClusterKey(undefined)),
+  });
   await assert.rejects(writeLogObject(deps, writing), (error) => isStoreError(error, "denied"));
   assert.deepEqual(await rig.keys(target), []);
 });

@@ -13,7 +13,8 @@ import {
 import { bodyKey } from "../../../services/lib/seal/key-derivation.ts";
 import { openBody } from "../../../services/lib/seal/open-body.ts";
 import { sealBody } from "../../../services/lib/seal/seal-body.ts";
-import { type KeyBinding, unwrapKey, wrapKey } from "../../../services/lib/seal/wrapped-key.ts";
+import type { KeyBinding } from "../../../services/lib/seal/sealed-bytes.ts";
+import { unwrapKey, wrapKey } from "../../../services/lib/seal/wrapped-key.ts";
 import { gathered, run, viewsOf } from "./streams.ts";
 
 const DATA_KEY = run(0, 32);
