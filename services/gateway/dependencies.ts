@@ -117,11 +117,11 @@ export interface CredentialStore {
    * what may not be used so: a token in the open, a session token that is none.
    */
   find(accessKeyId: string, question: CredentialQuestion): Promise<Credential | undefined>;
-  /** Whose certificate that is, by its SHA-256; where it is missing, nobody's. */
-  findByCertificate?(
-    fingerprint: Uint8Array,
-    question: CredentialQuestion,
-  ): Promise<Credential | undefined>;
+  /**
+   * Who sends a request without a signature, by the certificate of its connection, say; undefined:
+   * nobody in particular. Where it is missing, never anybody.
+   */
+  findUnsigned?(question: CredentialQuestion): Promise<Credential | undefined>;
 }
 
 /** Notes when credentials were last used. */

@@ -3,7 +3,8 @@
 // made by this cluster, for this access key; whether it still counts (time, user, revocation) is
 // asked at every use, by credentials.ts.
 import type { Random } from "../../lib/ports/random.ts";
-import { openText, type SealingKeys, sealText } from "./sealed-text.ts";
+import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
+import { openText, sealText } from "./sealed-text.ts";
 import { base32 } from "./tokens.ts";
 
 const ACCESS_KEY_ID_PREFIX = "ASIA";
@@ -52,7 +53,7 @@ export const SESSION_POLICY_CHARACTERS_MAX = POLICIES_CHARACTERS_MAX;
 
 /** Makes credentials. Throws StoreError "denied" without a cluster key. */
 export function newSession(
-  keys: SealingKeys,
+  keys: ClusterKeys,
   claims: SessionClaims,
   random: Random,
 ): TemporaryCredentials {
@@ -72,7 +73,7 @@ export function newSession(
 }
 
 /** What the token says; undefined for what no gateway of this cluster sealed. */
-export function openSession(keys: SealingKeys, sessionToken: string): Session | undefined {
+export function openSession(keys: ClusterKeys, sessionToken: string): Session | undefined {
   const text = openText(keys, "session token", sessionToken);
   if (text === undefined) return undefined;
   // Checked boundary: only this module seals for the purpose; the version names the shape.

@@ -95,7 +95,7 @@ export class Authentication {
     switch (claim.kind) {
       case "anonymous":
         return {
-          identity: await this.#byCertificate(request),
+          identity: await this.#unsigned(request),
           payload: unsignedPayload(request),
           chunkSigning: undefined,
         };
@@ -165,17 +165,15 @@ export class Authentication {
   }
 
   /**
-   * Whose client certificate the connection showed. A browser shows it whoever made the page that
-   * asks, so requests that a page of another origin may have caused are anonymous.
+   * Whom the connection speaks for, by its client certificate. A browser shows that whoever made
+   * the page that asks, so requests that a page of another origin may have caused are anonymous.
    */
-  async #byCertificate(request: S3Request): Promise<Identity> {
-    const { certificate } = request.origin;
-    if (certificate === undefined || isFromPage(request)) return { kind: "anonymous" };
-    const question = questionOf(request, undefined);
-    const credential = await this.#credentials.findByCertificate?.(certificate, question);
+  async #unsigned(request: S3Request): Promise<Identity> {
+    if (isFromPage(request)) return { kind: "anonymous" };
+    const credential = await this.#credentials.findUnsigned?.(questionOf(request, undefined));
     if (credential === undefined) return { kind: "anonymous" };
     if (credential.refusal !== undefined) throw credential.refusal;
-    return identityOf(credential, credential.publicId ?? "");
+    return identityOf(credential, "");
   }
 
   /**
