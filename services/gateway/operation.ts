@@ -5,6 +5,7 @@ import type { Semaphore } from "../lib/base/bounded.ts";
 import { utf8 } from "../lib/base/bytes.ts";
 import type { BucketRecord } from "../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Log } from "../lib/ports/log.ts";
+import type { Counter } from "../lib/ports/metrics.ts";
 import type { ChecksumFactory } from "../lib/s3/checksums.ts";
 import type { S3ErrorCode } from "../lib/s3/errors.ts";
 import type { HeaderList } from "../lib/s3/headers.ts";
@@ -12,11 +13,13 @@ import type { FormFields } from "../lib/s3/post-form/form-fields.ts";
 import type { LengthRange } from "../lib/s3/post-form/form-policy.ts";
 import type { Answer } from "./answer.ts";
 import type { S3Settings } from "./config.ts";
+import type { AccessCheck } from "./data/access/access-check.ts";
+import type { People } from "./data/access/people.ts";
 import type { BucketSettings } from "./data/bucket-settings.ts";
 import type { FormBody } from "./data/form-body.ts";
 import type { RequestBody } from "./data/request-body.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
-import type { Authenticated, UserIdentity } from "./plugins/authentication.ts";
+import type { Authenticated, Identity, UserIdentity } from "./plugins/authentication.ts";
 import type { Authorizer } from "./plugins/authorization.ts";
 import type { S3Request } from "./request.ts";
 
@@ -51,6 +54,14 @@ interface OperationRow {
   readonly body: BodyKind;
   /** Most bytes of body the action takes. */
   readonly bodyBytesMax: number;
+  /**
+   * Condition keys in lower case that the body fills; with it, the body is read before the request
+   * is authorized. A body that cannot be read fills none, and is refused by the action.
+   */
+  readonly conditionsOf?: (
+    document: Uint8Array,
+    request: S3Request,
+  ) => ReadonlyMap<string, readonly string[]>;
   /** False: x-amz-checksum-* is about something else than the body. */
   readonly bodyChecksums?: false;
   /** Refusals say in which region to ask, as their bodies cannot. */
@@ -64,7 +75,9 @@ interface OperationRow {
 /** Needs no bucket that exists. */
 export interface ServiceOperation extends OperationRow {
   readonly scope: "service";
-  readonly run: (context: ServiceContext) => Promise<Answer>;
+  /** The action asks by itself, with what the request says about the bucket to be. */
+  readonly asksItself?: true;
+  readonly run: (context: UserContext) => Promise<Answer>;
 }
 
 /** Works in a bucket that exists and that the caller may use. */
@@ -74,11 +87,20 @@ export interface BucketOperation extends OperationRow {
   readonly fresh?: boolean;
   /** Where requesters pay for the bucket, they pay for this; actions on objects they always do. */
   readonly requesterPays?: true;
+  /** The action asks by itself, for each key that it is about. */
+  readonly asksItself?: true;
   readonly run: (context: BucketContext) => Promise<Answer>;
 }
 
 export interface ObjectOperation extends OperationRow {
   readonly scope: "object";
+  /**
+   * The action tells `access` the version that it is about, before anything of it is answered;
+   * otherwise the version is looked up before the action, where it counts.
+   */
+  readonly settlesAccess?: true;
+  /** A missing object may be that of another bucket: the action hides by itself what is missing. */
+  readonly hidesMissing?: true;
   readonly run: (context: ObjectContext) => Promise<Answer>;
 }
 
@@ -96,6 +118,10 @@ export interface Gateway {
   readonly settings: S3Settings;
   readonly checksums: ChecksumFactory;
   readonly authorizer: Authorizer;
+  /** Whom grants and policies name. */
+  readonly people: People;
+  /** Refusals, by action and rule. */
+  readonly denials: Counter;
   readonly bucketSettings: BucketSettings;
   /** Names of the webhooks that bucket notifications may go to. */
   readonly notificationTargets: ReadonlySet<string>;
@@ -106,8 +132,8 @@ export interface Gateway {
 export interface ServiceContext {
   readonly gateway: Gateway;
   readonly request: S3Request;
-  /** Who asks; nobody anonymous gets as far as an action. */
-  readonly identity: UserIdentity;
+  /** Who asks; that may be nobody known. */
+  readonly identity: Identity;
   /** What was signed, about the body above all. */
   readonly authenticated: Authenticated;
   readonly remoteAddress: string;
@@ -122,8 +148,15 @@ export interface ServiceContext {
   readonly body: RequestBody;
 }
 
+/** Of a request that a user sent. */
+export interface UserContext extends ServiceContext {
+  readonly identity: UserIdentity;
+}
+
 export interface BucketContext extends ServiceContext {
   readonly bucket: BucketRecord;
+  /** What the request as a whole was asked about. */
+  readonly access: AccessCheck;
 }
 
 export interface ObjectContext extends BucketContext {

@@ -26,17 +26,22 @@ test("denies anonymous requests, whatever they ask for", async () => {
     { target: `/${bucket}` },
     { target: pathOf(bucket, "object") },
     { target: pathOf(bucket, "missing") },
-    { target: "/no-such-bucket-here/key" },
     { target: `/${bucket}?policy` },
     { method: "PUT", target: pathOf(bucket, "new"), body: "x" },
     { method: "DELETE", target: pathOf(bucket, "object") },
-    { method: "POST", target: `/${bucket}?delete`, body: "<Delete/>" },
   ];
   for (const call of calls) {
     const answer = await s3.call({ ...call, sign: false });
     assert.equal(answer.status, 403, JSON.stringify(call));
     assert.equal(answer.code, "AccessDenied");
   }
+  const body = "<Delete><Object><Key>object</Key></Object></Delete>";
+  const headers = [["Content-MD5", createHash("md5").update(body).digest("base64")]] as const;
+  const many = { method: "POST", target: `/${bucket}?delete`, body, headers, sign: false };
+  assert.match((await s3.call(many)).text, /<Key>object<\/Key><Code>AccessDenied<\/Code>/);
+  // That there is no such bucket is told to everybody.
+  const nowhere = await s3.call({ target: "/no-such-bucket-here/key", sign: false });
+  assert.equal(nowhere.code, "NoSuchBucket");
   assert.equal((await s3.get(bucket, "object")).text, "content");
 });
 

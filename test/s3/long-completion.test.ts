@@ -189,7 +189,9 @@ test("only so many completions run at a time; the others wait and are kept alive
 
 test("parts without entity tag are refused, unless the setting lets them pass", async () => {
   for (const partsWithoutEtag of [false, true]) {
-    const slow = await startSlow({ lenient: { partsWithoutEtag, impliedFolders: false } });
+    const slow = await startSlow({
+      lenient: { partsWithoutEtag, unknownGrantees: false, impliedFolders: false },
+    });
     try {
       slow.release();
       const place = { key: "lenient", id: await begin(slow, "lenient") };

@@ -3,10 +3,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
-import type { Identity } from "../../services/gateway/plugins/authentication.ts";
-import type { BucketAccess } from "../../services/gateway/plugins/authorization.ts";
-import { OwnerAuthorizer } from "../../services/gateway/plugins/authorization.ts";
-import { S3Error } from "../../services/lib/s3/errors.ts";
+import { PolicyAuthorizer } from "../../services/gateway/plugins/authorization.ts";
+import type { AuthorizationRequest, Decision } from "../../services/lib/iam/model.ts";
 import {
   CLUSTER_KEY,
   type MemoryGateway,
@@ -17,14 +15,14 @@ import { type Answer, type Call, Caller, pathOf } from "./caller.ts";
 import { makeVersionedBucket } from "./harness.ts";
 import { StateMetadata } from "./state-metadata.ts";
 
-class RecordingAuthorizer extends OwnerAuthorizer {
+class RecordingAuthorizer extends PolicyAuthorizer {
   readonly asked: string[] = [];
   denied: string | undefined;
 
-  override allow(identity: Identity, access: BucketAccess): void {
-    super.allow(identity, access);
-    this.asked.push(access.permission);
-    if (access.permission === this.denied) throw new S3Error("AccessDenied");
+  override decide(request: AuthorizationRequest): Decision {
+    this.asked.push(request.action);
+    if (request.action !== this.denied) return super.decide(request);
+    return { allowed: false, by: { rule: "no-rule-allows" } };
   }
 }
 

@@ -58,7 +58,7 @@ test("the page can be switched off", async () => {
   const gateway = await startMemoryGateway({ supportedPage: false });
   try {
     const answer = await callerOf(gateway).call({ target: "/_supported", sign: false });
-    assert.equal(answer.code, "AccessDenied");
+    assert.equal(answer.code, "InvalidBucketName");
   } finally {
     await gateway.stop();
   }

@@ -234,7 +234,9 @@ test("the API stays on its own hosts", async () => {
   const host = `${bucket}.example.org`;
   assert.equal((await s3.call({ target: "/page.html", host })).text, "body of page.html");
   const anonymous = await s3.call({ target: "/page.html", host, sign: false });
-  assert.equal(anonymous.code, "AccessDenied");
+  assert.equal(anonymous.text, "body of page.html");
+  const closed = await s3.call({ target: "/?location", host, sign: false });
+  assert.equal(closed.code, "AccessDenied");
 });
 
 test("CORS works on web sites", async () => {

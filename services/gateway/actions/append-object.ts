@@ -9,6 +9,7 @@ import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { md5Etag, quoteEtag } from "../../lib/s3/etag.ts";
 import { parseDecimal } from "../../lib/s3/integers.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { allowWriteCondition } from "../data/access/condition-rights.ts";
 import { fullObject, toRecord } from "../data/checksum-records.ts";
 import { executeAt } from "../data/name-space.ts";
 import { type Addition, bodyFields, writeAddition } from "../data/object-append.ts";
@@ -41,6 +42,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   const { bucket, key, request, gateway } = context;
   const offset = parseOffset(context);
   const condition = commandCondition(parseWriteCondition(request.headers));
+  await allowWriteCondition(context, request.headers);
   if (isVersioned(bucket)) throw versioned();
   const extent = { kind: "bytes", first: 0, last: 0 } as const;
   const place = { bucket, key, versionId: CURRENT_VERSION };

@@ -17,6 +17,7 @@ import { parseDecimal } from "../../lib/s3/integers.ts";
 import { completeMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
 import { type CompletedPart, parseCompleteMultipartUpload } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { allowWriteCondition } from "../data/access/condition-rights.ts";
 import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { fromRecord, toRecord, typeOf } from "../data/checksum-records.ts";
 import { answerWithin, holding } from "../data/late-answer.ts";
@@ -61,6 +62,7 @@ export const completeMultipartUpload: ObjectOperation = {
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway } = context;
   const { headers } = request;
+  await allowWriteCondition(context, headers);
   const uploadId = requestedUploadId(context);
   const lenient = gateway.settings.lenient.partsWithoutEtag;
   const named = parseCompleteMultipartUpload(context.document, { lenient });

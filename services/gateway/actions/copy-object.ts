@@ -11,6 +11,9 @@ import { md5Etag } from "../../lib/s3/etag.ts";
 import { copyObjectDocument } from "../../lib/s3/object-documents.ts";
 import { parseTaggingDirective } from "../../lib/s3/settings/tagging.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { allow, hidingMissing } from "../data/access/access-check.ts";
+import { subjectOf } from "../data/access/bucket-facts.ts";
+import { addRequestTags } from "../data/access/condition-context.ts";
 import { fromRecord, fullObject } from "../data/checksum-records.ts";
 import {
   CopiedBytes,
@@ -19,10 +22,11 @@ import {
   sourceFields,
 } from "../data/copy-source.ts";
 import { keyText } from "../data/listing.ts";
-import { allowKey, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
+import { allowNewObject, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { commitObject } from "../data/object-commit.ts";
 import { expirationFields } from "../data/object-expiration.ts";
 import { headersOfWrite, type ObjectHeadersInit, storageClassOf } from "../data/object-record.ts";
+import { tagsOf } from "../data/object-tags.ts";
 import { writeBody } from "../data/object-writer.ts";
 import { entityDigest, sealingOfWrite } from "../data/sealing.ts";
 import { writtenEncryptionFields } from "../data/sealing-fields.ts";
@@ -42,6 +46,7 @@ export const copyObject: ObjectOperation = {
   errors: [...new Set([...putObject.errors, ...getObject.errors])],
   page: "CopyObject",
   scope: "object",
+  hidesMissing: true,
   run,
 };
 
@@ -58,7 +63,7 @@ async function run(context: ObjectContext): Promise<Answer> {
   const sealing = await sealingOfWrite(context, headers);
   const source = await openCopySource(context, undefined);
   if (directive === "COPY") refuseSelfCopy(context, source, ownHeaders);
-  if (tagging === "COPY") allowTags(context, source);
+  if (tagging === "COPY") allowTags(context, source, ownBeside);
   const algorithm = wanted ?? sourceAlgorithm(source);
   const bytes = new CopiedBytes(context, source, {
     checksums: gateway.checksums,
@@ -85,12 +90,9 @@ async function run(context: ObjectContext): Promise<Answer> {
     beside: tagging === "COPY" ? withTagsOf(source, ownBeside) : ownBeside,
   };
   const event = "ObjectCreated:Copy";
-  const { modifiedMs, versionId } = await commitObject(context, {
-    version,
-    body,
-    condition,
-    event,
-  });
+  const { modifiedMs, versionId } = await hidingMissing(context, bucket, () =>
+    commitObject(context, { version, body, condition, event }),
+  );
   return xmlAnswer(copyObjectDocument({ lastModifiedMs: modifiedMs, etag, checksums }), [
     ...sourceFields(context, source),
     ...versionIdFields(versionId),
@@ -108,7 +110,7 @@ function directiveOf({ request }: ObjectContext): "COPY" | "REPLACE" {
 /** Throws InvalidRequest when the copy would change nothing. */
 function refuseSelfCopy(
   context: ObjectContext,
-  { found, namesVersion }: OpenCopySource,
+  { found, versionId }: OpenCopySource,
   ownHeaders: ObjectHeadersInit,
 ): void {
   const { place } = found;
@@ -122,7 +124,8 @@ function refuseSelfCopy(
   const changesChecksum = headers.has("x-amz-checksum-algorithm");
   const changesSeal = asksForEncryption(headers);
   // An old version becomes the current one by being copied over it.
-  const restores = namesVersion && shownVersionId(place.bucket, found.version) !== undefined;
+  const restores =
+    versionId !== undefined && shownVersionId(place.bucket, found.version) !== undefined;
   if (!isSelf || changesClass || changesRedirect || changesChecksum || changesSeal) return;
   if (restores) return;
   throw new S3Error(
@@ -151,13 +154,21 @@ function copiedHeaders(
 }
 
 /** Tags are read there and written here, each by a right of its own, where there are any. */
-function allowTags(context: ObjectContext, { found, namesVersion }: OpenCopySource): void {
-  if (found.version.tags.length === 0) return;
-  const { gateway, identity } = context;
-  const permission = namesVersion ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging";
-  const { bucket } = found.place;
-  gateway.authorizer.allow(identity, { permission, bucket, key: keyText(found.place.key) });
-  allowKey(context, "s3:PutObjectTagging");
+function allowTags(
+  context: ObjectContext,
+  { found, versionId }: OpenCopySource,
+  { owner }: BesideInit,
+): void {
+  const { version, place } = found;
+  if (version.tags.length === 0) return;
+  const permission = versionId === undefined ? "s3:GetObjectTagging" : "s3:GetObjectVersionTagging";
+  const { bucket } = place;
+  const subject = subjectOf(context.gateway, bucket, version);
+  allow(context, { permission, bucket, key: keyText(place.key), versionId, subject });
+  const fromBody = new Map<string, readonly string[]>();
+  addRequestTags(fromBody, tagsOf(version.tags));
+  const { headers } = context.request;
+  allowNewObject(context, "s3:PutObjectTagging", { owner, headers, fromBody });
 }
 
 function withTagsOf({ found }: OpenCopySource, beside: BesideInit): BesideInit {

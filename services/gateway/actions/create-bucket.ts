@@ -10,15 +10,11 @@ import { Outcome, type Reply } from "../../lib/gen/dolium/record/v1/command_pb.t
 import { checkBucketName } from "../../lib/s3/bucket-name.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { allowNewBucket, checkBucketLimits } from "../data/access/new-bucket-rights.ts";
 import { ensureConfigured } from "../data/bucket-settings.ts";
 import { type NewBucket, newBucketOf } from "../data/new-bucket.ts";
 import { checkOutcome } from "../error-mapper.ts";
-import {
-  bucketName,
-  callOptions,
-  type ServiceContext,
-  type ServiceOperation,
-} from "../operation.ts";
+import { bucketName, callOptions, type ServiceOperation, type UserContext } from "../operation.ts";
 
 const LEGACY_REGION = "us-east-1";
 
@@ -42,19 +38,23 @@ export const createBucket: ServiceOperation = {
     "InvalidTag",
     "MalformedXML",
     "NotImplemented",
+    "TooManyBuckets",
     "UnresolvableGrantByEmailAddress",
   ],
   page: "CreateBucket",
   scope: "service",
+  asksItself: true,
   run,
 };
 
-async function run(context: ServiceContext): Promise<Answer> {
+async function run(context: UserContext): Promise<Answer> {
   const { gateway, identity, request } = context;
   const { metadata, cluster, buckets } = gateway.dependencies;
   const name = bucketName(context);
   checkBucketName(name);
+  allowNewBucket(context, name);
   const wanted = await newBucketOf(context);
+  await checkBucketLimits(context, name);
   const { region, objectLock, settings, policy = cluster.defaultPolicy() } = wanted;
   const value = { name, owner: identity.userId, region, policy, objectLock, settings };
   const kind = { case: "createBucket", value } as const;
@@ -67,7 +67,7 @@ async function run(context: ServiceContext): Promise<Answer> {
   return emptyAnswer(200, [["Location", location]]);
 }
 
-function bucketOf(context: ServiceContext, reply: Reply, wanted: NewBucket): BucketRecord {
+function bucketOf(context: UserContext, reply: Reply, wanted: NewBucket): BucketRecord {
   const { outcome, message, kind } = reply;
   const bucket = kind.case === "createBucket" ? kind.value.bucket : undefined;
   if (outcome === Outcome.EXISTS) {
@@ -86,7 +86,7 @@ function bucketOf(context: ServiceContext, reply: Reply, wanted: NewBucket): Buc
  * Throws unless creating a bucket that exists is as good as having created it.
  */
 function checkExisting(
-  { gateway, identity, request }: ServiceContext,
+  { gateway, identity, request }: UserContext,
   existing: BucketRecord | undefined,
   wanted: NewBucket,
 ): void {

@@ -5,6 +5,7 @@ import { parseDeleteConditions } from "../../lib/s3/conditions.ts";
 import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { allowDeleteConditions } from "../data/access/condition-rights.ts";
 import { deleteTargets } from "../data/object-delete.ts";
 import { bypassesGovernance } from "../data/object-lock.ts";
 import {
@@ -42,8 +43,10 @@ async function run(context: ObjectContext): Promise<Answer> {
   const { headers, receivedMs } = context.request;
   refuseManagedEncryption(headers);
   const versionId = requestedVersionId(context);
-  const bypassGovernance = bypassesGovernance(context);
-  const { condition, header } = deleteCondition(parseDeleteConditions(headers, receivedMs));
+  const bypassGovernance = bypassesGovernance(context, context.keyText);
+  const conditions = parseDeleteConditions(headers, receivedMs);
+  await allowDeleteConditions(context, context.keyText, conditions);
+  const { condition, header } = deleteCondition(conditions);
   const target = { key: context.key, versionId, condition, bypassGovernance };
   const results = await deleteTargets(context, [target]);
   const result = present(results[0], "result");

@@ -8,6 +8,7 @@ import { COMPLETE_XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import type { DeleteObjectsReply_Result } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { checkKey } from "../../lib/s3/addressing.ts";
 import { parseChecksumHeaders } from "../../lib/s3/checksum-headers.ts";
+import type { DeleteConditions } from "../../lib/s3/conditions.ts";
 import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { parseHttpDate, parseIsoDate } from "../../lib/s3/http-date.ts";
@@ -18,7 +19,9 @@ import {
 } from "../../lib/s3/object-documents.ts";
 import { type DeleteEntry, parseDelete } from "../../lib/s3/xml-requests.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
-import { storedKey, viewPrefix } from "../data/bucket-view.ts";
+import { allowVersion } from "../data/access/access-check.ts";
+import { allowDeleteConditions } from "../data/access/condition-rights.ts";
+import { storedKey } from "../data/bucket-view.ts";
 import { type DeleteTarget, deleteTargets } from "../data/object-delete.ts";
 import { bypassesGovernance } from "../data/object-lock.ts";
 import { parseVersionId, versionIdText } from "../data/version-id.ts";
@@ -44,6 +47,7 @@ export const deleteObjects: BucketOperation = {
   page: "DeleteObjects",
   scope: "bucket",
   requesterPays: true,
+  asksItself: true,
   run,
 };
 
@@ -53,21 +57,19 @@ async function run(context: BucketContext): Promise<Answer> {
   const { headers } = context.request;
   refuseManagedEncryption(headers);
   requireDigest(context);
-  const bypassGovernance = bypassesGovernance(context);
   const { entries, quiet } = parseDelete(context.document);
   const outcomes = new Array<Outcome>(entries.length);
   const targets: DeleteTarget[] = [];
   const positions: number[] = [];
-  entries.forEach((entry, position) => {
+  for (const [position, entry] of entries.entries()) {
     try {
-      allowVersion(context, entry);
-      targets.push({ ...targetOf(context, entry), bypassGovernance });
+      targets.push(await targetOf(context, entry));
       positions.push(position);
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;
       outcomes[position] = failure(entry, error);
     }
-  });
+  }
   const results = targets.length === 0 ? [] : await deleteTargets(context, targets);
   results.forEach((result, at) => {
     const position = present(positions[at], "position");
@@ -75,15 +77,6 @@ async function run(context: BucketContext): Promise<Answer> {
     outcomes[position] = outcomeOf(entry, result);
   });
   return xmlAnswer(deleteDocument({ quiet, outcomes }));
-}
-
-/** To delete a version for good is a right of its own; who lacks it loses that entry only. */
-function allowVersion(context: BucketContext, entry: DeleteEntry): void {
-  if (entry.versionId === undefined) return;
-  const { gateway, identity, bucket } = context;
-  const permission = "s3:DeleteObjectVersion";
-  const key = viewPrefix(context) + entry.key;
-  gateway.authorizer.allow(identity, { permission, bucket, key });
 }
 
 function requireDigest({ request }: BucketContext): void {
@@ -95,15 +88,22 @@ function requireDigest({ request }: BucketContext): void {
   );
 }
 
-function targetOf(context: BucketContext, entry: DeleteEntry): DeleteTarget {
-  const key = utf8(storedKey(context, checkKey(entry.key)));
-  const { etag, size } = entry;
-  const { condition } = deleteCondition({
+/** Each key is decided on its own: who may not delete one loses that entry only. */
+async function targetOf(context: BucketContext, entry: DeleteEntry): Promise<DeleteTarget> {
+  const { bucket, request } = context;
+  const key = storedKey(context, checkKey(entry.key));
+  const { etag, size, versionId } = entry;
+  const permission = versionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
+  await allowVersion(context, { permission, bucket, key, versionId });
+  const bypassGovernance = bypassesGovernance(context, key);
+  const conditions: DeleteConditions = {
     match: etag === undefined ? { kind: "none" } : { kind: "if-match", etag },
-    lastModifiedMs: timeOf(entry, context.request.receivedMs),
+    lastModifiedMs: timeOf(entry, request.receivedMs),
     sizeBytes: size,
-  });
-  return { key, versionId: parseVersionId(entry.versionId), condition };
+  };
+  await allowDeleteConditions(context, key, conditions);
+  const { condition } = deleteCondition(conditions);
+  return { key: utf8(key), versionId: parseVersionId(versionId), condition, bypassGovernance };
 }
 
 function timeOf({ lastModifiedTime: text }: DeleteEntry, nowMs: number): number | undefined {

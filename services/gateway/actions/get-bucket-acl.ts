@@ -2,7 +2,13 @@
 import { aclDocument } from "../../lib/s3/settings/acl.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { bucketGrants } from "../data/bucket-acl.ts";
-import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import { shownOwner } from "../data/object-record.ts";
+import {
+  type BucketContext,
+  type BucketOperation,
+  callOptions,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const getBucketAcl: BucketOperation = {
   name: "GetBucketAcl",
@@ -18,7 +24,13 @@ export const getBucketAcl: BucketOperation = {
   run,
 };
 
-async function run({ bucket, gateway }: BucketContext): Promise<Answer> {
-  const grants = bucketGrants(gateway, bucket);
-  return xmlAnswer(aclDocument({ ownerId: bucket.owner, grants }));
+async function run(context: BucketContext): Promise<Answer> {
+  const { bucket, gateway } = context;
+  await gateway.people.refresh(callOptions(context));
+  const document = aclDocument({
+    ownerId: bucket.owner,
+    grants: bucketGrants(gateway, bucket),
+    displayName: (id) => shownOwner(id, context).displayName,
+  });
+  return xmlAnswer(document);
 }

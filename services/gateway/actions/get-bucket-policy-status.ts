@@ -1,7 +1,7 @@
 // GetBucketPolicyStatus: whether the policy lets the public in.
 import { isPublicPolicy, policyStatusDocument } from "../../lib/s3/settings/policy-status.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
-import { bucketPolicy } from "../data/public-read.ts";
+import { bucketPolicy } from "../data/access/bucket-facts.ts";
 import { missingSetting } from "../data/setting-operations.ts";
 import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 

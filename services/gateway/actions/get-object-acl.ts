@@ -5,7 +5,12 @@ import { grantsOfVersion } from "../data/object-acl.ts";
 import { shownOwner } from "../data/object-record.ts";
 import { requireVersion } from "../data/version-errors.ts";
 import { shownVersionId, versionIdFields } from "../data/version-id.ts";
-import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import {
+  callOptions,
+  type ObjectContext,
+  type ObjectOperation,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const getObjectAcl: ObjectOperation = {
   name: "GetObjectAcl",
@@ -18,16 +23,18 @@ export const getObjectAcl: ObjectOperation = {
   errors: ["MethodNotAllowed", "NoSuchBucket", "NoSuchKey", "NoSuchVersion"],
   page: "GetObjectAcl",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { bucket, identity } = context;
+  const { bucket, gateway } = context;
   const { version } = await requireVersion(context);
+  await gateway.people.refresh(callOptions(context));
   const document = aclDocument({
     ownerId: version.owner,
     grants: grantsOfVersion(version),
-    displayName: (id) => shownOwner(id, identity).displayName,
+    displayName: (id) => shownOwner(id, context).displayName,
   });
   return xmlAnswer(document, versionIdFields(shownVersionId(bucket, version)));
 }

@@ -1,5 +1,6 @@
 // GetObjectAttributes: what is known of a version besides its bytes, as a document.
 import { toSafeNumber } from "../../lib/base/bytes.ts";
+import type { Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { formatHttpDate } from "../../lib/s3/http-date.ts";
 import {
   type AttributePart,
@@ -7,6 +8,8 @@ import {
   parseAttributesRequest,
 } from "../../lib/s3/object-attributes.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { allow } from "../data/access/access-check.ts";
+import { subjectOf } from "../data/access/bucket-facts.ts";
 import { fromRecord } from "../data/checksum-records.ts";
 import { findObject, type StoredObject } from "../data/object-reader.ts";
 import { shownStorageClass } from "../data/object-record.ts";
@@ -34,6 +37,7 @@ export const getObjectAttributes: ObjectOperation = {
   ],
   page: "GetObjectAttributes",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 
@@ -45,8 +49,11 @@ async function run(context: ObjectContext): Promise<Answer> {
   // The list of parts comes with any manifest; the first is enough.
   const extent = { kind: "bytes", first: 0, last: 0 } as const;
   const found = await findObject(context, { ...place, extent, withBody });
+  context.access.settle(found?.version);
   if (found === undefined) throw missingVersion(context);
   const { version } = found;
+  // Attributes tell what a HEAD tells, and need its permission too.
+  if (!version.deleteMarker) allowRead(context, version);
   if (version.deleteMarker) throw deleteMarkerError(context, version);
   withClientKey(context, found, "target");
   const document = objectAttributesDocument(
@@ -63,6 +70,14 @@ async function run(context: ObjectContext): Promise<Answer> {
     ["Last-Modified", formatHttpDate(toSafeNumber(version.modifiedMs))],
     ...versionIdFields(shownVersionId(bucket, version)),
   ]);
+}
+
+function allowRead(context: ObjectContext, version: Version): void {
+  const { bucket, gateway, keyText: key } = context;
+  const versionId = context.request.target.query.get("versionId");
+  const permission = versionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion";
+  const subject = subjectOf(gateway, bucket, version);
+  allow(context, { permission, bucket, key, versionId, subject });
 }
 
 function partsOf({ version, parts }: StoredObject): readonly AttributePart[] | undefined {

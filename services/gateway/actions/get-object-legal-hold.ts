@@ -16,6 +16,7 @@ export const getObjectLegalHold: ObjectOperation = {
   errors: ["InvalidRequest", "MethodNotAllowed", "NoSuchBucket", "NoSuchKey", "NoSuchVersion"],
   page: "GetObjectLegalHold",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 

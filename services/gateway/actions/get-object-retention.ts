@@ -23,6 +23,7 @@ export const getObjectRetention: ObjectOperation = {
   ],
   page: "GetObjectRetention",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 

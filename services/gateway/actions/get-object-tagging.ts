@@ -17,6 +17,7 @@ export const getObjectTagging: ObjectOperation = {
   errors: ["MethodNotAllowed", "NoSuchBucket", "NoSuchKey", "NoSuchVersion"],
   page: "GetObjectTagging",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 

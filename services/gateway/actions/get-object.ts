@@ -26,6 +26,7 @@ export const getObject: ObjectOperation = {
   ],
   page: "GetObject",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 

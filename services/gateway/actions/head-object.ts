@@ -15,6 +15,7 @@ export const headObject: ObjectOperation = {
   errors: getObject.errors,
   page: "HeadObject",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 

@@ -12,9 +12,9 @@ import { type Answer, xmlAnswer } from "../answer.ts";
 import { keyText } from "../data/listing.ts";
 import {
   callOptions,
-  type ServiceContext,
   type ServiceOperation,
   SMALL_BODY_BYTES_MAX,
+  type UserContext,
 } from "../operation.ts";
 
 /** AWS gives a user at most so many buckets, and answers them all when no page is asked for. */
@@ -34,7 +34,7 @@ export const listBuckets: ServiceOperation = {
   run,
 };
 
-async function run(context: ServiceContext): Promise<Answer> {
+async function run(context: UserContext): Promise<Answer> {
   const query = parseListBuckets(context.request.target.query);
   const { buckets, next } = await collectBuckets(context, query);
   const { maxBuckets, bucketRegion, prefix, continueAfter } = query;
@@ -64,7 +64,7 @@ interface Page {
   readonly next: string | undefined;
 }
 
-async function collectBuckets(context: ServiceContext, query: ListBucketsQuery): Promise<Page> {
+async function collectBuckets(context: UserContext, query: ListBucketsQuery): Promise<Page> {
   const { metadata } = context.gateway.dependencies;
   const limit = query.maxBuckets ?? BUCKETS_MAX;
   const buckets: ListedRecord[] = [];

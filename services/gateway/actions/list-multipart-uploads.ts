@@ -60,7 +60,7 @@ function keyOf(context: BucketContext, key: Uint8Array): string {
 }
 
 function listed(context: BucketContext, upload: Upload): ListedUpload {
-  const owner = shownOwner(upload.owner, context.identity);
+  const owner = shownOwner(upload.owner, context);
   return {
     key: keyOf(context, upload.key),
     uploadId: uploadIdText(upload.uploadId),

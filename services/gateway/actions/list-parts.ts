@@ -25,7 +25,7 @@ export const listParts: ObjectOperation = {
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { bucket, key, request, identity } = context;
+  const { bucket, key, request } = context;
   const uploadId = requestedUploadId(context);
   const { maxParts, partNumberMarker, encodingType } = parseListParts(request.target.query);
   const answer = await queryAt<"listParts">(
@@ -52,7 +52,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     checksums: part.checksums.map(fromRecord),
   }));
   const isTruncated = answer.truncated && maxParts > 0;
-  const owner = shownOwner(upload.owner, identity);
+  const owner = shownOwner(upload.owner, context);
   const document = listPartsDocument({
     bucket: shownBucket(context),
     key: shownKey(context),

@@ -6,10 +6,11 @@ import { md5Etag } from "../../lib/s3/etag.ts";
 import { formAnswer } from "../../lib/s3/post-form/form-answer.ts";
 import { parseTagging } from "../../lib/s3/settings/tagging.ts";
 import type { Answer } from "../answer.ts";
+import { formConditions } from "../data/access/body-conditions.ts";
 import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { fullObject } from "../data/checksum-records.ts";
 import { storeFormFile } from "../data/form-write.ts";
-import { allowKey, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
+import { allowNewObject, type BesideInit, besideOfWrite } from "../data/object-beside.ts";
 import { objectLocation } from "../data/object-location.ts";
 import { headersOfWrite, storageClassOf } from "../data/object-record.ts";
 import { objectTagLimits, tagRecords } from "../data/object-tags.ts";
@@ -86,7 +87,8 @@ async function besideOfForm(context: FormContext): Promise<BesideInit> {
   const beside = await besideOfWrite(context, headers);
   const document = fields.get("tagging");
   if (document === undefined) return beside;
-  allowKey(context, "s3:PutObjectTagging");
+  const fromBody = formConditions(fields);
+  allowNewObject(context, "s3:PutObjectTagging", { owner: beside.owner, headers, fromBody });
   const tags = tagRecords(parseTagging(utf8(document), objectTagLimits(context.gateway)));
   return { ...beside, tags };
 }

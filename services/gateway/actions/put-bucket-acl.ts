@@ -19,8 +19,7 @@ import {
   refusePublicGrants,
 } from "../data/bucket-acl.ts";
 import { changeBucket, settingChange } from "../data/bucket-settings.ts";
-import { resolveGrantee } from "../data/grantees.ts";
-import type { BucketContext, BucketOperation } from "../operation.ts";
+import { type BucketContext, type BucketOperation, callOptions } from "../operation.ts";
 
 export const putBucketAcl: BucketOperation = {
   name: "PutBucketAcl",
@@ -61,16 +60,13 @@ async function run(context: BucketContext): Promise<Answer> {
   return emptyAnswer(200);
 }
 
-async function askedGrants({
-  request,
-  document,
-  bucket,
-}: BucketContext): Promise<readonly AclGrant[]> {
+async function askedGrants(context: BucketContext): Promise<readonly AclGrant[]> {
+  const { request, document, bucket, gateway } = context;
   const asked = parseAclHeaders(request.headers);
   const hasBody = document.byteLength > 0;
   if (asked.kind !== "none") {
     if (hasBody) throw new S3Error("UnexpectedContent");
-    return grantsOfHeaders(asked, bucket.owner);
+    return grantsOfHeaders(context, asked, bucket.owner);
   }
   if (!hasBody) {
     throw new S3Error("MissingSecurityHeader", undefined, {
@@ -79,7 +75,7 @@ async function askedGrants({
   }
   const acl = parseAcl(document);
   checkAclOwner(acl, bucket.owner);
-  return resolveGrants(acl.grants, resolveGrantee);
+  return resolveGrants(acl.grants, gateway.people.resolver(callOptions(context)));
 }
 
 function refuseEffect(grants: readonly AclGrant[], bucket: BucketRecord): void {

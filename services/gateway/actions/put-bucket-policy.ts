@@ -6,6 +6,7 @@ import { parsePolicy } from "../../lib/s3/settings/policy.ts";
 import { isPublicPolicy } from "../../lib/s3/settings/policy-status.ts";
 import { publicAccessBlock } from "../data/bucket-acl.ts";
 import { writingOperation } from "../data/setting-operations.ts";
+import { callOptions } from "../operation.ts";
 
 export const putBucketPolicy = writingOperation({
   name: "PutBucketPolicy",
@@ -14,9 +15,15 @@ export const putBucketPolicy = writingOperation({
   setting: "policy",
   status: 204,
   errors: ["AccessDenied", "MalformedPolicy", "PolicyTooLarge"],
-  read: async ({ document, bucket }) => {
-    parsePolicy(document, bucket.name);
-    return fromUtf8(document);
+  read: async (context) => {
+    const { document, bucket, gateway } = context;
+    const policy = parsePolicy(document, bucket.name);
+    const unknown = await gateway.people.unknownPrincipal(policy, callOptions(context));
+    if (unknown === undefined) return fromUtf8(document);
+    const shown = `"${unknown.type}" : "${unknown.value}"`;
+    throw new S3Error("MalformedPolicy", "Invalid principal in policy", {
+      details: [["Detail", shown]],
+    });
   },
   check: ({ document, gateway }, bucket) => {
     if (!publicAccessBlock(gateway, bucket).blockPublicPolicy) return;

@@ -11,12 +11,11 @@ import {
 import { toAclRecord } from "../../lib/s3/settings/acl-record.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
 import { bucketOwnership, isOwnersAlone, refusePublicGrants } from "../data/bucket-acl.ts";
-import { resolveGrantee } from "../data/grantees.ts";
 import { grantsOf } from "../data/object-acl.ts";
 import { changeVersion } from "../data/version-change.ts";
 import { requireVersion } from "../data/version-errors.ts";
 import { versionIdFields } from "../data/version-id.ts";
-import type { ObjectContext, ObjectOperation } from "../operation.ts";
+import { callOptions, type ObjectContext, type ObjectOperation } from "../operation.ts";
 
 export const putObjectAcl: ObjectOperation = {
   name: "PutObjectAcl",
@@ -41,6 +40,7 @@ export const putObjectAcl: ObjectOperation = {
   ],
   page: "PutObjectAcl",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 
@@ -60,14 +60,15 @@ async function run(context: ObjectContext): Promise<Answer> {
 }
 
 async function requestedGrants(
-  { request, document, bucket }: ObjectContext,
+  context: ObjectContext,
   ownerId: string,
 ): Promise<readonly AclGrant[]> {
+  const { request, document, gateway } = context;
   const asked = parseAclHeaders(request.headers);
   const hasDocument = document.byteLength > 0;
   if (asked.kind !== "none") {
     if (hasDocument) throw new S3Error("UnexpectedContent");
-    return grantsOf(asked, ownerId, bucket);
+    return grantsOf(context, asked, ownerId);
   }
   if (!hasDocument) {
     throw new S3Error("MissingSecurityHeader", undefined, {
@@ -76,5 +77,5 @@ async function requestedGrants(
   }
   const acl = parseAcl(document);
   checkAclOwner(acl, ownerId);
-  return resolveGrants(acl.grants, resolveGrantee);
+  return resolveGrants(acl.grants, gateway.people.resolver(callOptions(context)));
 }

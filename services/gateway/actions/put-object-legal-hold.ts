@@ -2,6 +2,7 @@
 import { XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import { parseLegalHold } from "../../lib/s3/settings/object-lock.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { legalHoldConditions } from "../data/access/body-conditions.ts";
 import { requireObjectLock } from "../data/object-lock.ts";
 import { changeVersion } from "../data/version-change.ts";
 import { versionIdFields } from "../data/version-id.ts";
@@ -13,6 +14,7 @@ export const putObjectLegalHold: ObjectOperation = {
   match: { level: "object", query: ["legal-hold"] },
   permission: "s3:PutObjectLegalHold",
   body: "xml",
+  conditionsOf: legalHoldConditions,
   bodyBytesMax: XML_BYTES_MAX,
   errors: [
     "InvalidRequest",

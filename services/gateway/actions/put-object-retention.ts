@@ -3,6 +3,7 @@
 import { XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import { parseRetention } from "../../lib/s3/settings/object-lock.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { retentionConditions } from "../data/access/body-conditions.ts";
 import { bypassesGovernance, requireObjectLock, retentionRecord } from "../data/object-lock.ts";
 import { changeVersion } from "../data/version-change.ts";
 import { versionIdFields } from "../data/version-id.ts";
@@ -14,6 +15,7 @@ export const putObjectRetention: ObjectOperation = {
   match: { level: "object", query: ["retention"] },
   permission: "s3:PutObjectRetention",
   body: "xml",
+  conditionsOf: retentionConditions,
   bodyBytesMax: XML_BYTES_MAX,
   errors: [
     "AccessDenied",
@@ -31,10 +33,10 @@ export const putObjectRetention: ObjectOperation = {
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { bucket, document, request } = context;
+  const { bucket, document, request, keyText } = context;
   requireObjectLock(bucket);
   const retention = parseRetention(document, request.receivedMs);
-  const bypassGovernance = bypassesGovernance(context);
+  const bypassGovernance = bypassesGovernance(context, keyText);
   const value = { ...retentionRecord(retention), bypassGovernance };
   const versionId = await changeVersion(context, { case: "retention", value }, "");
   return emptyAnswer(200, versionIdFields(versionId));

@@ -2,6 +2,7 @@
 import { XML_BYTES_MAX } from "../../lib/base/limits.ts";
 import { parseTagging } from "../../lib/s3/settings/tagging.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { taggingConditions } from "../data/access/body-conditions.ts";
 import { objectTagLimits, tagRecords } from "../data/object-tags.ts";
 import { changeVersion } from "../data/version-change.ts";
 import { versionIdFields } from "../data/version-id.ts";
@@ -14,6 +15,7 @@ export const putObjectTagging: ObjectOperation = {
   permission: "s3:PutObjectTagging",
   versionPermission: "s3:PutObjectVersionTagging",
   body: "xml",
+  conditionsOf: taggingConditions,
   bodyBytesMax: XML_BYTES_MAX,
   errors: [
     "BadRequest",

@@ -8,6 +8,8 @@ import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { HeaderList } from "../../lib/s3/headers.ts";
 import { percentDecodeText } from "../../lib/s3/uri-encoding.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { allowVersion } from "../data/access/access-check.ts";
+import { allowWriteCondition } from "../data/access/condition-rights.ts";
 import { shownBucket, storedKey } from "../data/bucket-view.ts";
 import { executeAt } from "../data/name-space.ts";
 import { isVersioned } from "../data/version-id.ts";
@@ -39,7 +41,7 @@ export const renameObject: ObjectOperation = {
 };
 
 async function run(context: ObjectContext): Promise<Answer> {
-  const { bucket, key, request, gateway, identity } = context;
+  const { bucket, key, request, gateway } = context;
   const { headers } = request;
   const named = sourceKey(headers.get("x-amz-rename-source"), shownBucket(context));
   const sourceText = storedKey(context, named);
@@ -49,13 +51,14 @@ async function run(context: ObjectContext): Promise<Answer> {
   }
   // The old name goes, which is as much as deleting it.
   for (const permission of ["s3:GetObject", "s3:DeleteObject"] as const) {
-    gateway.authorizer.allow(identity, { permission, bucket, key: sourceText });
+    await allowVersion(context, { permission, bucket, key: sourceText });
   }
   if (isVersioned(bucket)) throw versioned();
   const { buckets } = gateway.dependencies;
   if (buckets.groupOf(bucket, source) !== buckets.groupOf(bucket, key)) {
     throw new S3Error("NotImplemented", "The two keys are kept by different index groups.");
   }
+  await allowWriteCondition(context, headers);
   const target = commandCondition(parseWriteCondition(headers));
   const sourceCondition = commandCondition(parseWriteCondition(sourceHeaders(headers)));
   const place = { bucket, key, condition: target.header };

@@ -35,6 +35,7 @@ export const restoreObject: ObjectOperation = {
   ],
   page: "RestoreObject",
   scope: "object",
+  settlesAccess: true,
   run,
 };
 

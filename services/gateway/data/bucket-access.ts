@@ -1,6 +1,7 @@
 // Finds, opens and removes buckets. A bucket is removed in two steps, seal every index group and
 // then take it out of the directory; a crash in between is finished by whoever next meets the seal.
-// A bucket that any group still has versions of is never taken out of the directory.
+// A bucket that any group still has versions of is never taken out of the directory. A bucket that
+// does not exist is missing for everybody, as on AWS; all else is told after authorization.
 import { assert } from "../../lib/base/assert.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
@@ -10,11 +11,13 @@ import { checkBucketName } from "../../lib/s3/bucket-name.ts";
 import { isS3Error, S3Error } from "../../lib/s3/errors.ts";
 import { checkOutcome } from "../error-mapper.ts";
 import { callOptions, type ServiceContext } from "../operation.ts";
+import { AccessCheck, type AccessQuestion, type Permission } from "./access/access-check.ts";
 
-export interface BucketQuestion {
+export interface BucketQuestion
+  extends Pick<AccessQuestion, "fromBody" | "headers" | "key" | "versionId"> {
   readonly name: string;
-  readonly permission: `s3:${string}`;
-  readonly key: string | undefined;
+  /** Undefined: the action asks by itself. */
+  readonly permission: Permission | undefined;
   /** Header in which the caller names the owner it expects. */
   readonly ownerHeader: "x-amz-expected-bucket-owner" | "x-amz-source-expected-bucket-owner";
   /** Ask the root group, whatever is cached. */
@@ -23,29 +26,29 @@ export interface BucketQuestion {
   readonly tellsRegion?: boolean;
 }
 
-/**
- * The bucket, if the caller may use it so. Throws InvalidBucketName, NoSuchBucket, AccessDenied.
- */
-export async function openBucket(
-  context: ServiceContext,
-  question: BucketQuestion,
-): Promise<BucketRecord> {
+/** A bucket that the caller may use, as far as that can be told without the object. */
+export interface OpenBucket {
+  readonly bucket: BucketRecord;
+  readonly access: AccessCheck;
+}
+
+/** Throws InvalidBucketName, NoSuchBucket, AccessDenied. */
+async function openBucket(context: ServiceContext, question: BucketQuestion): Promise<OpenBucket> {
   checkBucketName(question.name);
   const { buckets } = context.gateway.dependencies;
   const find = question.fresh ? buckets.refresh.bind(buckets) : buckets.get.bind(buckets);
   const bucket = await find(question.name, callOptions(context));
   if (bucket === undefined) throw noSuchBucket(question.name);
-  checkAccess(context, question, bucket);
-  return bucket;
+  return { bucket, access: checkAccess(context, question, bucket) };
 }
 
 function checkAccess(
   context: ServiceContext,
   question: BucketQuestion,
   bucket: BucketRecord,
-): void {
+): AccessCheck {
   try {
-    allowAccess(context, question, bucket);
+    return allowAccess(context, question, bucket);
   } catch (error) {
     if (question.tellsRegion !== true || !isS3Error(error, "AccessDenied")) throw error;
     const { code, message, details } = error;
@@ -58,11 +61,13 @@ function allowAccess(
   context: ServiceContext,
   question: BucketQuestion,
   bucket: BucketRecord,
-): void {
-  const { permission, key, ownerHeader } = question;
-  context.gateway.authorizer.allow(context.identity, { permission, bucket, key });
+): AccessCheck {
+  const { permission, ownerHeader } = question;
+  const asked = permission === undefined ? undefined : { ...question, permission, bucket };
+  const access = new AccessCheck(context, asked);
   const expected = context.request.headers.get(ownerHeader);
   if (expected !== undefined && expected !== bucket.owner) throw new S3Error("AccessDenied");
+  return access;
 }
 
 /**
@@ -72,18 +77,18 @@ function allowAccess(
 export async function inBucket<T>(
   context: ServiceContext,
   question: BucketQuestion,
-  run: { readonly work: (bucket: BucketRecord) => Promise<T>; readonly mayRepeat: () => boolean },
+  run: { readonly work: (open: OpenBucket) => Promise<T>; readonly mayRepeat: () => boolean },
 ): Promise<T> {
-  const bucket = await openBucket(context, question);
+  const open = await openBucket(context, question);
+  const { bucket } = open;
   try {
-    return await run.work(bucket);
+    return await run.work(open);
   } catch (error) {
     if (!isStoreError(error, "sealed")) throw error;
     const successor = await settleSealed(context, bucket);
     if (successor === undefined) throw noSuchBucket(bucket.name, error);
     if (!run.mayRepeat()) throw new S3Error("ServiceUnavailable", undefined, { cause: error });
-    checkAccess(context, question, successor);
-    return run.work(successor);
+    return run.work({ bucket: successor, access: checkAccess(context, question, successor) });
   }
 }
 

@@ -17,9 +17,8 @@ import {
   type PublicAccessBlock,
   parsePublicAccessBlock,
 } from "../../lib/s3/settings/public-access-block.ts";
-import type { Gateway } from "../operation.ts";
+import { callOptions, type Gateway, type ServiceContext } from "../operation.ts";
 import type { SettingKind } from "./bucket-settings.ts";
-import { resolveGrantee } from "./grantees.ts";
 
 const ACL: SettingKind<readonly AclGrant[]> = { name: "acl", parse: parseStoredAcl };
 const OWNERSHIP: SettingKind<ObjectOwnership> = { name: "ownership", parse: parseOwnership };
@@ -73,12 +72,13 @@ export function isOwnersAlone(grants: readonly AclGrant[], ownerId: string): boo
  * UnresolvableGrantByEmailAddress.
  */
 export async function grantsOfHeaders(
+  context: ServiceContext,
   asked: Exclude<AclHeaders, { readonly kind: "none" }>,
   ownerId: string,
 ): Promise<readonly AclGrant[]> {
   return asked.kind === "canned"
     ? cannedGrants(asked.name, { ownerId, bucketOwnerId: ownerId, subject: "bucket" })
-    : resolveGrants(asked.grants, resolveGrantee);
+    : resolveGrants(asked.grants, context.gateway.people.resolver(callOptions(context)));
 }
 
 /** Throws AccessDenied where a public list is set and the bucket blocks those. */

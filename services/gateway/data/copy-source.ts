@@ -11,10 +11,11 @@ import type { HeaderField } from "../../lib/s3/headers.ts";
 import { type ByteRange, checkCopySourceRange } from "../../lib/s3/http-range.ts";
 import { preconditionFailed } from "../error-mapper.ts";
 import type { ServiceContext } from "../operation.ts";
+import { hidingMissing } from "./access/access-check.ts";
 import { inBucket } from "./bucket-access.ts";
 import { storedSource } from "./bucket-view.ts";
 import { type Extent, findObject, objectBytes, type StoredObject } from "./object-reader.ts";
-import { chargeFields } from "./request-charge.ts";
+import { chargeFields, checkPayer } from "./request-charge.ts";
 import { withClientKey } from "./sealing-read.ts";
 import { CURRENT_VERSION, parseVersionId, shownVersionId, versionIdFields } from "./version-id.ts";
 
@@ -30,8 +31,8 @@ export interface OpenCopySource {
   /** What is copied; undefined for no bytes. */
   readonly range: ByteRange | undefined;
   readonly size: number;
-  /** The header names a version. */
-  readonly namesVersion: boolean;
+  /** Of the version that the header names, as it is written there. */
+  readonly versionId: string | undefined;
 }
 
 /**
@@ -62,7 +63,7 @@ export async function openCopySource(
         `${PUT_BODY_BYTES_MAX}`,
     );
   }
-  return { found, range: copied, size, namesVersion: source.versionId !== undefined };
+  return { found, range: copied, size, versionId: source.versionId };
 }
 
 async function findSource(
@@ -74,6 +75,7 @@ async function findSource(
     name: source.bucket,
     permission: source.versionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion",
     key: source.key,
+    versionId: source.versionId,
     ownerHeader: "x-amz-source-expected-bucket-owner",
     fresh: false,
   } as const;
@@ -81,19 +83,31 @@ async function findSource(
   const key = utf8(source.key);
   const extent: Extent =
     range === undefined ? { kind: "all" } : { kind: "bytes", first: range.first, last: range.last };
-  const found = await inBucket(context, question, {
-    work: (bucket) => findObject(context, { bucket, key, versionId, extent, withBody: true }),
+  return inBucket(context, question, {
+    work: ({ bucket, access }) =>
+      hidingMissing(context, bucket, async () => {
+        checkPayer(context, bucket);
+        const found = await findObject(context, { bucket, key, versionId, extent, withBody: true });
+        access.settle(found?.version);
+        return existing(found, { ...source, isCurrent: versionId === CURRENT_VERSION });
+      }),
     mayRepeat: () => true,
   });
+}
+
+function existing(
+  found: StoredObject | undefined,
+  { key, isCurrent }: { readonly key: string; readonly isCurrent: boolean },
+): StoredObject {
   if (found !== undefined && !found.version.deleteMarker) return found;
-  if (found !== undefined && versionId !== CURRENT_VERSION) {
+  if (found !== undefined && !isCurrent) {
     throw new S3Error(
       "InvalidRequest",
       "The source of a copy request may not specifically refer to a delete marker by version id.",
     );
   }
-  throw new S3Error(versionId === CURRENT_VERSION ? "NoSuchKey" : "NoSuchVersion", undefined, {
-    details: [["Key", source.key]],
+  throw new S3Error(isCurrent ? "NoSuchKey" : "NoSuchVersion", undefined, {
+    details: [["Key", key]],
   });
 }
 

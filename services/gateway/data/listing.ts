@@ -108,7 +108,7 @@ export function listedObject(
     etag: version.etag,
     size: toSafeNumber(version.size),
     storageClass: shownStorageClass(version.storageClass),
-    owner: withOwner ? shownOwner(version.owner, context.identity) : undefined,
+    owner: withOwner ? shownOwner(version.owner, context) : undefined,
     checksumAlgorithm: checksum?.algorithm,
     checksumType: checksum?.type,
   };

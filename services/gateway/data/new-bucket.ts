@@ -13,7 +13,7 @@ import { publicAccessBlockDocument } from "../../lib/s3/settings/public-access-b
 import { checkTags, taggingDocument } from "../../lib/s3/settings/tagging.ts";
 import { parseCreateBucketConfiguration, type Tag } from "../../lib/s3/xml-requests.ts";
 import type { S3Settings } from "../config.ts";
-import type { Gateway, ServiceContext } from "../operation.ts";
+import type { Gateway, UserContext } from "../operation.ts";
 import { grantsOfHeaders, isOwnersAlone } from "./bucket-acl.ts";
 import type { SettingName } from "./bucket-settings.ts";
 import { bucketTagLimits } from "./bucket-tags.ts";
@@ -40,15 +40,15 @@ export interface NewBucket {
  * InvalidBucketAclWithBlockPublicAccessError, InvalidBucketAclWithObjectOwnership, InvalidRequest,
  * InvalidLocationConstraint, InvalidTag, MalformedXML, UnresolvableGrantByEmailAddress.
  */
-export async function newBucketOf(context: ServiceContext): Promise<NewBucket> {
-  const { document, gateway, request, identity } = context;
+export async function newBucketOf(context: UserContext): Promise<NewBucket> {
+  const { document, gateway, request } = context;
   const { headers } = request;
   const { settings } = gateway;
   const { locationConstraint, tags } = parseCreateBucketConfiguration(document);
   const place = placeOf(gateway, locationConstraint ?? "");
   const ownership = parseOwnershipHeader(headers) ?? settings.objectOwnership;
   const documents = new Map<SettingName, string | undefined>([
-    ["acl", await aclOf(headers, { ownership, settings, ownerId: identity.userId })],
+    ["acl", await aclOf(context, ownership)],
     ["ownership", ownershipDocument(ownership)],
     ["public-access-block", blockOf(settings)],
     ["tagging", tagsOf(settings, tags)],
@@ -66,17 +66,15 @@ function settingList(
 }
 
 async function aclOf(
-  headers: HeaderList,
-  options: {
-    readonly ownership: ObjectOwnership;
-    readonly settings: S3Settings;
-    readonly ownerId: string;
-  },
+  context: UserContext,
+  ownership: ObjectOwnership,
 ): Promise<string | undefined> {
-  const asked = parseAclHeaders(headers);
+  const { request, gateway, identity } = context;
+  const { settings } = gateway;
+  const { userId: ownerId } = identity;
+  const asked = parseAclHeaders(request.headers);
   if (asked.kind === "none") return undefined;
-  const { ownership, settings, ownerId } = options;
-  const grants = await grantsOfHeaders(asked, ownerId);
+  const grants = await grantsOfHeaders(context, asked, ownerId);
   if (isOwnersAlone(grants, ownerId)) return undefined;
   if (ownership === "BucketOwnerEnforced") throw new S3Error("InvalidBucketAclWithObjectOwnership");
   if (settings.blockPublicAccess && isPublicAcl(grants)) {

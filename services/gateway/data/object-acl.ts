@@ -1,7 +1,6 @@
 // Access control lists of objects, and who owns a new object, by the ownership setting of its
 // bucket. Where the bucket's owner owns everything, only lists that change nothing are accepted.
 // Source: Amazon S3 user guide, "Controlling ownership of objects and disabling ACLs".
-import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Acl, Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { HeaderList } from "../../lib/s3/headers.ts";
 import {
@@ -13,9 +12,9 @@ import {
 } from "../../lib/s3/settings/acl.ts";
 import { fromAclRecord, toAclRecord } from "../../lib/s3/settings/acl-record.ts";
 import { checkAclHeadersAllowed, objectOwner } from "../../lib/s3/settings/ownership.ts";
-import type { BucketContext } from "../operation.ts";
+import { type BucketContext, callOptions } from "../operation.ts";
+import { callerId } from "./access/caller.ts";
 import { bucketOwnership, refusePublicGrants } from "./bucket-acl.ts";
-import { resolveGrantee } from "./grantees.ts";
 
 export type AclInit = Acl;
 
@@ -38,23 +37,24 @@ export async function aclOfWrite(context: BucketContext, headers: HeaderList): P
   // What so many clients send by habit is what they get anyway.
   const isHarmless = asked.kind === "canned" && asked.name === "private";
   if (!isHarmless) checkAclHeadersAllowed(ownership, asked, bucket.owner);
-  const owners = { writerId: identity.userId, bucketOwnerId: bucket.owner };
+  const owners = { writerId: callerId(identity), bucketOwnerId: bucket.owner };
   const owner = objectOwner(ownership, asked, owners);
   if (isEnforced || asked.kind === "none") return { owner, acl: undefined };
-  const grants = await grantsOf(asked, owner, bucket);
+  const grants = await grantsOf(context, asked, owner);
   refusePublicGrants(gateway, bucket, grants);
   return { owner, acl: toAclRecord(grants) };
 }
 
 /** The grants that the headers of a request stand for. */
 export async function grantsOf(
+  context: BucketContext,
   asked: Exclude<AclHeaders, { kind: "none" }>,
   ownerId: string,
-  bucket: BucketRecord,
 ): Promise<readonly AclGrant[]> {
+  const { bucket, gateway } = context;
   return asked.kind === "canned"
     ? cannedGrants(asked.name, { ownerId, bucketOwnerId: bucket.owner, subject: "object" })
-    : resolveGrants(asked.grants, resolveGrantee);
+    : resolveGrants(asked.grants, gateway.people.resolver(callOptions(context)));
 }
 
 /** The grants of a version: its list, or full control for its owner. */

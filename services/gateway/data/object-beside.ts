@@ -2,6 +2,8 @@
 // it is checked before the body is read.
 import type { HeaderList } from "../../lib/s3/headers.ts";
 import type { ObjectContext } from "../operation.ts";
+import { allow, type Permission } from "./access/access-check.ts";
+import { allowWriteCondition } from "./access/condition-rights.ts";
 import { type AclInit, aclOfWrite } from "./object-acl.ts";
 import { lockOfWrite, type ObjectLockInit } from "./object-lock.ts";
 import { type TagInit, tagsOfWrite } from "./object-tags.ts";
@@ -25,17 +27,31 @@ const PERMISSIONS: readonly (readonly [header: string, permission: `s3:${string}
   ["x-amz-tagging", "s3:PutObjectTagging"],
 ];
 
-/** Throws AccessDenied unless the caller has the permission for the key. */
-export function allowKey(
-  { gateway, identity, bucket, keyText: key }: ObjectContext,
-  permission: `s3:${string}`,
+export interface NewObject {
+  readonly owner: string;
+  /** Those of the request, or the fields of a form. */
+  readonly headers: HeaderList;
+  /** Condition keys that no header fills. */
+  readonly fromBody?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Throws AccessDenied unless the caller has the permission for the key of a new object. */
+export function allowNewObject(
+  context: ObjectContext,
+  permission: Permission,
+  write: NewObject,
 ): void {
-  gateway.authorizer.allow(identity, { permission, bucket, key });
+  const { bucket, keyText: key, request } = context;
+  const headers = write.headers === request.headers ? undefined : write.headers;
+  // What a write makes is not shared with anybody yet.
+  const subject = { facts: { owner: write.owner, grants: [] }, tags: [] };
+  allow(context, { permission, bucket, key, subject, headers, fromBody: write.fromBody });
 }
 
 /**
  * From the headers of a write. Throws AccessControlListNotSupported, AccessDenied, InvalidArgument,
  * InvalidTag, BadRequest (too many tags), InvalidRequest (lock in a bucket without object lock).
+ * A condition on the object that is replaced needs the right to read it.
  */
 export async function besideOfWrite(
   context: ObjectContext,
@@ -46,8 +62,9 @@ export async function besideOfWrite(
   const lock = lockOfWrite(bucket, headers, request.receivedMs);
   const tags = tagsOfWrite(gateway, headers);
   for (const [header, permission] of PERMISSIONS) {
-    if (headers.has(header)) allowKey(context, permission);
+    if (headers.has(header)) allowNewObject(context, permission, { owner, headers });
   }
+  await allowWriteCondition(context, headers);
   return {
     owner,
     tags,

@@ -19,6 +19,7 @@ import {
   type Retention,
 } from "../../lib/s3/settings/object-lock.ts";
 import type { BucketContext } from "../operation.ts";
+import { allow } from "./access/access-check.ts";
 
 export type ObjectLockInit = MessageInitShape<typeof ObjectLockSchema>;
 
@@ -84,10 +85,9 @@ export function lockFields(lock: ObjectLock | undefined): readonly HeaderField[]
  * True when the request wants to go past a retention under governance, and may. Throws AccessDenied
  * when it may not.
  */
-export function bypassesGovernance(context: BucketContext): boolean {
-  const { request, gateway, identity, bucket } = context;
-  if (!parseBypassGovernance(request.headers)) return false;
+export function bypassesGovernance(context: BucketContext, key: string): boolean {
+  if (!parseBypassGovernance(context.request.headers)) return false;
   const permission = "s3:BypassGovernanceRetention";
-  gateway.authorizer.allow(identity, { permission, bucket, key: request.address.key });
+  allow(context, { permission, bucket: context.bucket, key });
   return true;
 }

@@ -56,6 +56,7 @@ export async function readObject(
   // The parts are needed to tell where one begins; the bodies only to stream them.
   const withBody = options.withBody || extent.kind === "part";
   const stored = await findObject(context, { bucket, key, versionId, extent, withBody });
+  context.access.settle(stored?.version);
   if (stored === undefined) throw missingVersion(context);
   const { version } = stored;
   if (version.deleteMarker) throw deleteMarkerError(context, version);

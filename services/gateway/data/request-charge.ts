@@ -2,6 +2,7 @@
 // that it was. Nothing is billed. The owner is told so too, if it asks. Source: Amazon S3 user
 // guide, "Using Requester Pays buckets".
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { S3Error } from "../../lib/s3/errors.ts";
 import type { HeaderField, HeaderList } from "../../lib/s3/headers.ts";
 import {
   type Payer,
@@ -26,6 +27,23 @@ export function chargeFields(
 ): HeaderField[] {
   if (!parseRequestPayer(headers, request.target.query)) return [];
   return gateway.bucketSettings.read(bucket, PAYER) === "Requester" ? [CHARGED] : [];
+}
+
+/**
+ * Throws AccessDenied for whoever does not own a bucket whose requesters pay, and does not agree to;
+ * nobody anonymous can. Throws InvalidArgument for a payer who is not the requester.
+ */
+export function checkPayer(
+  { gateway, request, identity }: ServiceContext,
+  bucket: BucketRecord,
+  headers: HeaderList = request.headers,
+): void {
+  if (gateway.bucketSettings.read(bucket, PAYER) !== "Requester") return;
+  if (identity.kind === "user") {
+    if (identity.userId === bucket.owner) return;
+    if (parseRequestPayer(headers, request.target.query)) return;
+  }
+  throw new S3Error("AccessDenied");
 }
 
 /** The answer with those fields, each once. */

@@ -10,12 +10,16 @@ import { shownKey } from "./bucket-view.ts";
 import { findObject, type StoredObject } from "./object-reader.ts";
 import { requestedVersionId, storedVersionIdText, versionIdFields } from "./version-id.ts";
 
-/** The version that the request means, as a record. Throws as missingVersion, deleteMarkerError. */
+/**
+ * The version that the request means, as a record, once the caller may have it. Throws AccessDenied,
+ * as missingVersion, deleteMarkerError.
+ */
 export async function requireVersion(context: ObjectContext): Promise<StoredObject> {
   const { bucket, key } = context;
   const versionId = requestedVersionId(context);
   const extent = { kind: "all" } as const;
   const found = await findObject(context, { bucket, key, versionId, extent, withBody: false });
+  context.access.settle(found?.version);
   if (found === undefined) throw missingVersion(context);
   if (found.version.deleteMarker) throw deleteMarkerError(context, found.version);
   return found;

@@ -99,7 +99,7 @@ export function listedVersion(
     isLatest: entry.isLatest,
     lastModifiedMs: toSafeNumber(version.modifiedMs),
     // Markers have no owner of their own.
-    owner: shownOwner(version.owner || context.bucket.owner, context.identity),
+    owner: shownOwner(version.owner || context.bucket.owner, context),
   };
   if (version.deleteMarker) return { kind: "delete-marker", ...shown };
   const [checksum] = version.checksums.map(fromRecord);

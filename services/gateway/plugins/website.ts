@@ -20,30 +20,21 @@ import {
   type WebsiteRequest,
 } from "../../lib/s3/settings/website-routing.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { AccessCheck, type Caller, mayList } from "../data/access/access-check.ts";
 import { noSuchBucket } from "../data/bucket-access.ts";
 import type { SettingKind } from "../data/bucket-settings.ts";
 import { readObject } from "../data/object-read.ts";
 import { objectBytes } from "../data/object-reader.ts";
-import { type PublicReadCheck, PublicReads } from "../data/public-read.ts";
 import type { RequestBody } from "../data/request-body.ts";
+import { checkPayer } from "../data/request-charge.ts";
 import { missingSetting } from "../data/setting-operations.ts";
 import { toS3Error } from "../error-mapper.ts";
 import type { Failure } from "../exchange.ts";
-import type { BucketContext, Gateway, ObjectContext } from "../operation.ts";
+import type { Gateway, ObjectContext } from "../operation.ts";
 import type { S3Request } from "../request.ts";
-import type { UserIdentity } from "./authentication.ts";
 import { errorPage } from "./website-page.ts";
 
 const WEBSITE: SettingKind<Website> = { name: "website", parse: parseWebsite };
-/** Owns nothing; what it may read was asked before. */
-const NOBODY: UserIdentity = {
-  kind: "user",
-  accessKeyId: "",
-  userId: "anonymous",
-  displayName: "anonymous",
-  administrator: false,
-};
-
 export interface WebsiteCall {
   readonly request: S3Request;
   readonly body: RequestBody;
@@ -69,11 +60,9 @@ interface Site {
 
 export class Websites {
   readonly #gateway: Gateway;
-  readonly #reads: PublicReadCheck;
 
-  constructor(gateway: Gateway, reads: PublicReadCheck = new PublicReads(gateway)) {
+  constructor(gateway: Gateway) {
     this.#gateway = gateway;
-    this.#reads = reads;
   }
 
   /** Answers a request to a web site; errors come out as pages. */
@@ -115,7 +104,7 @@ export class Websites {
       const folder = await this.#folder(site);
       if (folder !== undefined) return folder;
       // Whether a key exists is told to those only who may list.
-      if (!this.#reads.mayList(site.bucket)) {
+      if (!mayList(this.#callerOf(site), site.bucket)) {
         throw new S3Error("AccessDenied", undefined, { cause: error });
       }
       throw error;
@@ -137,6 +126,7 @@ export class Websites {
 
   async #read(site: Site, key: string, request: S3Request): Promise<Answer> {
     const context = this.#contextOf(site, checkKey(key), request);
+    checkPayer(context, site.bucket);
     return readObject(
       context,
       (found, range) => ({
@@ -147,7 +137,6 @@ export class Websites {
       {
         withBody: request.method === "GET",
         intercept: (version) => {
-          if (!this.#reads.mayRead(site.bucket, key, version)) throw new S3Error("AccessDenied");
           const location = version.headers?.websiteRedirectLocation ?? "";
           const route = objectRedirect(location === "" ? undefined : location);
           return route === undefined ? undefined : redirect(route);
@@ -156,24 +145,35 @@ export class Websites {
     );
   }
 
-  #contextOf(site: Site, keyText: string, request: S3Request): ObjectContext {
-    const { body, remoteAddress, hostId, signal, log } = site.call;
+  /** Who asks, for the rules of access: nobody signs here, and parameters mean nothing. */
+  #callerOf({ call }: Site, request: S3Request = call.request): Caller {
+    const target = parseRequestTarget(request.target.rawPath);
     const identity = { kind: "anonymous" } as const;
-    const context: BucketContext = {
-      gateway: this.#gateway,
-      // Parameters mean nothing on a web site.
-      request: { ...request, target: parseRequestTarget(request.target.rawPath) },
-      identity: NOBODY,
+    return { gateway: this.#gateway, identity, log: call.log, request: { ...request, target } };
+  }
+
+  /** Throws AccessDenied where nobody may read the object, whatever it is. */
+  #contextOf(site: Site, keyText: string, request: S3Request): ObjectContext {
+    const { bucket, call } = site;
+    const { body, remoteAddress, hostId, signal } = call;
+    const caller = this.#callerOf(site, request);
+    const question = { permission: "s3:GetObject", bucket, key: keyText } as const;
+    // Where the object is missing, the site goes on to look for a folder.
+    const access = new AccessCheck(caller, { ...question, toleratesMissing: true });
+    const { identity } = caller;
+    return {
+      ...caller,
       authenticated: { identity, payload: { kind: "unsigned" }, chunkSigning: undefined },
       remoteAddress,
       hostId,
       signal,
-      log,
       document: new Uint8Array(0),
       body,
-      bucket: site.bucket,
+      bucket,
+      access,
+      keyText,
+      key: utf8(keyText),
     };
-    return { ...context, keyText, key: utf8(keyText) };
   }
 
   async #errorAnswer(call: WebsiteCall, site: Site | undefined, error: S3Error): Promise<Answer> {

@@ -1,9 +1,9 @@
-// What everybody may read: policies and lists together, and doubt closes.
+// What everybody may read, by the facts of a bucket and a version: policies and lists together.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
+import { bucketFacts, subjectOf } from "../../../services/gateway/data/access/bucket-facts.ts";
 import { BucketSettings } from "../../../services/gateway/data/bucket-settings.ts";
-import { PublicReads } from "../../../services/gateway/data/public-read.ts";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
 import {
   type BucketRecord,
@@ -13,6 +13,7 @@ import {
   type Version,
   VersionSchema,
 } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { evaluate } from "../../../services/lib/iam/evaluate.ts";
 import {
   ALL_USERS,
   AUTHENTICATED_USERS,
@@ -53,15 +54,38 @@ function versionOf(group?: string): Version {
   return create(VersionSchema, { owner: "owner_org", ...(acl === undefined ? {} : { acl }) });
 }
 
-const reads = new PublicReads({ bucketSettings: new BucketSettings() });
+const gateway = { bucketSettings: new BucketSettings() };
+const context = new Map([
+  ["aws:sourceip", ["192.0.2.7"]],
+  ["aws:securetransport", ["false"]],
+]);
 
 function mayRead(settings: Readonly<Record<string, string>>, version = versionOf()): boolean {
-  return reads.mayRead(bucketOf(settings), "folder/page.html", version);
+  const bucket = bucketOf(settings);
+  return evaluate({
+    principal: { kind: "anonymous" },
+    action: "s3:GetObject",
+    resource: "arn:aws:s3:::site/folder/page.html",
+    bucket: bucketFacts(gateway, bucket),
+    object: subjectOf(gateway, bucket, version).facts,
+    context,
+  }).allowed;
+}
+
+function mayList(settings: Readonly<Record<string, string>>): boolean {
+  return evaluate({
+    principal: { kind: "anonymous" },
+    action: "s3:ListBucket",
+    resource: "arn:aws:s3:::site",
+    bucket: bucketFacts(gateway, bucketOf(settings)),
+    object: undefined,
+    context,
+  }).allowed;
 }
 
 test("without settings nobody reads and nobody lists", () => {
   assert.equal(mayRead({}), false);
-  assert.equal(reads.mayList(bucketOf({})), false);
+  assert.equal(mayList({}), false);
 });
 
 const { Principal: _everybody, ...noPrincipal } = OPEN;
@@ -83,23 +107,33 @@ for (const [what, statement, allowed] of [
   ["another key", { ...OPEN, Resource: "arn:aws:s3:::site/other/*" }, false],
   ["everything but this key", { ...noResource, NotResource: "arn:aws:s3:::site/fold*" }, false],
   ["everything but reading", { ...noAction, NotAction: "s3:Get*" }, false],
-  ["a condition", { ...OPEN, Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } } }, false],
+  [
+    "other networks",
+    { ...OPEN, Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } } },
+    false,
+  ],
+  ["this network", { ...OPEN, Condition: { IpAddress: { "aws:SourceIp": "192.0.2.0/24" } } }, true],
 ] as const) {
   test(`a statement for ${what} ${allowed ? "opens" : "does not open"} an object`, () => {
     assert.equal(mayRead({ policy: policy(statement) }), allowed);
   });
 }
 
-test("a denial wins, under a condition and for one user too", () => {
+test("a denial wins, under a condition that holds too", () => {
   for (const denial of [
     { ...OPEN, Effect: "Deny" },
-    { ...OPEN, Effect: "Deny", Principal: { AWS: "arn:aws:iam::123456789012:user/x" } },
     { ...OPEN, Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } },
     { ...OPEN, Effect: "Deny", Action: "s3:*", Resource: "arn:aws:s3:::site/folder/*" },
   ]) {
     const settings = { policy: policy(OPEN, denial) };
     assert.equal(mayRead(settings), false);
     assert.equal(mayRead(settings, versionOf(ALL_USERS)), false);
+  }
+  for (const harmless of [
+    { ...OPEN, Effect: "Deny", Principal: { AWS: "arn:aws:iam::123456789012:user/x" } },
+    { ...OPEN, Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "true" } } },
+  ]) {
+    assert.equal(mayRead({ policy: policy(OPEN, harmless) }), true);
   }
   const elsewhere = { ...OPEN, Effect: "Deny", Resource: "arn:aws:s3:::site/secret/*" };
   assert.equal(mayRead({ policy: policy(OPEN, elsewhere) }), true);
@@ -129,9 +163,9 @@ test("the bucket's own list lets everybody list, and read nothing", () => {
     ownerId: "owner_org",
     grants: [{ grantee: { kind: "group", uri: ALL_USERS }, permission: "READ" }],
   });
-  assert.equal(reads.mayList(bucketOf({ acl })), true);
+  assert.equal(mayList({ acl }), true);
   assert.equal(mayRead({ acl }), false);
   const listing = { ...OPEN, Action: "s3:ListBucket", Resource: "arn:aws:s3:::site" };
-  assert.equal(reads.mayList(bucketOf({ policy: policy(listing) })), true);
+  assert.equal(mayList({ policy: policy(listing) }), true);
   assert.equal(mayRead({ policy: policy(listing) }), false);
 });
