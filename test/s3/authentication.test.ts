@@ -1,7 +1,7 @@
 // Who may ask: header signatures, chunked bodies, anonymous requests, other users. Refusals carry
 // AWS's codes, and nothing is told to a caller who may not know it.
 import assert from "node:assert/strict";
-import { createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { crc32 } from "node:zlib";
 import { Caller, headBytes, pathOf, toAnswer } from "./caller.ts";
