@@ -11,10 +11,12 @@ const CONNECTION_WINDOW_BYTES = 8 * 1024 * 1024;
 export const STREAM_WINDOW_BYTES = 1024 * 1024;
 
 const widened = new WeakSet<Http2Session>();
+let isWatching = false;
 
 /** Widens every HTTP/2 connection of this process from its first call on. May be repeated. */
 export function widenConnections(): void {
-  // Subscribing the same function again changes nothing that matters: `widened` is asked first.
+  if (isWatching) return;
+  isWatching = true;
   subscribe("http2.client.stream.created", onClientStream);
   subscribe("http2.server.stream.created", onServerStream);
 }
