@@ -17,7 +17,7 @@ export type { PolicyCondition, PolicyList, PolicyPrincipal } from "./policy-gram
 
 /** S3 user guide: bucket policies are limited to 20 KB. */
 export const POLICY_BYTES_MAX = 20 * 1024;
-const ACTION = /^s3:[A-Za-z*?]+$/;
+const ACTION = /^s3:[A-Za-z*?]+$/i;
 const RESOURCE = /^arn:(?:aws|aws-[a-z-]+|dolium|minio):s3:::([^/]+)(?:\/([\s\S]*))?$/;
 
 export interface PolicyStatement extends Statement {
