@@ -85,6 +85,8 @@ export function checkOutcome(outcome: Outcome, message: string, condition?: stri
           ["Allow", "DELETE"],
         ],
       });
+    case Outcome.QUOTA_EXCEEDED:
+      throw new S3Error("QuotaExceeded");
     case Outcome.WRONG_OFFSET:
       throw new S3Error("InvalidWriteOffset");
     case Outcome.WRONG_RANGE:

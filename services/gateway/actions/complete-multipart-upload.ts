@@ -53,6 +53,7 @@ export const completeMultipartUpload: ObjectOperation = {
     "NoSuchBucket",
     "NoSuchUpload",
     "PreconditionFailed",
+    "QuotaExceeded",
   ],
   page: "CompleteMultipartUpload",
   scope: "object",

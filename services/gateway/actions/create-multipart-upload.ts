@@ -35,6 +35,7 @@ export const createMultipartUpload: ObjectOperation = {
     "MetadataTooLarge",
     "NoSuchBucket",
     "NotImplemented",
+    "QuotaExceeded",
     "UnresolvableGrantByEmailAddress",
   ],
   page: "CreateMultipartUpload",

@@ -46,6 +46,7 @@ export const putObject: ObjectOperation = {
     "NoSuchKey",
     "NotImplemented",
     "PreconditionFailed",
+    "QuotaExceeded",
     "UnresolvableGrantByEmailAddress",
     "XAmzContentSHA256Mismatch",
   ],

@@ -32,6 +32,7 @@ export const uploadPart: ObjectOperation = {
     "MissingContentLength",
     "NoSuchBucket",
     "NoSuchUpload",
+    "QuotaExceeded",
     "XAmzContentSHA256Mismatch",
   ],
   page: "UploadPart",

@@ -8,6 +8,7 @@ import type {
 } from "../../gen/dolium/record/v1/group_pb.ts";
 import { ObjectLock_Mode } from "../../gen/dolium/record/v1/object_pb.ts";
 import { type DefaultRetention, parseObjectLock } from "./object-lock.ts";
+import { parseQuota } from "./quota.ts";
 import { parseStoredReplication } from "./replication.ts";
 
 export type BucketStateInit = Exclude<
@@ -28,6 +29,7 @@ export function bucketStateOf(bucket: BucketRecord): BucketStateInit {
     ...(lock === undefined ? {} : retentionFields(parseObjectLock(lock).defaultRetention)),
     events: documentOf(bucket, "notification") !== undefined,
     replication: replicationRules(bucket),
+    ...quotaFields(bucket),
   };
 }
 
@@ -35,7 +37,8 @@ export function bucketStateOf(bucket: BucketRecord): BucketStateInit {
 export function isPlainBucket(bucket: BucketRecord): boolean {
   const { versioning, objectLock, events, replication = [] } = bucketStateOf(bucket);
   const isTold = events === true || replication.length > 0;
-  return versioning === Versioning.OFF && objectLock !== true && !isTold;
+  const isBounded = documentOf(bucket, "quota") !== undefined;
+  return versioning === Versioning.OFF && objectLock !== true && !isTold && !isBounded;
 }
 
 function documentOf(bucket: BucketRecord, name: string): Uint8Array | undefined {
@@ -54,6 +57,13 @@ function replicationRules(bucket: BucketRecord): MessageInitShape<typeof Replica
     deleteMarkers,
     kmsObjects: kmsObjects === true,
   }));
+}
+
+function quotaFields(bucket: BucketRecord): Partial<BucketStateInit> {
+  const document = documentOf(bucket, "quota");
+  if (document === undefined) return {};
+  const { bytes = 0, objects = 0 } = parseQuota(document);
+  return { quotaBytes: BigInt(bytes), quotaObjects: BigInt(objects) };
 }
 
 function retentionFields(retention: DefaultRetention | undefined): Partial<BucketStateInit> {

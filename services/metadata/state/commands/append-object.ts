@@ -21,6 +21,7 @@ import { storeManifest } from "../manifests.ts";
 import { stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
+import { growthByVersion, refusedByQuota } from "../quotas.ts";
 import type { StateWriter } from "../records.ts";
 import {
   freeBody,
@@ -85,7 +86,9 @@ function beginObject(
 ): Reply {
   const { bucketId, key, manifest, event: name } = command;
   const place = { bucketId, key };
-  const no = refusedLock(state, brought.lock);
+  const growth = growthByVersion(view, { place, state }, brought.size);
+  const no =
+    refusedLock(state, brought.lock) ?? refusedByQuota(context, { bucketId, state }, growth);
   if (no !== undefined) return no;
   if (manifest !== undefined) storeManifest(view, context, { bucketId, manifest });
   const version = stamped(brought, state, context);
@@ -101,6 +104,9 @@ function extend(
 ): Reply {
   const { bucketId, key, manifest, event: name } = command;
   const place = { bucketId, key };
+  const bytes = command.whole ? brought.size - head.size : brought.size;
+  const over = refusedByQuota(context, { bucketId, state }, { bytes, versions: 0 });
+  if (over !== undefined) return over;
   const bare = stamped({ ...head, checksums: command.wholeChecksums }, state, context);
   const addition = { bucketId, head, bare, brought, command };
   const grown = grow(view, addition);

@@ -29,9 +29,11 @@ import { refusedLock } from "../locks.ts";
 import { answeredId, stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
+import { growthByVersion, refusedByQuota } from "../quotas.ts";
 import { decodeRecord, insertRecord, putRecord, readRecord, type StateWriter } from "../records.ts";
 import { withReplication } from "../replication.ts";
 import { endUpload, readParts, readUpload } from "../uploads.ts";
+import { partBytes } from "../usage.ts";
 import { pushVersion, readHead, sequenceOf } from "../versions.ts";
 import { refusedByLock, refusedBySeal } from "../write-checks.ts";
 
@@ -62,6 +64,11 @@ export async function completeUpload(
   if (wrong !== undefined) {
     return refused(Outcome.INVALID_PART, `part ${wrong} is not there or was replaced`);
   }
+  const { bytes, versions } = growthByVersion(view, { place, state }, named.size);
+  // The parts count already: they become the version, or go.
+  const growth = { bytes: bytes - partBytes(parts), versions };
+  const over = refusedByQuota(context, { bucketId, state }, growth);
+  if (over !== undefined) return over;
   const kept = new Set(command.parts.map(({ partNumber }) => partNumber));
   endUpload(view, context, { bucketId, key, uploadId, parts, kept });
   const list = create(PartListSchema, { parts: withNonces(command, parts) });

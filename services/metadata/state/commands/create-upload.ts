@@ -11,6 +11,7 @@ import type { CommandContext } from "../context.ts";
 import { completedKey, uploadKey } from "../keys.ts";
 import { refusedLock } from "../locks.ts";
 import { accepted, refused } from "../outcome.ts";
+import { growthByVersion, refusedByQuota } from "../quotas.ts";
 import { putRecord, type StateWriter } from "../records.ts";
 import { readUpload } from "../uploads.ts";
 import { refusedBySeal } from "../write-checks.ts";
@@ -22,8 +23,13 @@ export function createUpload(
 ): Reply {
   const upload = present(command.upload, "upload");
   const { bucketId, key, uploadId } = upload;
+  const state = readBucketState(view, bucketId);
+  // Where not a byte more fits, the client had better know before it sends its parts.
+  const { versions } = growthByVersion(view, { place: upload, state }, 1n);
   const no =
-    refusedBySeal(view, bucketId) ?? refusedLock(readBucketState(view, bucketId), upload.lock);
+    refusedBySeal(view, bucketId) ??
+    refusedLock(state, upload.lock) ??
+    refusedByQuota(context, { bucketId, state }, { bytes: 1n, versions });
   if (no !== undefined) return no;
   const isUsed =
     readUpload(view, upload) !== undefined ||

@@ -14,6 +14,7 @@ import { storeManifest } from "../manifests.ts";
 import { answeredId, stamped } from "../new-version.ts";
 import { addEvent } from "../outbox.ts";
 import { accepted, refused } from "../outcome.ts";
+import { growthByVersion, refusedByQuota } from "../quotas.ts";
 import type { StateWriter } from "../records.ts";
 import { withReplication } from "../replication.ts";
 import { pushVersion, readHead } from "../versions.ts";
@@ -34,8 +35,14 @@ export function putObject(view: StateWriter, command: PutObject, context: Comman
     const { existingEtag } = failed;
     return refused(failed.outcome, failed.message, { case: "putObject", value: { existingEtag } });
   }
-  const locked = refusedByLock(view, context, { state, place });
-  if (locked !== undefined) return locked;
+  const refusal =
+    refusedByLock(view, context, { state, place }) ??
+    refusedByQuota(
+      context,
+      { bucketId, state },
+      growthByVersion(view, { place, state }, brought.size),
+    );
+  if (refusal !== undefined) return refusal;
   if (manifest !== undefined) storeManifest(view, context, { bucketId, manifest });
   const version = withReplication(stamped(brought, state, context), state, place);
   pushVersion(view, context, { place, version });
