@@ -2,6 +2,7 @@
 // tested with real HTTP, and failures of the rest are played by the doubles.
 
 import type { S3Settings } from "../../../services/gateway/config.ts";
+import type { PeopleDirectory } from "../../../services/gateway/data/access/people.ts";
 import type { Credential, MetadataAccess } from "../../../services/gateway/dependencies.ts";
 import type { Authorizer } from "../../../services/gateway/plugins/authorization.ts";
 import { type RunningGateway, startGateway } from "../../../services/gateway/server.ts";
@@ -173,6 +174,10 @@ export const CLUSTER_KEY = new Uint8Array(32).fill(0xc5);
 export interface MemoryGatewayOptions {
   readonly clusterKey: Uint8Array | undefined;
   readonly authorizer?: Authorizer;
+  /** Who has access keys besides the users of every test. */
+  readonly users?: readonly TestUser[];
+  /** Whom grants and policies may name; unless told, anybody. */
+  readonly directory?: PeopleDirectory;
   /** Placement policies that the cluster has; unless told, nothing is known of them. */
   readonly policies?: readonly string[];
   /** Webhooks that bucket notifications may go to. */
@@ -190,7 +195,7 @@ export async function startGatewayOver(
   const bodies = new MemoryBodies();
   const log = new MemoryLog();
   const metrics = new MemoryMetrics();
-  const users = [ROOT_USER, OTHER_USER, ADMIN_USER];
+  const users = [ROOT_USER, OTHER_USER, ADMIN_USER, ...(options.users ?? [])];
   const state = { ready: true };
   const running = await startGateway({
     notificationTargets: options.notificationTargets ?? [],
@@ -206,6 +211,7 @@ export async function startGatewayOver(
         defaultPolicy: () => "standard",
         hasPolicy: (policy) => options.policies?.includes(policy),
       },
+      directory: options.directory,
       writer: bodies,
       reader: bodies,
       credentials: {
