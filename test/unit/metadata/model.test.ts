@@ -9,6 +9,7 @@ import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object
 import { TABLE } from "../../../services/metadata/state/keys.ts";
 import { type CommandKind, idOf, key, Machine, manifestId, manifestOf } from "./harness.ts";
 import { Model, type ModelVersion, placesOf } from "./model.ts";
+import { compareRecount, compareUsage } from "./usage-checks.ts";
 
 const KEYS = ["a", "a\0", "a\0b", "b"];
 const STATES = [Versioning.OFF, Versioning.ENABLED, Versioning.SUSPENDED];
@@ -385,6 +386,7 @@ class Run {
 
   async compare(): Promise<void> {
     await this.flush();
+    await compareUsage(this.machine, this.model, this.#bucketId);
     await this.#compareVersions();
     await this.#compareShards();
     const stats = await this.machine.query({ case: "groupStats", value: {} });
@@ -479,6 +481,7 @@ test("random commands leave the state that the model says", async (t) => {
       const run = new Run(await Machine.open(t), 1);
       for (const step of steps) await run.step(step);
       await run.compare();
+      await compareRecount(run.machine, run.model, 1);
     }),
     { numRuns: 40, endOnFailure: true },
   );

@@ -133,6 +133,19 @@ export class Model {
     return [...ofVersions, ...ofParts];
   }
 
+  /** What a bucket of these keys and uploads holds, counted anew. */
+  usage() {
+    const versions = [...this.keys.values()].flat();
+    const heads = [...this.keys.values()].map(([head]) => head);
+    const parts = [...this.uploads.values()].flatMap(({ parts: some }) => [...some.values()]);
+    return {
+      objects: BigInt(heads.filter((head) => head?.isMarker === false).length),
+      versions: BigInt(versions.length),
+      bytes: BigInt(versions.reduce((sum, { size }) => sum + size, 0)),
+      uploadBytes: parts.reduce((sum, { size }) => sum + size, 0n),
+    };
+  }
+
   relocate(manifest: Manifest, index: number, toDiskId: number): void {
     const chunk = manifest.chunks[0];
     const from = chunk?.diskIds[index];
