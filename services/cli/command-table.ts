@@ -13,11 +13,15 @@ type Module = () => Promise<readonly CommandEntry[]>;
 
 const roles: Module = async () => (await import("./commands/role.ts")).ROLE_COMMANDS;
 
+const objects: Module = async () => (await import("./objects/commands.ts")).OBJECT_COMMANDS;
+const OBJECT_VERBS = "ls cp mv rm cat stat tree du sync share mb rb find".split(" ");
+
 const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/dev.ts")).devCommand], ["dev"]],
   [async () => [(await import("./commands/server.ts")).serverCommand], ["server"]],
   [async () => [(await import("./commands/status.ts")).statusCommand], ["status"]],
   [async () => [(await import("./commands/kms.ts")).kmsCommand], ["kms"]],
+  [objects, OBJECT_VERBS],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, utimes } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CommandError, ExitCode } from "../exit-code.ts";
-import { about, asCommandError } from "./failure.ts";
+import { about, codeOf } from "./failure.ts";
 import { fetchRange } from "./fetch-range.ts";
 import { runLanes } from "./lanes.ts";
 import { NEW_FILE_FLAGS } from "./local-tree.ts";
@@ -89,7 +89,7 @@ async function fetchInto(context: ObjectContext, work: Work): Promise<Fetched> {
     const { bytes, etag, versionId } = head;
     return { bytes, resumedBytes, etag: etag.replaceAll('"', ""), versionId, proof };
   } catch (error) {
-    if (asCommandError(error, path).message.includes("not those that were stored")) {
+    if (codeOf(error) === "corrupt") {
       await rm(partPath, { force: true });
       isWhole = true;
     }

@@ -116,7 +116,7 @@ export function barLine(
   const barRoom = Math.max(4, room - nameRoom - 8);
   const part = bytes === undefined || bytes === 0 ? 0 : Math.min(1, done / bytes);
   const filled = Math.round(part * barRoom);
-  const percent = bytes === undefined ? "    " : `${Math.floor(part * 100)}`.padStart(3) + "%";
+  const percent = bytes === undefined ? "    " : `${String(Math.floor(part * 100)).padStart(3)}%`;
   const drawnBar = `[${"#".repeat(filled)}${" ".repeat(barRoom - filled)}]`;
   return `${name} ${drawnBar} ${percent}${tail}`.slice(0, width);
 }

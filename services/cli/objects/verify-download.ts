@@ -7,8 +7,8 @@ import { compositeOfParts, multipartEtag } from "../../lib/s3/checksum-combine.t
 import type { ChecksumFactory, HashName } from "../../lib/s3/checksums.ts";
 import { CommandError, ExitCode } from "../exit-code.ts";
 import { bareEtag, isMd5Etag, partCountOf } from "./checksum-kinds.ts";
-import { readFully } from "./upload.ts";
 import type { ObjectHead } from "./object-head.ts";
+import { readFully } from "./upload.ts";
 
 /** The name of what proved the bytes; undefined where the object carries nothing to prove them. */
 export type Proof = string | undefined;
