@@ -1,5 +1,6 @@
-// Golden bytes of the records of the directory of identities, and of what buckets hold. When a record
-// gains a field, add a fixture; never change one released.
+// Golden bytes of the records of the directory of identities, of named keys, and of what buckets
+// hold. When a record gains a field, add a fixture; never change one released.
+import { KmsKeyRecordSchema } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   BucketStateSchema,
   GroupMetaSchema,
@@ -18,6 +19,15 @@ const DIGEST = Buffer.alloc(32, 0xd1).toString("base64");
 
 /** Every record with every field set once. */
 const RECORDS: readonly GoldenRecord[] = [
+  [
+    "kms-key",
+    KmsKeyRecordSchema,
+    {
+      name: "pictures",
+      createdMs: "1700000000000",
+      versions: [{ version: 1, wrappedKey: OTHER_ID, createdMs: "1700000000000" }],
+    },
+  ],
   ["group-meta-identities", GroupMetaSchema, { identityRevision: "21" }],
   [
     "bucket-state-quota",
