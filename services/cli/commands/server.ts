@@ -43,6 +43,7 @@ interface Embedded {
   readonly clusterId: string;
   readonly clusterSecret: string;
   readonly network: LocalNetwork;
+  readonly s3Port: number;
   readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
   readonly life: ProcessLife;
 }
@@ -81,16 +82,17 @@ export const serverCommand = command({
     const kept = readPlan(first);
     const ports = { clock: createClock(), random: createRandom(), log };
     const network = createLocalNetwork(ports);
+    const port = options["s3-port"] ?? Number(process.env.DOLIUM_S3_PORT ?? S3_PORT);
     const embedded: Embedded = {
       config,
       directories,
       clusterId: kept?.clusterId ?? crypto.randomUUID(),
       clusterSecret,
       network,
+      s3Port: port,
       ports: { ...ports, transport: network.createTransport(), metrics: createMetrics() },
       life,
     };
-    const port = options["s3-port"] ?? Number(process.env.DOLIUM_S3_PORT ?? S3_PORT);
     const clients = await startParts(embedded, { root, port, clusterKey });
     shareFiles(directories);
     announce(output, embedded, { root, port, clients });
@@ -241,7 +243,7 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
   return metadata.map((replica) => replica.address);
 }
 
-/** So that `dolium status --data DIR` finds the replicas of this process. */
+/** So that other commands find the replicas and the S3 port of this process by its directory. */
 function keepPlan(
   embedded: Embedded,
   names: readonly string[],
@@ -251,6 +253,7 @@ function keepPlan(
   const plan: ClusterPlan = {
     clusterId: embedded.clusterId,
     disksPerNode: embedded.directories.length,
+    s3Port: embedded.s3Port,
     processes: names.map((name, at) => ({
       name,
       role: "metadata",

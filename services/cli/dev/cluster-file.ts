@@ -23,6 +23,8 @@ export interface PlannedProcess {
 export interface ClusterPlan {
   readonly clusterId: string;
   readonly disksPerNode: number;
+  /** Of a single server, whose gateway is no process of its own. */
+  readonly s3Port?: number;
   readonly processes: readonly PlannedProcess[];
 }
 

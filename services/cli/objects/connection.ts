@@ -190,7 +190,8 @@ function localCluster(
     throw new UsageError(`DOLIUM_DATA: ${shown(dataDir)} holds no cluster`);
   }
   const planned = plan.processes.find(({ role, s3Port }) => role === "gateway" && s3Port > 0);
-  const port = planned?.s3Port ?? Number(set(environment.DOLIUM_S3_PORT) ?? LOCAL_PORT);
+  const known = planned?.s3Port ?? plan.s3Port;
+  const port = known ?? Number(set(environment.DOLIUM_S3_PORT) ?? LOCAL_PORT);
   return {
     endpoint: `http://127.0.0.1:${port}`,
     keys: rootKeys(environment, dataDir),

@@ -1,5 +1,6 @@
 // `dolium share`: a link to fetch one object, or a form to upload one, for people without keys. It
 // is computed here; whether the object exists is not asked.
+import process from "node:process";
 import { UsageError } from "../../command-line.ts";
 import { CommandError, ExitCode } from "../../exit-code.ts";
 import { parseObject, parseRemote } from "../location.ts";
@@ -42,6 +43,10 @@ export async function share(parsed: {
   const bytesMax = text === undefined ? FORM_BYTES_MAX : parseSize("max-size", text);
   if (bytesMax < 1 || bytesMax > FORM_BYTES_MAX) throw new UsageError("--max-size: up to 5GiB");
   const location = isUpload ? parseRemote(path) : parseObject(path);
+  const note = (text: string): void => {
+    const silent = options.quiet === true || options.json === true;
+    if (!silent) process.stderr.write(`${text}\n`);
+  };
   return withSession({ options }, async (session) => {
     const base = await linkBase(session, expiresSeconds);
     const expires = new Date(base.nowMs + expiresSeconds * 1000).toISOString();
@@ -50,12 +55,16 @@ export async function share(parsed: {
       const pairs = Object.fromEntries(fields);
       session.report.show(
         { type: "upload-form", url, fields: pairs, bytesMax, expires, curl },
-        `${curl}\n\nPut the name of the file in place of FILE. Works until ${expires}, up to ${shownSize(bytesMax)}.`,
+        curl,
+      );
+      note(
+        `Put a file's name in place of FILE. Works until ${expires}, to ${shownSize(bytesMax)}.`,
       );
     } else {
       const versionId = options["version-id"];
       const url = presignedGet(base, { location, versionId, saveAs: options["save-as"] });
-      session.report.show({ type: "link", url, expires }, `${url}\n\nWorks until ${expires}.`);
+      session.report.show({ type: "link", url, expires }, url);
+      note(`Works until ${expires}.`);
     }
     return ExitCode.OK;
   });
