@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install run test check check-gen gen tidy unit sim sim-long cluster clients client-matrix million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long cluster clients client-matrix million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -23,6 +23,10 @@ install: node_modules/.package-lock.json ## install what package-lock.json names
 		echo "npm refused the install script that brings Node: run  npm install-scripts approve node && npm rebuild node" >&2
 		exit 1
 	fi
+	[ -f services/console/dist/index.html ] || node services/console/build.ts
+
+console: install ## build the console (services/console/dist)
+	node services/console/build.ts
 
 run: install ## start a local cluster, S3 on 127.0.0.1:9000 (DOLIUM_S3_PORT), data in ./data (DOLIUM_DATA)
 	@exec npx --no-install dolium dev
@@ -32,6 +36,7 @@ test: install check check-gen check-built ## everything that CI runs on code and
 
 check: install ## types and lint
 	tsc -p .
+	tsc -p services/console
 	biome check .
 
 check-gen: install ## the generated code matches proto/

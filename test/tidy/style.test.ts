@@ -103,7 +103,7 @@ test("file names are kebab-case and say something", () => {
     .map((file) => file.path)
     .filter((path) => {
       const name = path.split("/").at(-1) ?? "";
-      const kebab = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test|\.d)?\.ts$/.test(name);
+      const kebab = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test|\.d)?\.tsx?$/.test(name);
       return !kebab || /^(?:utils?|helpers?|common|manager|services|misc)\.ts$/.test(name);
     });
   assert.deepEqual(bad, []);

@@ -1,0 +1,186 @@
+// Groups: who belongs to them and what that allows.
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { api } from "../api.ts";
+import type { Group } from "../api-types.ts";
+import { Show, useLoaded } from "../load.tsx";
+import { attempt, go, link } from "../state.ts";
+import { Button, Confirm, Field, FormDialog } from "../ui.tsx";
+import { PolicySet } from "./policy-set.tsx";
+
+function NewGroup({ onClose }: { readonly onClose: () => void }): JSX.Element {
+  const name = useSignal("");
+  return (
+    <FormDialog
+      title="New group"
+      action="Create"
+      onClose={onClose}
+      onSubmit={async () => {
+        await api.createGroup(name.value.trim());
+        onClose();
+        go(link("groups", [name.value.trim()]));
+      }}
+    >
+      <Field
+        label="Name"
+        required
+        focus
+        value={name.value}
+        onInput={(value) => {
+          name.value = value;
+        }}
+      />
+    </FormDialog>
+  );
+}
+
+function Members(props: {
+  readonly group: Group;
+  readonly onChanged: () => Promise<void>;
+}): JSX.Element {
+  const { group } = props;
+  const adding = useSignal("");
+  const act = async (run: () => Promise<unknown>): Promise<void> => {
+    await attempt(run, "Saved");
+    await props.onChanged();
+  };
+  return (
+    <section class="card">
+      <h2>Members</h2>
+      {(group.members ?? []).map((member) => (
+        <div key={member} class="row">
+          <a class="grow" href={link("user", [member])}>
+            {member}
+          </a>
+          <Button
+            label={`Remove ${member}`}
+            onClick={() => act(() => api.removeMember(group.name, member))}
+          >
+            Remove
+          </Button>
+        </div>
+      ))}
+      <form
+        class="tools"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void act(() => api.addMember(group.name, adding.value.trim())).then(() => {
+            adding.value = "";
+          });
+        }}
+      >
+        <div class="inline-field">
+          <Field
+            label="Add a user"
+            value={adding.value}
+            onInput={(value) => {
+              adding.value = value;
+            }}
+          />
+        </div>
+        <Button type="submit" disabled={adding.value.trim() === ""}>
+          Add
+        </Button>
+      </form>
+    </section>
+  );
+}
+
+function One({ name }: { readonly name: string }): JSX.Element {
+  const loaded = useLoaded(() => api.group(name), [name]);
+  const isDoomed = useSignal(false);
+  return (
+    <>
+      <div class="head">
+        <h1 class="grow">Group {name}</h1>
+        <a class="button" href={link("groups")}>
+          All groups
+        </a>
+        <Button
+          kind="bad"
+          onClick={() => {
+            isDoomed.value = true;
+          }}
+        >
+          Delete group
+        </Button>
+      </div>
+      <Show of={loaded}>
+        {(group) => (
+          <>
+            <Members group={group} onChanged={loaded.again} />
+            <PolicySet
+              of="groups"
+              name={name}
+              inline={group.policies ?? []}
+              attached={group.attachedPolicies ?? []}
+              onChanged={loaded.again}
+            />
+          </>
+        )}
+      </Show>
+      {isDoomed.value ? (
+        <Confirm
+          title={`Delete group ${name}`}
+          text="Its members lose what the group allowed."
+          action="Delete group"
+          onClose={() => {
+            isDoomed.value = false;
+          }}
+          onConfirm={async () => {
+            await api.deleteGroup(name);
+            go(link("groups"));
+          }}
+        />
+      ) : null}
+    </>
+  );
+}
+
+function All(): JSX.Element {
+  const loaded = useLoaded(() => api.groups(), []);
+  const isMaking = useSignal(false);
+  return (
+    <>
+      <div class="head">
+        <h1 class="grow">Groups</h1>
+        <Button
+          kind="main"
+          onClick={() => {
+            isMaking.value = true;
+          }}
+        >
+          New group
+        </Button>
+      </div>
+      <Show of={loaded}>
+        {(groups) =>
+          groups.length === 0 ? (
+            <p class="empty-state">No groups.</p>
+          ) : (
+            <div class="card">
+              {groups.map((group) => (
+                <p key={group.name}>
+                  <a href={link("groups", [group.name])}>{group.name}</a>{" "}
+                  <span class="soft">{group.members?.length ?? 0} members</span>
+                </p>
+              ))}
+            </div>
+          )
+        }
+      </Show>
+      {isMaking.value ? (
+        <NewGroup
+          onClose={() => {
+            isMaking.value = false;
+          }}
+        />
+      ) : null}
+    </>
+  );
+}
+
+export function Groups({ parts }: { readonly parts: readonly string[] }): JSX.Element {
+  const [name] = parts;
+  return name === undefined ? <All /> : <One key={name} name={name} />;
+}
