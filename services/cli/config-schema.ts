@@ -2,6 +2,7 @@
 // and of the environment names (`s3.inlineBytes` is DOLIUM_S3__INLINE_BYTES; secrets also as
 // ..._FILE).
 import { S3_SETTINGS } from "../gateway/config.ts";
+import { IDENTITY_SETTINGS } from "../gateway/identity/settings.ts";
 import {
   AccessLogsConfigSchema,
   KeeperConfigSchema,
@@ -159,6 +160,7 @@ export const ConfigSchema = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    identity: IDENTITY_SETTINGS,
     s3: Type.Object(S3_SETTINGS.properties, { ...strict, default: {} }),
     keeper: Type.Object(KeeperConfigSchema.properties, { ...strict, default: {} }),
     lifecycle: Type.Object(LifecycleConfigSchema.properties, { ...strict, default: {} }),

@@ -15,6 +15,7 @@ import type { S3Error } from "../lib/s3/errors.ts";
 import type { PeopleDirectory } from "./data/access/people.ts";
 import type { UserRates } from "./identity/rate-limits.ts";
 import type { RequestOrigin } from "./identity/request-origin.ts";
+import type { StsDeps } from "./identity/sts.ts";
 
 export type MetadataAccess = Pick<MetadataClient, "execute" | "query">;
 
@@ -92,12 +93,16 @@ export interface Credential {
   readonly rates?: UserRates;
   /** Set for temporary credentials. */
   readonly session?: SessionFacts;
+  /** An access token, whose scope would be lost with other credentials made from it. */
+  readonly isToken?: boolean;
   /** Told to whoever proves to hold the secret: why it does not count any more. */
   readonly refusal?: S3Error;
 }
 
 /** Of temporary credentials: milliseconds since 1970. */
 export interface SessionFacts {
+  /** The user behind a role's session; empty: somebody of an identity provider. */
+  readonly user: string;
   readonly issuedMs: number;
   readonly expiresMs: number;
 }
@@ -147,6 +152,8 @@ export interface GatewayDependencies {
   readonly reader: BodyReading;
   readonly credentials: CredentialStore;
   readonly uses?: UseRecording;
+  /** Given: the S3 port gives temporary credentials. */
+  readonly sts?: Pick<StsDeps, "directory" | "keys" | "oidc" | "rootBinding">;
   /** Given: the S3 port speaks TLS. */
   readonly tls?: TlsListening;
   readonly clock: Clock;

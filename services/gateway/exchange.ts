@@ -2,6 +2,7 @@
 // request body, has it dispatched, turns failures into error documents, and records what happened
 // once.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { present } from "../lib/base/assert.ts";
 import { asBuffer, toHex } from "../lib/base/bytes.ts";
 import { isStoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Log } from "../lib/ports/log.ts";
@@ -9,12 +10,13 @@ import { S3Error, s3ErrorDocument } from "../lib/s3/errors.ts";
 import type { HeaderField } from "../lib/s3/headers.ts";
 import { parseDecimal } from "../lib/s3/integers.ts";
 import { type Answer, emptyAnswer } from "./answer.ts";
-import { RequestBody } from "./data/request-body.ts";
+import { RequestBody, readSmallBody } from "./data/request-body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { toS3Error } from "./error-mapper.ts";
 import type { BytePace, UserRateLimits } from "./identity/rate-limits.ts";
 import { withoutSecrets } from "./identity/redaction.ts";
 import type { SocketFacts } from "./identity/request-origin.ts";
+import type { Sts } from "./identity/sts.ts";
 import type { RequestObserver } from "./observer.ts";
 import type { Gateway } from "./operation.ts";
 import type { AccessLogging } from "./plugins/access-log.ts";
@@ -50,6 +52,8 @@ export interface ExchangeDeps {
   readonly accessLogging: AccessLogging;
   readonly websites: Websites;
   readonly userRates: UserRateLimits;
+  /** Temporary credentials, asked for by a form posted to `/`; undefined: there are none. */
+  readonly sts: Sts | undefined;
   /** Names this gateway in answers. */
   readonly hostId: string;
   /** Told of every request that ended. */
@@ -81,6 +85,7 @@ export class Exchange {
   #request: S3Request | undefined;
   #route: Route | undefined;
   #user: UserIdentity | undefined;
+  #isSts = false;
   #downloadPace: BytePace | undefined;
   #headers: readonly HeaderField[] = [];
   #cors: readonly HeaderField[] = [];
@@ -153,6 +158,7 @@ export class Exchange {
         return await this.#deps.cors.preflight({ request, signal: this.#gone.signal });
       }
       if (request.isWebsite) return await this.#websiteAnswer(request);
+      if (this.#deps.sts?.takes(request) === true) return await this.#stsAnswer(request);
       this.#route = this.#deps.router.route(request);
       return await this.#deps.dispatcher.dispatch({
         request,
@@ -181,6 +187,12 @@ export class Exchange {
     const paces = this.#deps.userRates.admit(identity.userId, identity.rates, signal);
     this.#body.paceBy(paces.upload);
     this.#downloadPace = paces.download;
+  }
+
+  async #stsAnswer(request: S3Request): Promise<Answer> {
+    this.#isSts = true;
+    const form = await readSmallBody(this.#body);
+    return present(this.#deps.sts, "the security token service").handle(request, form);
   }
 
   async #websiteAnswer(request: S3Request): Promise<Answer> {
@@ -405,6 +417,7 @@ export class Exchange {
   #operationName(): string {
     if (this.#request?.method === "OPTIONS") return "PreflightRequest";
     if (this.#request?.isWebsite === true) return "WebsiteRequest";
+    if (this.#isSts) return "SecurityTokenRequest";
     if (this.#route?.kind === "found") return this.#route.operation.name;
     return this.#route === undefined ? "none" : "unknown";
   }

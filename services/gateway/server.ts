@@ -20,6 +20,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
 import { UserRateLimits } from "./identity/rate-limits.ts";
 import { TrustedProxies } from "./identity/request-origin.ts";
+import { Sts } from "./identity/sts.ts";
 import { OPERATIONS } from "./operations.ts";
 import { AccessLogging } from "./plugins/access-log.ts";
 import { Authentication } from "./plugins/authentication.ts";
@@ -52,6 +53,10 @@ export interface RunningGateway {
   readonly plainPort: number;
   /** `port` speaks TLS. */
   readonly isSecure: boolean;
+  /** Says who sends a request, for other listeners of this process. */
+  readonly authentication: Authentication;
+  /** For a listener that takes forms of the query protocol. */
+  readonly sts: Sts | undefined;
   /** Takes no new connections, lets requests end for `closeGraceMs`, then cuts them. */
   close(): Promise<void>;
 }
@@ -82,8 +87,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
   const accessLogging = new AccessLogging(gateway, new AccessLogQueue(dependencies));
   const authentication = new Authentication(dependencies.credentials, settings);
+  const sts = stsOf(options, authentication);
   const deps: ExchangeDeps = {
     gateway,
+    sts,
     dispatcher: new Dispatcher(gateway, authentication),
     router: new Router(OPERATIONS),
     addressing: addressingOf(settings),
@@ -106,7 +113,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await Promise.all([app, plain].map(async (one) => one && closeServer(one, options)));
     await accessLogging.close();
   };
-  return { address, port: boundAddress(app).port, plainPort, isSecure, close };
+  const { port } = boundAddress(app);
+  return { address, port, plainPort, isSecure, authentication, sts, close };
+}
+
+function stsOf(
+  { dependencies, settings }: GatewayOptions,
+  authentication: Authentication,
+): Sts | undefined {
+  const { sts, clock, random, log, metrics } = dependencies;
+  if (sts === undefined) return undefined;
+  const { region } = settings;
+  return new Sts({ ...sts, authentication, region, clock, random, log, metrics });
 }
 
 /** The port without TLS beside the one with it, if there is to be one. */

@@ -195,6 +195,7 @@ async function startParts(
     notificationTargets: Object.keys(config.notify.targets),
     root: how.root,
     clusterKey,
+    identity: config.identity,
   });
   life.onStop("gateway", () => gateway.close());
   await ops.listen(`${config.ops.address}:0`);

@@ -1,14 +1,16 @@
 // Wires one gateway: clients, root credentials, the S3 server, heartbeats.
 import type { S3Settings } from "../../gateway/config.ts";
-import type { Credential, CredentialStore } from "../../gateway/dependencies.ts";
+import type { IdentitySettings } from "../../gateway/identity/settings.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
+import { createTlsListener, type TlsListener } from "../../lib/host/tls-listener.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
+import { composeIdentity, type IdentityServices } from "./identity.ts";
 
 export interface GatewayParts {
   readonly name: string;
@@ -20,11 +22,23 @@ export interface GatewayParts {
   readonly root: RootCredentials;
   /** Seals the keys of encrypted objects; undefined: only clients' own keys. */
   readonly clusterKey: Uint8Array | undefined;
+  readonly identity: IdentitySettings;
 }
 
-export async function composeGateway(parts: GatewayParts): Promise<RunningGateway> {
+export interface ComposedGateway extends RunningGateway {
+  /** `https://host:port`, or http. */
+  readonly endpoint: string;
+  readonly identity: IdentityServices;
+}
+
+export async function composeGateway(parts: GatewayParts): Promise<ComposedGateway> {
   const { clients, ports, settings, name } = parts;
+  const keys = soleClusterKey(parts.clusterKey);
   await learnPolicies(parts);
+  const tls = tlsOf(parts);
+  const identity = composeIdentity({ ...parts, keys, settings: parts.identity });
+  const { credentials, directory, oidc, uses } = identity;
+  const { rootBinding } = credentials;
   const gateway = await startGateway({
     name,
     settings,
@@ -32,14 +46,13 @@ export async function composeGateway(parts: GatewayParts): Promise<RunningGatewa
     dependencies: {
       metadata: clients.metadata,
       buckets: clients.buckets,
-      kms: new KmsDirectory(
-        { ...ports, metadata: clients.metadata },
-        soleClusterKey(parts.clusterKey),
-      ),
+      kms: new KmsDirectory({ ...ports, metadata: clients.metadata }, keys),
       cluster: clients.view,
       writer: clients.writer,
       reader: clients.reader,
-      credentials: rootOnly(parts.root),
+      ...{ credentials, directory, uses },
+      sts: { directory, keys, oidc, rootBinding },
+      ...(tls === undefined ? {} : { tls }),
       clock: ports.clock,
       random: ports.random,
       log: ports.log,
@@ -54,9 +67,13 @@ export async function composeGateway(parts: GatewayParts): Promise<RunningGatewa
   heartbeats.start();
   return {
     ...gateway,
+    endpoint: `${gateway.isSecure ? "https" : "http"}://${gateway.address}`,
+    identity,
     close: async () => {
       heartbeats.stop();
       await gateway.close();
+      tls?.close();
+      await identity.stop();
     },
   };
 }
@@ -73,15 +90,8 @@ async function learnPolicies({ clients, ports, settings }: GatewayParts): Promis
   }
 }
 
-/** The root user and nobody else. */
-function rootOnly(root: RootCredentials): CredentialStore {
-  const credential: Credential = {
-    secret: root.secretAccessKey,
-    userId: "root",
-    displayName: "root",
-    administrator: true,
-  };
-  return {
-    find: async (accessKeyId) => (accessKeyId === root.accessKeyId ? credential : undefined),
-  };
+/** Throws StoreError "invalid" for certificates that cannot be used. */
+function tlsOf({ settings, ports }: GatewayParts): TlsListener | undefined {
+  const { certificateFile } = settings.tls;
+  return certificateFile === "" ? undefined : createTlsListener(settings.tls, ports.log);
 }

@@ -18,11 +18,12 @@ export async function start(frame: Frame): Promise<Running> {
     notificationTargets: Object.keys(frame.config.notify.targets),
     root,
     clusterKey: clusterKeyOf(frame.config),
+    identity: frame.config.identity,
   });
   frame.life.onStop("gateway", () => gateway.close());
   const probe = randomBytes(16);
   return {
-    facts: { s3: gateway.address },
+    facts: { s3: gateway.address, endpoint: gateway.endpoint },
     waitingFor: () => placeable(clients.view, probe),
   };
 }

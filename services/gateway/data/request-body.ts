@@ -9,6 +9,8 @@ import type { Clock } from "../../lib/ports/clock.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { BytePace } from "../identity/rate-limits.ts";
 
+const SMALL_BODY_BYTES_MAX = 64 * 1024;
+
 export interface BodyPace {
   readonly idleTimeoutMs: number;
   readonly minimumBytesPerSecond: number;
@@ -151,4 +153,14 @@ async function pulled(views: AsyncIterator<Uint8Array>): Promise<IteratorResult<
       cause: error,
     });
   }
+}
+
+/** The whole of a body of at most 64 KiB. Throws MaxMessageLengthExceeded, and as `read`. */
+export async function readSmallBody(body: RequestBody): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const view of body.read()) {
+    pieces.push(view);
+    if (body.receivedBytes > SMALL_BODY_BYTES_MAX) throw new S3Error("MaxMessageLengthExceeded");
+  }
+  return Buffer.concat(pieces);
 }

@@ -74,6 +74,17 @@ export class DirectoryCredentials implements CredentialStore {
     return this.#ofKey(accessKeyId, question);
   }
 
+  /** The user as he would act with a key of his own; undefined when there is none of that name. */
+  async ofUser(
+    name: string,
+    { requestId }: Pick<CredentialQuestion, "requestId">,
+  ): Promise<Credential | undefined> {
+    if (name === ROOT) return rootCredential(undefined);
+    const view = await this.#deps.directory.view({ requestId });
+    const user = view.user(name);
+    return user && this.#credential(view, user, { secret: undefined, publicId: name });
+  }
+
   async findUnsigned(question: CredentialQuestion): Promise<Credential | undefined> {
     const { certificate } = question.origin;
     const { simple, defaultUser } = this.#settings;
@@ -117,6 +128,7 @@ export class DirectoryCredentials implements CredentialStore {
       principal: this.#deps.principals.ofToken(view, user, record),
       publicId: publicName(token),
       useId: record.tokenId,
+      isToken: true,
       ...(refusal === undefined ? {} : { refusal }),
     });
   }
@@ -131,7 +143,7 @@ export class DirectoryCredentials implements CredentialStore {
     const found = await this.#deps.rgwTokens.userOf(rgwToken, view, question.origin);
     if (found === undefined) return undefined;
     const { user, token } = found;
-    const proof = { secret: undefined, publicId: publicName(accessKeyId) };
+    const proof = { secret: undefined, publicId: publicName(accessKeyId), isToken: true };
     if (token === undefined) return this.#credential(view, user, proof);
     const principal = this.#deps.principals.ofToken(view, user, token);
     return this.#credential(view, user, { ...proof, principal, useId: token.tokenId });
@@ -149,7 +161,10 @@ export class DirectoryCredentials implements CredentialStore {
     const { issuedMs, expiresMs } = session;
     const isExpired = expiresMs <= question.nowMs;
     const found = isExpired ? undefined : await this.#ofSubject(session, question);
-    const facts = { secret: session.secret, session: { issuedMs, expiresMs } };
+    const { subject } = session;
+    const user =
+      subject.kind === "root" ? ROOT : subject.kind === "user" ? subject.name : subject.user;
+    const facts = { secret: session.secret, session: { user, issuedMs, expiresMs } };
     if (found !== undefined) return { ...found, ...facts };
     return { ...nobody(), ...facts, refusal: new S3Error("ExpiredToken") };
   }
@@ -230,7 +245,7 @@ export class DirectoryCredentials implements CredentialStore {
 
 const ROOT = "root";
 
-function rootCredential(secret: string): Credential {
+function rootCredential(secret: string | undefined): Credential {
   const principal = plainPrincipal(ROOT, true);
   return {
     secret,

@@ -51,6 +51,8 @@ export interface UserIdentity {
   readonly rates?: UserRates;
   /** Set for temporary credentials. */
   readonly session?: SessionFacts;
+  /** It showed an access token. */
+  readonly isToken?: boolean;
 }
 
 export type Identity = { readonly kind: "anonymous" } | UserIdentity;
@@ -194,10 +196,11 @@ export class Authentication {
   }
 }
 
-function identityOf(credential: Credential, accessKeyId: string): UserIdentity {
+/** The identity of whoever proved to have the credential; `accessKeyId` is what he showed. */
+export function identityOf(credential: Credential, accessKeyId: string): UserIdentity {
   const { userId, displayName, administrator = false, publicId = accessKeyId } = credential;
   const { principal = plainPrincipal(userId, administrator) } = credential;
-  const { userName, useId, rates, session } = credential;
+  const { userName, useId, rates, session, isToken } = credential;
   return {
     kind: "user",
     accessKeyId: publicId,
@@ -209,10 +212,15 @@ function identityOf(credential: Credential, accessKeyId: string): UserIdentity {
     ...(useId === undefined ? {} : { useId }),
     ...(rates === undefined ? {} : { rates }),
     ...(session === undefined ? {} : { session }),
+    ...(isToken === undefined ? {} : { isToken }),
   };
 }
 
-function questionOf(request: S3Request, securityToken: string | undefined): CredentialQuestion {
+/** What a credential store is asked about the request. */
+export function questionOf(
+  request: S3Request,
+  securityToken: string | undefined,
+): CredentialQuestion {
   const { origin, receivedMs: nowMs, requestId } = request;
   return { securityToken, origin, nowMs, requestId };
 }
