@@ -3,6 +3,7 @@
 // here does not exist.
 import { abortMultipartUpload } from "./actions/abort-multipart-upload.ts";
 import { appendObject } from "./actions/append-object.ts";
+import { browseBucket } from "./actions/browse-bucket.ts";
 import { completeMultipartUpload } from "./actions/complete-multipart-upload.ts";
 import { copyObject } from "./actions/copy-object.ts";
 import { createBucket } from "./actions/create-bucket.ts";
@@ -78,6 +79,7 @@ import type { Operation } from "./operation.ts";
 export const OPERATIONS: readonly Operation[] = [
   abortMultipartUpload,
   appendObject,
+  browseBucket,
   completeMultipartUpload,
   copyObject,
   createBucket,

@@ -50,7 +50,8 @@ export async function readObject(
   const { request, bucket, key } = context;
   const { headers, target } = request;
   refuseManagedEncryption(headers);
-  const overrides = collectResponseOverrides(target.query, true);
+  const isSigned = context.identity.kind === "user";
+  const overrides = collectResponseOverrides(target.query, isSigned);
   const versionId = requestedVersionId(context);
   const extent = requestedExtent(context);
   // The parts are needed to tell where one begins; the bodies only to stream them.
