@@ -31,9 +31,8 @@ export function evaluate(request: AuthorizationRequest): Decision {
  * decision. Never once `request.object` is there.
  */
 export function needsObject(request: AuthorizationRequest): boolean {
-  const { object, bucket, action } = request;
-  if (object !== undefined || bucket === undefined) return false;
-  if (traitsOf(action)?.level !== "object") return false;
+  if (request.object !== undefined) return false;
+  if (traitsOf(request.action)?.level !== "object") return false;
   return decide(request, "best").allowed !== decide(request, "worst").allowed;
 }
 

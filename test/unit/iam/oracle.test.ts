@@ -10,7 +10,7 @@ import { ORACLE_ACTIONS, oracleAllows } from "./oracle.ts";
 import { authorizationRequest, objectFacts } from "./random-requests.ts";
 
 /** More with DOLIUM_TEST_RUNS. */
-const RUNS = Number(process.env["DOLIUM_TEST_RUNS"] ?? 10_000);
+const RUNS = Number(process.env.DOLIUM_TEST_RUNS ?? 10_000);
 
 /** fast-check prints the seed and the path of a failure. */
 test("both allow the same", () => {

@@ -13,7 +13,9 @@ import {
 } from "./policy-values.ts";
 
 const VALUES_MAX = 1000;
-const KEY = /^[A-Za-z0-9-]+:\S(?:[^\p{Cc}]*\S)?$/u;
+const KEY_LENGTH_MAX = 512;
+/** Before the colon a service, or an identity provider; after it a name, which a tag may end. */
+const KEY = /^[A-Za-z0-9._/:-]+:\S(?:[^\p{Cc}]*\S)?$/u;
 const COMPARISONS = ["Equals", "NotEquals", "LessThan", "LessThanEquals"].concat([
   "GreaterThan",
   "GreaterThanEquals",
@@ -60,7 +62,9 @@ export function parseConditions(value: unknown): readonly PolicyCondition[] {
   return [...fieldsOf(value)].flatMap(([name, keys]) => {
     const parsed = parseOperator(name);
     return [...fieldsOf(keys)].map(([key, values]) => {
-      if (!KEY.test(key)) throw malformedPolicy("Policy has an invalid condition key");
+      if (key.length > KEY_LENGTH_MAX || !KEY.test(key)) {
+        throw malformedPolicy("Policy has an invalid condition key");
+      }
       return { ...parsed, key, values: valuesOf(values, parsed.operator) };
     });
   });

@@ -5,7 +5,7 @@ import { malformedPolicy } from "./policy-json.ts";
 import type { PatternOptions } from "./policy-pattern.ts";
 
 /** One `${...}`; group 1: a character, 2: a key, 3: its default. */
-const VARIABLE = /\$\{(?:([*?$])|([A-Za-z0-9-]+:[^\s{}',$]+)(?: ?, ?'([^'{}]*)')?)\}/y;
+const VARIABLE = /\$\{(?:([*?$])|([A-Za-z0-9._/:-]+:[^\s{}',$]+)(?: ?, ?'([^'{}]*)')?)\}/y;
 
 /** Throws MalformedPolicy when `text` has a `${` that begins no variable. */
 export function checkVariables(text: string): void {
