@@ -1,17 +1,16 @@
 // Every action of the operation table, asked by everybody there may be: what lib/iam's oracle says
 // happens, and whoever is refused reached nothing behind the gateway. Security test group (12).
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Operation } from "../../services/gateway/operation.ts";
 import { OPERATIONS } from "../../services/gateway/operations.ts";
 import type { Principal } from "../../services/lib/iam/model.ts";
-import type { HeaderField } from "../../services/lib/s3/headers.ts";
 import type { TestUser } from "../unit/gateway/memory-gateway.ts";
 import { ADMIN_USER, OTHER_USER, ROOT_USER } from "../unit/gateway/memory-gateway.ts";
 import { oracleAllows } from "../unit/iam/oracle.ts";
-import type { Answer, Call, Caller } from "./caller.ts";
+import type { Answer, Caller } from "./caller.ts";
 import { makeBucket } from "./harness.ts";
+import { requestOf } from "./row-requests.ts";
 import {
   startWatchedGateway,
   statement,
@@ -92,53 +91,8 @@ function isAllowed({ permission, scope, match }: Operation, user: TestUser | und
   });
 }
 
-const QUERY_VALUES: Readonly<Record<string, string>> = {
-  uploadId: "0".repeat(32),
-  partNumber: "1",
-};
-const HEADER_VALUES: Readonly<Record<string, string>> = { "x-amz-write-offset-bytes": "0" };
-const DELETION = "<Delete><Object><Key>key</Key></Object></Delete>";
-const BOUNDARY = "boundary-of-the-form";
-const FORM = [
-  `--${BOUNDARY}`,
-  'Content-Disposition: form-data; name="key"',
-  "",
-  "key",
-  `--${BOUNDARY}`,
-  'Content-Disposition: form-data; name="file"; filename="f"',
-  "",
-  "content",
-  `--${BOUNDARY}--`,
-  "",
-].join("\r\n");
-
-/** A request that reaches the row; whether it then succeeds is another matter. */
-function requestOf({ match, method, name }: Operation): Call {
-  const path =
-    match.level === "service" ? "/" : `/${bucket}${match.level === "object" ? "/key" : ""}`;
-  const pairs = (match.query ?? []).map((query) =>
-    QUERY_VALUES[query] === undefined ? query : `${query}=${QUERY_VALUES[query]}`,
-  );
-  if (match.queryValue !== undefined) pairs.push(match.queryValue.join("="));
-  const target = pairs.length === 0 ? path : `${path}?${pairs.join("&")}`;
-  const headers: HeaderField[] = [];
-  if (match.header === "x-amz-copy-source") headers.push([match.header, `/${bucket}/stays`]);
-  else if (match.header !== undefined) {
-    headers.push([match.header, HEADER_VALUES[match.header] ?? "true"]);
-  }
-  if (name === "DeleteObjects") {
-    headers.push(["Content-MD5", createHash("md5").update(DELETION).digest("base64")]);
-    return { method, target, headers, body: DELETION };
-  }
-  if (name === "PostObject") {
-    headers.push(["Content-Type", `multipart/form-data; boundary=${BOUNDARY}`]);
-    return { method, target, headers, body: FORM };
-  }
-  return { method, target, headers, ...(method === "PUT" ? { body: "x" } : {}) };
-}
-
 async function ask(operation: Operation, user: TestUser | undefined): Promise<Answer> {
-  const call = requestOf(operation);
+  const call = requestOf(operation, bucket);
   if (user === undefined) return owner.call({ ...call, sign: false });
   return watched.as(user).call(call);
 }
