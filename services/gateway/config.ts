@@ -88,6 +88,10 @@ export const S3_SETTINGS = Type.Object(
       default: true,
       description: "Serve the list of supported actions to everyone at `/_supported`.",
     }),
+    console: Type.Boolean({
+      default: true,
+      description: "Serve the console at `/_console/` and the admin API at `/_admin/api/v1/`.",
+    }),
     locations: Type.Record(Type.String(), Type.String({ minLength: 1, maxLength: 63 }), {
       default: {},
       description: "Placement policies by location constraint of CreateBucket.",

@@ -9,6 +9,7 @@ import { toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
 import { loadChecksums } from "../lib/s3/checksums.ts";
+import { Admin, type AdminOptions, type AdminParts } from "./admin/admin.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
 import { People } from "./data/access/people.ts";
@@ -43,6 +44,10 @@ export interface GatewayOptions {
   readonly authorizer?: Authorizer;
   /** Names of the webhooks that bucket notifications may go to; none unless told. */
   readonly notificationTargets?: readonly string[];
+  /** Names of the other stores that buckets may be replicated to; none unless told. */
+  readonly replicationTargets?: readonly string[];
+  /** Admin API, IAM and console; none unless told. */
+  readonly admin?: AdminOptions;
 }
 
 export interface RunningGateway {
@@ -53,6 +58,8 @@ export interface RunningGateway {
   readonly plainPort: number;
   /** `port` speaks TLS. */
   readonly isSecure: boolean;
+  /** host:port of the admin port; undefined: there is none. */
+  readonly adminAddress: string | undefined;
   /** Says who sends a request, for other listeners of this process. */
   readonly authentication: Authentication;
   /** For a listener that takes forms of the query protocol. */
@@ -83,17 +90,22 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     }),
     bucketSettings: new BucketSettings(),
     notificationTargets: new Set(options.notificationTargets ?? []),
+    replicationTargets: new Set(options.replicationTargets ?? []),
     completions: new Semaphore(settings.completionsMax, COMPLETIONS_WAITING_MAX),
   };
   const accessLogging = new AccessLogging(gateway, new AccessLogQueue(dependencies));
   const authentication = new Authentication(dependencies.credentials, settings);
   const sts = stsOf(options, authentication);
+  const addressing = addressingOf(settings);
+  const bound = { port: 0 };
+  const admin = adminOf(options, { gateway, authentication, sts, addressing, bound });
   const deps: ExchangeDeps = {
     gateway,
     sts,
     dispatcher: new Dispatcher(gateway, authentication),
     router: new Router(OPERATIONS),
-    addressing: addressingOf(settings),
+    addressing,
+    observers: admin?.observers ?? [],
     metrics: new RequestMetrics(dependencies.metrics),
     supportedPage: new SupportedPage(OPERATIONS),
     cors: new Cors(gateway),
@@ -102,19 +114,36 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     userRates: new UserRateLimits(dependencies.clock, dependencies.metrics),
     hostId: hostIdOf(utf8(name)),
   };
-  const app = createServer(deps, dependencies.tls);
+  const app = createServer(deps, dependencies.tls, admin);
   await app.listen({ host: settings.address, port: settings.port });
+  bound.port = boundAddress(app).port;
   const address = `${hostText(settings.address)}:${boundAddress(app).port}`;
-  const plain = await startPlain(deps);
+  const plain = await startPlain(deps, admin);
+  await admin?.start();
   const { port: plainPort } = plain === undefined ? { port: 0 } : boundAddress(plain);
   const isSecure = dependencies.tls !== undefined;
   dependencies.log.info("serving S3", { address, isSecure, plainPort: plainPort || undefined });
   const close = async (): Promise<void> => {
+    await admin?.close();
     await Promise.all([app, plain].map(async (one) => one && closeServer(one, options)));
     await accessLogging.close();
   };
-  const { port } = boundAddress(app);
-  return { address, port, plainPort, isSecure, authentication, sts, close };
+  const { port } = bound;
+  const adminAddress = admin?.address;
+  return { address, port, plainPort, isSecure, adminAddress, authentication, sts, close };
+}
+
+function adminOf(
+  { admin, name, dependencies }: GatewayOptions,
+  parts: Pick<AdminParts, "gateway" | "authentication" | "sts" | "addressing"> & {
+    readonly bound: { readonly port: number };
+  },
+): Admin | undefined {
+  if (admin === undefined) return undefined;
+  const { bound, ...rest } = parts;
+  const scheme = dependencies.tls === undefined ? "http" : "https";
+  const s3Port: AdminParts["s3Port"] = () => ({ scheme, port: bound.port });
+  return new Admin(admin, { ...rest, name, metrics: dependencies.metrics, s3Port });
 }
 
 function stsOf(
@@ -128,10 +157,13 @@ function stsOf(
 }
 
 /** The port without TLS beside the one with it, if there is to be one. */
-async function startPlain(deps: ExchangeDeps): Promise<FastifyInstance | undefined> {
+async function startPlain(
+  deps: ExchangeDeps,
+  admin: Admin | undefined,
+): Promise<FastifyInstance | undefined> {
   const { settings, dependencies } = deps.gateway;
   if (dependencies.tls === undefined || settings.tls.plainPort < 0) return undefined;
-  const app = createServer(deps, undefined);
+  const app = createServer(deps, undefined, admin);
   await app.listen({ host: settings.address, port: settings.tls.plainPort });
   return app;
 }
@@ -164,7 +196,11 @@ function serviceNamesOf(setting: string, texts: readonly string[]): ServiceName[
 }
 
 /** `tls` undefined: plain HTTP. */
-function createServer(deps: ExchangeDeps, tls: TlsListening | undefined): FastifyInstance {
+function createServer(
+  deps: ExchangeDeps,
+  tls: TlsListening | undefined,
+  admin: Admin | undefined,
+): FastifyInstance {
   const { settings, dependencies } = deps.gateway;
   const responses = new WeakMap<Duplex, ServerResponse>();
   const awaitingContinue = new WeakSet<IncomingMessage>();
@@ -197,6 +233,11 @@ function createServer(deps: ExchangeDeps, tls: TlsListening | undefined): Fastif
     const message = request.raw;
     const response = reply.raw;
     responses.set(message.socket, response);
+    if (admin?.takes(message, request.originalUrl) === true) {
+      if (awaitingContinue.has(message)) response.writeContinue();
+      void admin.serve(message, response, request.originalUrl);
+      return;
+    }
     const exchange = new Exchange(deps, {
       message,
       response,

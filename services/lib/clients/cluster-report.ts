@@ -31,7 +31,7 @@ const WIDTH = 8;
 
 export async function gatherReport(
   transport: Transport,
-  metadata: MetadataClient,
+  metadata: Pick<MetadataClient, "clusterStatus" | "query">,
   addresses: readonly string[],
 ): Promise<ClusterReport> {
   const replicas = await mapBounded(addresses, WIDTH, (address) => askReplica(transport, address));
@@ -62,7 +62,7 @@ async function askReplica(transport: Transport, address: string): Promise<Replic
 }
 
 async function askGroup(
-  metadata: MetadataClient,
+  metadata: Pick<MetadataClient, "query">,
   groupId: number,
 ): Promise<GroupStatsAnswer | undefined> {
   try {

@@ -1,0 +1,14 @@
+// Who calls the admin API, and how he proved it.
+import type { UserIdentity } from "../plugins/authentication.ts";
+
+export interface ConsoleSession {
+  /** Must come back in a header with everything that changes something. */
+  readonly csrf: string;
+  readonly expiresMs: number;
+}
+
+export interface Caller {
+  readonly identity: UserIdentity;
+  /** Set when the console's cookie said who it is. */
+  readonly session: ConsoleSession | undefined;
+}

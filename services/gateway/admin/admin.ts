@@ -1,0 +1,185 @@
+// The admin side of a gateway: the API, IAM and STS and the console, on a port of their own and, the
+// forms of IAM left out, on the S3 port below `/_admin` and `/_console`. Both are the same handlers.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Metrics } from "../../lib/ports/metrics.ts";
+import { QueryParameters } from "../../lib/s3/query-parameters.ts";
+import { FailureLimiter } from "../identity/rate-limits.ts";
+import type { Sts } from "../identity/sts.ts";
+import { isStsForm } from "../identity/sts.ts";
+import type { RequestObserver } from "../observer.ts";
+import type { Gateway } from "../operation.ts";
+import type { Authentication } from "../plugins/authentication.ts";
+import type { AddressSettings } from "../request.ts";
+import type { AdminAnswer } from "./admin-answer.ts";
+import type { AdminDependencies } from "./admin-dependencies.ts";
+import { AdminHttp } from "./admin-http.ts";
+import { AdminListener } from "./admin-listener.ts";
+import { AdminMetrics } from "./admin-metrics.ts";
+import type { AdminOperation } from "./admin-operation.ts";
+import type { AdminRequest } from "./admin-request.ts";
+import { AdminService } from "./admin-service.ts";
+import { type ClusterNodes, NodeWatch } from "./cluster/node-watch.ts";
+import type { AdminSettings } from "./config.ts";
+import { type ConsoleFiles, consoleFile } from "./console-files.ts";
+import { IamProtocol } from "./iam/query-protocol.ts";
+import { ADMIN_OPERATIONS } from "./operations.ts";
+import { withReference } from "./reference/reference-operations.ts";
+import { EndedSessions } from "./sign-in/console-session.ts";
+import { EventRing } from "./watch/event-ring.ts";
+import { LiveWindow } from "./watch/live-window.ts";
+import { TraceFeed } from "./watch/trace-feed.ts";
+
+/** What whoever composes a gateway gives. */
+export interface AdminOptions
+  extends Pick<
+    AdminDependencies,
+    | "directory"
+    | "edits"
+    | "identities"
+    | "metadata"
+    | "providers"
+    | "replicas"
+    | "sealSecret"
+    | "sealingKeys"
+    | "tokensEnabled"
+    | "transport"
+    | "usageOf"
+    | "version"
+  > {
+  readonly settings: AdminSettings;
+  readonly files: ConsoleFiles;
+  readonly nodes: ClusterNodes;
+  /** Rows besides those of ADMIN_OPERATIONS. */
+  readonly operations?: readonly AdminOperation[];
+}
+
+/** What the gateway gives. */
+export interface AdminParts {
+  readonly name: string;
+  readonly gateway: Gateway;
+  readonly authentication: Authentication;
+  readonly sts: Sts | undefined;
+  readonly addressing: AddressSettings;
+  readonly metrics: Metrics;
+  readonly s3Port: AdminDependencies["s3Port"];
+}
+
+export class Admin {
+  readonly observers: readonly RequestObserver[];
+  readonly #parts: AdminParts;
+  readonly #deps: AdminDependencies;
+  readonly #http: AdminHttp;
+  readonly #listener: AdminListener;
+  readonly #watch: NodeWatch;
+  readonly #isOnS3Port: boolean;
+
+  constructor(options: AdminOptions, parts: AdminParts) {
+    const { clock, random, log, tls } = parts.gateway.dependencies;
+    this.#parts = parts;
+    this.#deps = dependenciesOf(options, parts);
+    const { live, trace, events } = this.#deps;
+    this.observers = [live, trace];
+    this.#isOnS3Port = parts.gateway.settings.console;
+    const service = new AdminService(
+      this.#deps,
+      withReference([...ADMIN_OPERATIONS, ...(options.operations ?? [])]),
+    );
+    const iam = new IamProtocol({
+      deps: this.#deps,
+      caller: (request) => service.caller(request),
+      sts: (request) => this.#sts(request),
+    });
+    this.#http = new AdminHttp({
+      handlers: {
+        api: (request, path) => service.serve(request, path),
+        query: (request) => iam.serve(request),
+        file: (path) => consoleFile(options.files, path, this.#s3Endpoints()),
+      },
+      clock,
+      random,
+      log,
+      addressing: parts.addressing,
+      socketFacts: ({ socket }) => ({
+        remoteAddress: socket.remoteAddress ?? "",
+        isSecure: "encrypted" in socket,
+        certificate: tls?.clientCertificate(socket),
+      }),
+    });
+    this.#listener = new AdminListener({ http: this.#http, settings: options.settings, tls, log });
+    this.#watch = new NodeWatch({ clock, events, nodes: options.nodes });
+  }
+
+  /** host:port that is listened on; undefined when the port is switched off. */
+  get address(): string | undefined {
+    return this.#listener.address;
+  }
+
+  /** Whether a request of the S3 port is for here. */
+  takes(message: IncomingMessage, rawTarget: string): boolean {
+    return this.#isOnS3Port && this.#http.takes(message, rawTarget);
+  }
+
+  /** Serves a request of the S3 port. Never throws. */
+  async serve(
+    message: IncomingMessage,
+    response: ServerResponse,
+    rawTarget: string,
+  ): Promise<void> {
+    await this.#http.serve(message, response, { rawTarget, mount: "/_admin" });
+  }
+
+  /** Throws StoreError "invalid" for an address that must not be without TLS. */
+  async start(): Promise<void> {
+    await this.#listener.listen();
+    this.#deps.live.start();
+    this.#watch.start();
+  }
+
+  /** Ends streams at once; other calls end by themselves. */
+  async close(): Promise<void> {
+    this.#watch.stop();
+    this.#deps.live.stop();
+    await this.#listener.close();
+  }
+
+  async #sts(request: AdminRequest): Promise<AdminAnswer | undefined> {
+    const { sts } = this.#parts;
+    const text = Buffer.from(request.body).toString("latin1");
+    if (sts === undefined || !isStsForm(QueryParameters.parse(text))) return undefined;
+    const { status, headers, body } = await sts.handle(request.signed, request.body);
+    const contentType = "text/xml; charset=utf-8";
+    const bytes = body.kind === "xml" ? Buffer.from(body.text) : new Uint8Array(0);
+    return { status, headers, body: { kind: "bytes", bytes, contentType } };
+  }
+
+  /** The page reaches S3 at the endpoint that it is told, and at the S3 port of this host. */
+  #s3Endpoints(): readonly string[] {
+    const { s3Endpoint } = this.#deps;
+    const { scheme, port } = this.#deps.s3Port();
+    const local = [`${scheme}://127.0.0.1:${port}`, `${scheme}://localhost:${port}`];
+    return s3Endpoint === "" ? local : [new URL(s3Endpoint).origin];
+  }
+}
+
+function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependencies {
+  const { settings, files: _files, nodes: _nodes, operations: _operations, ...given } = options;
+  const { gateway, name, authentication, s3Port, metrics } = parts;
+  const { clock, random, log } = gateway.dependencies;
+  return {
+    ...given,
+    name,
+    s3Endpoint: settings.s3Endpoint,
+    s3Port,
+    endedSessions: new EndedSessions(),
+    failures: new FailureLimiter(clock, metrics),
+    authentication,
+    gateway,
+    events: new EventRing(clock),
+    live: new LiveWindow(clock),
+    trace: new TraceFeed(),
+    clock,
+    random,
+    log,
+    counters: new AdminMetrics(metrics),
+  };
+}

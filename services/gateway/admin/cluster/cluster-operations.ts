@@ -1,0 +1,279 @@
+// The cluster as a whole: how it is, its nodes, what is to be repaired, the replicas of its groups.
+// Nothing here is remembered; every call asks.
+import { mapBounded } from "../../../lib/base/bounded.ts";
+import { toHex, toSafeNumber } from "../../../lib/base/bytes.ts";
+import { gatherReport } from "../../../lib/clients/cluster-report.ts";
+import { describeCluster, type StatusView } from "../../../lib/clients/cluster-status.ts";
+import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
+import {
+  DiskState,
+  type ClusterMap as MapRecord,
+  NodeState,
+} from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
+import { type AdminAnswer, done, json } from "../admin-answer.ts";
+import type { AdminDependencies } from "../admin-dependencies.ts";
+import { AdminError, notFound, notImplemented } from "../admin-error.ts";
+import { type AdminContext, type AdminOperation, parameter } from "../admin-operation.ts";
+import { limitOf } from "../page.ts";
+
+const WIDTH = 8;
+const WORDS: ReadonlyMap<NodeState, string> = new Map([
+  [NodeState.UP, "up"],
+  [NodeState.DRAINING, "draining"],
+  [NodeState.OUT, "out"],
+]);
+
+export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
+  {
+    name: "GetCluster",
+    method: "GET",
+    path: "/cluster",
+    summary: "What `dolium status --json` shows: nodes, groups, durability, what may fail.",
+    admission: { action: "dolium:GetCluster" },
+    run: async ({ deps }) => json(await statusOf(deps)),
+  },
+  {
+    name: "ListNodes",
+    method: "GET",
+    path: "/cluster/nodes",
+    summary: "Every process of the cluster with its state; storage nodes with their disks.",
+    admission: { action: "dolium:GetCluster" },
+    run: async ({ deps }) => json({ items: (await statusOf(deps)).nodes }),
+  },
+  {
+    name: "DrainNode",
+    method: "POST",
+    path: "/cluster/nodes/{node}/drain",
+    summary: "Take a storage node out of placement: nothing new goes to it.",
+    admission: { action: "dolium:DrainNode" },
+    run: (context) => setNode(context, NodeState.DRAINING),
+  },
+  {
+    name: "UndrainNode",
+    method: "POST",
+    path: "/cluster/nodes/{node}/undrain",
+    summary: "Take a draining node back.",
+    admission: { action: "dolium:DrainNode" },
+    run: (context) => setNode(context, NodeState.UP, NodeState.DRAINING),
+  },
+  {
+    name: "RemoveNode",
+    method: "POST",
+    path: "/cluster/nodes/{node}/remove",
+    summary: "Give a storage node up for good: what it holds is rebuilt elsewhere.",
+    admission: { action: "dolium:RemoveNode" },
+    run: removeNode,
+  },
+  {
+    name: "RetryDisk",
+    method: "POST",
+    path: "/cluster/disks/{disk}/retry",
+    summary: "Try a failed disk again (storage nodes do so by themselves, with pauses).",
+    admission: { action: "dolium:RetryDisk" },
+    run: async () => {
+      throw notImplemented(
+        "Storage nodes try failed disks again by themselves; they cannot be told to yet.",
+      );
+    },
+  },
+  {
+    name: "ReplaceDisk",
+    method: "POST",
+    path: "/cluster/disks/{disk}/replace",
+    summary: "Give a disk up for good: what it holds is rebuilt elsewhere.",
+    admission: { action: "dolium:ReplaceDisk" },
+    run: replaceDisk,
+  },
+  {
+    name: "ListRepairs",
+    method: "GET",
+    path: "/repair",
+    summary: "Chunks that wait for repair, and how many.",
+    admission: { action: "dolium:GetCluster" },
+    query: [{ name: "limit", description: "Chunks of each group that are listed." }],
+    run: listRepairs,
+  },
+  {
+    name: "StartRepair",
+    method: "POST",
+    path: "/repair/start",
+    summary: "Repair runs by itself as long as a keeper runs.",
+    admission: { action: "dolium:StartRepair" },
+    run: async () => {
+      throw notImplemented("Keepers repair by themselves; there is nothing to start.");
+    },
+  },
+  {
+    name: "GetScrub",
+    method: "GET",
+    path: "/scrub",
+    summary: "Passes of the scrubber over each disk, and what it found.",
+    admission: { action: "dolium:GetCluster" },
+    run: getScrub,
+  },
+  {
+    name: "StartScrub",
+    method: "POST",
+    path: "/scrub/start",
+    summary: "Scrubbing runs by itself, all the time.",
+    admission: { action: "dolium:StartScrub" },
+    run: async () => {
+      throw notImplemented("Every disk is read and checked all the time; see scrubBytesPerSecond.");
+    },
+  },
+  {
+    name: "GetRaft",
+    method: "GET",
+    path: "/raft",
+    summary: "Groups with their replicas: leader, term, indexes, digests.",
+    admission: { action: "dolium:GetCluster" },
+    run: async ({ deps }) => json({ items: (await statusOf(deps)).groups }),
+  },
+  {
+    name: "TransferLeadership",
+    method: "POST",
+    path: "/raft/{group}/transfer",
+    summary: "Hand the lead of a group to another replica.",
+    admission: { action: "dolium:TransferLeadership" },
+    run: async () => {
+      throw notImplemented("Leaders hand over when they stop or stall; not on demand yet.");
+    },
+  },
+];
+
+export async function statusOf(deps: AdminDependencies): Promise<StatusView> {
+  return describeCluster(await gatherReport(deps.transport, deps.metadata, deps.replicas));
+}
+
+export async function mapOf({ metadata }: Pick<AdminDependencies, "metadata">): Promise<MapRecord> {
+  const kind = { case: "getClusterMap", value: {} } as const;
+  const { map } = await metadata.query<"getClusterMap">(ROOT_GROUP, kind);
+  if (map === undefined) throw new AdminError(503, "Unavailable", "The cluster has no map yet.");
+  return map;
+}
+
+type NodeRecord = MapRecord["nodes"][number];
+
+async function nodeOf(context: AdminContext): Promise<NodeRecord> {
+  const name = parameter(context, "node");
+  const { nodes } = await mapOf(context.deps);
+  const node = nodes.find((one) => one.name === name);
+  if (node === undefined) throw notFound("NoSuchNode", `There is no storage node ${name}.`);
+  return node;
+}
+
+export interface NodeChange {
+  readonly nodeId: number;
+  readonly state: NodeState;
+  readonly expected?: NodeState;
+}
+
+/** Throws AdminError 409 when a node is in another state than expected. */
+export async function setNodes(
+  { metadata }: Pick<AdminDependencies, "metadata">,
+  nodes: readonly NodeChange[],
+): Promise<void> {
+  const changes = nodes.map((node) => ({ ...node }));
+  const reply = await metadata.execute(ROOT_GROUP, {
+    case: "setStates",
+    value: { nodes: changes },
+  });
+  if (reply.outcome !== Outcome.OK) throw new AdminError(409, "Conflict", reply.message);
+  // Nodes in another state than expected were passed over.
+  const { nodes: now } = await mapOf({ metadata });
+  for (const { nodeId, state } of nodes) {
+    const node = now.find((one) => one.nodeId === nodeId);
+    if (node?.state === state) continue;
+    throw new AdminError(409, "Conflict", `${node?.name ?? nodeId} changed its state meanwhile.`);
+  }
+}
+
+async function setNode(
+  context: AdminContext,
+  state: NodeState,
+  expected?: NodeState,
+): Promise<AdminAnswer> {
+  const node = await nodeOf(context);
+  if (expected !== undefined && node.state !== expected) {
+    throw new AdminError(409, "Conflict", `${node.name} is not draining.`);
+  }
+  if (node.state === NodeState.OUT) {
+    throw new AdminError(409, "Conflict", `${node.name} was given up already.`);
+  }
+  const change = { nodeId: node.nodeId, state, expected: node.state };
+  await setNodes(context.deps, [change]);
+  context.deps.events.add("node", `${node.name} is ${WORDS.get(state) ?? "changed"}`, {
+    node: node.name,
+  });
+  return done();
+}
+
+async function removeNode(context: AdminContext): Promise<AdminAnswer> {
+  const node = await nodeOf(context);
+  if (node.state === NodeState.UP) {
+    const message = `${node.name} is up: drain it, or stop it, before it is given up.`;
+    throw new AdminError(409, "NodeIsUp", message);
+  }
+  await setNodes(context.deps, [{ nodeId: node.nodeId, state: NodeState.OUT }]);
+  context.deps.events.add("node", `${node.name} was given up`, { node: node.name });
+  return done();
+}
+
+async function replaceDisk(context: AdminContext): Promise<AdminAnswer> {
+  const text = parameter(context, "disk");
+  const diskId = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+  const { nodes } = await mapOf(context.deps);
+  const disk = nodes.flatMap((node) => node.disks).find((one) => one.diskId === diskId);
+  if (disk === undefined) throw notFound("NoSuchDisk", `There is no disk ${text}.`);
+  if (disk.state === DiskState.UP) {
+    throw new AdminError(409, "DiskIsUp", `Disk ${diskId} is up: only failed ones are given up.`);
+  }
+  const reply = await context.deps.metadata.execute(ROOT_GROUP, {
+    case: "setStates",
+    value: { disks: [{ diskId, state: DiskState.OUT }] },
+  });
+  if (reply.outcome !== Outcome.OK) throw new AdminError(409, "Conflict", reply.message);
+  return done();
+}
+
+async function listRepairs({ deps, query }: AdminContext): Promise<AdminAnswer> {
+  const limit = limitOf(query);
+  const { indexGroups } = await mapOf(deps);
+  const items: unknown[] = [];
+  let waiting = 0;
+  await mapBounded(indexGroups, WIDTH, async (groupId) => {
+    const repairs = { case: "listRepairs", value: { limit } } as const;
+    const stats = { case: "groupStats", value: {} } as const;
+    const { entries } = await deps.metadata.query<"listRepairs">(groupId, repairs);
+    const { repairEntries } = await deps.metadata.query<"groupStats">(groupId, stats);
+    waiting += toSafeNumber(repairEntries);
+    for (const entry of entries) items.push({ groupId, ...shownRepair(entry) });
+  });
+  return json({ waiting, items });
+}
+
+function shownRepair(entry: object): Readonly<Record<string, unknown>> {
+  const shown = Object.entries(entry).flatMap(([name, value]: [string, unknown]) => {
+    if (name.startsWith("$")) return [];
+    if (value instanceof Uint8Array) return [[name, toHex(value)] as const];
+    if (typeof value === "bigint") return [[name, Number(value)] as const];
+    return typeof value === "object" ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(shown);
+}
+
+async function getScrub({ deps }: AdminContext): Promise<AdminAnswer> {
+  const { nodes } = await statusOf(deps);
+  const items = nodes.flatMap(({ name, disks = [] }) =>
+    disks.map(({ diskId, state, scrubPasses, corruptShards, shardCount }) => ({
+      node: name,
+      diskId,
+      state,
+      scrubPasses,
+      corruptShards,
+      shardCount,
+    })),
+  );
+  return json({ items });
+}

@@ -1,0 +1,202 @@
+// Signing in to the console and out: by access key and secret, or by an identity provider. Failures
+// are counted by address and slowed down; a wrong key and a wrong secret are one and the same error.
+
+import { isStoreError } from "../../../lib/base/errors.ts";
+import * as Type from "../../../lib/base/settings-schema.ts";
+import { callerOf } from "../admin-access.ts";
+import { type AdminAnswer, done, json, redirect } from "../admin-answer.ts";
+import { AdminError, accessDenied, invalidArgument } from "../admin-error.ts";
+import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
+import { body, optional } from "../identity/field-schemas.ts";
+import { checkOrigin, cookieOf, endedCookie, setCookie, startSession } from "./console-session.ts";
+
+const STATE_COOKIE = "dolium_sign_in";
+const STATE_SECONDS = 600;
+const CONSOLE = "/_console/";
+
+const SignIn = body({
+  accessKeyId: optional(Type.String({ minLength: 1, maxLength: 2048 })),
+  secretAccessKey: optional(Type.String({ maxLength: 2048 })),
+  oidc: optional(Type.String({ minLength: 1, maxLength: 128 })),
+});
+
+export const SIGN_IN_OPERATIONS: readonly AdminOperation[] = [
+  withBody({
+    name: "SignIn",
+    method: "POST",
+    path: "/session",
+    summary: "Sign in to the console: sets its cookie, or says where to sign in (`location`).",
+    admission: "open",
+    body: SignIn,
+    run: signIn,
+  }),
+  {
+    name: "GetSession",
+    method: "GET",
+    path: "/session",
+    summary: "Who the caller is.",
+    admission: "anybody",
+    run: getSession,
+  },
+  {
+    name: "SignOut",
+    method: "DELETE",
+    path: "/session",
+    summary: "Sign out of the console.",
+    admission: "anybody",
+    run: signOut,
+  },
+  {
+    name: "BeginProviderSignIn",
+    method: "GET",
+    path: "/session/oidc/{provider}",
+    summary: "Redirects to the identity provider.",
+    admission: "open",
+    run: async (context) => {
+      const { location, state } = await begin(context, parameter(context, "provider"));
+      return redirect(location, [stateCookie(context, state, STATE_SECONDS)]);
+    },
+  },
+  {
+    name: "FinishProviderSignIn",
+    method: "GET",
+    path: "/session/oidc/{provider}/callback",
+    summary: "Where the identity provider sends the browser back to.",
+    admission: "open",
+    run: finish,
+  },
+];
+
+async function signIn(
+  context: AdminContext,
+  { accessKeyId, secretAccessKey, oidc }: Type.Static<typeof SignIn>,
+): Promise<AdminAnswer> {
+  const { deps, request } = context;
+  checkOrigin(request);
+  if (oidc !== undefined) {
+    const { location, state } = await begin(context, oidc);
+    return json({ location }, 200, [stateCookie(context, state, STATE_SECONDS)]);
+  }
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw invalidArgument("sign in with accessKeyId and secretAccessKey, or with oidc");
+  }
+  checkWait(context);
+  const { remoteAddress } = request.origin;
+  const identity = await deps.identities.signIn(accessKeyId, secretAccessKey, request.signed);
+  if (identity === undefined) {
+    deps.failures.failed(remoteAddress);
+    deps.log.warn("sign-in failed", { audit: true, remoteAddress });
+    throw new AdminError(401, "SignInFailed", "The access key or the secret is wrong.");
+  }
+  return started(context, identity.userName ?? identity.userId);
+}
+
+function checkWait({ deps, request }: AdminContext): void {
+  const waitMs = deps.failures.waitMs(request.origin.remoteAddress);
+  if (waitMs <= 0) return;
+  const seconds = Math.ceil(waitMs / 1000);
+  throw new AdminError(429, "SlowDown", `Too many failures; try again in ${seconds} s.`);
+}
+
+function started(context: AdminContext, user: string): AdminAnswer {
+  const { deps, request } = context;
+  const { csrf, cookie } = startSession(deps, user, request);
+  deps.log.info("signed in", {
+    audit: true,
+    actor: user,
+    remoteAddress: request.origin.remoteAddress,
+  });
+  return json({ user, csrf }, 200, [cookie]);
+}
+
+async function getSession(context: AdminContext): Promise<AdminAnswer> {
+  const { deps, request } = context;
+  if (context.caller === undefined) {
+    const error = {
+      code: "NotSignedIn",
+      message: "Nobody is signed in.",
+      requestId: request.requestId,
+    };
+    return json({ error, providers: deps.providers.names }, 401);
+  }
+  const { identity, session } = callerOf(context);
+  const { userId, displayName, principal } = identity;
+  return json({
+    user: identity.userName ?? userId,
+    displayName,
+    administrator: principal.administrator,
+    csrf: session?.csrf ?? "",
+    version: deps.version,
+    s3Endpoint: s3EndpointOf(context),
+    region: deps.gateway.settings.region,
+    gateway: deps.name,
+    features: { providers: deps.providers.names, tokens: deps.tokensEnabled },
+  });
+}
+
+/** As configured, else the S3 port of this gateway at the host that the client knows it by. */
+function s3EndpointOf({ deps, request }: AdminContext): string {
+  if (deps.s3Endpoint !== "") return deps.s3Endpoint;
+  const host = (request.headers.get("host") ?? "127.0.0.1").replace(/:[0-9]+$/, "");
+  const { scheme, port } = deps.s3Port();
+  return `${scheme}://${host}:${port}`;
+}
+
+async function signOut({ deps, caller, request }: AdminContext): Promise<AdminAnswer> {
+  const session = caller?.session;
+  if (session !== undefined) {
+    deps.endedSessions.add(session.csrf, session.expiresMs, deps.clock.wallMs());
+  }
+  return done([endedCookie(request)]);
+}
+
+function redirectUri({ request, deps }: AdminContext, provider: string): string {
+  const scheme = request.origin.isSecure ? "https" : "http";
+  const host = request.headers.get("host") ?? "";
+  const base = request.isOnS3Port ? "/_admin/api/v1" : "/api/v1";
+  if (!deps.providers.names.includes(provider)) {
+    throw new AdminError(404, "NoSuchProvider", `There is no identity provider ${provider}.`);
+  }
+  return `${scheme}://${host}${base}/session/oidc/${encodeURIComponent(provider)}/callback`;
+}
+
+async function begin(
+  context: AdminContext,
+  provider: string,
+): Promise<{ readonly location: string; readonly state: string }> {
+  return context.deps.providers.begin(provider, redirectUri(context, provider));
+}
+
+function stateCookie(
+  context: AdminContext,
+  value: string,
+  seconds: number,
+): ReturnType<typeof setCookie> {
+  // Lax: the provider's redirect is a navigation from another site.
+  return setCookie({
+    name: STATE_COOKIE,
+    value,
+    seconds,
+    sameSite: "Lax",
+    request: context.request,
+  });
+}
+
+async function finish(context: AdminContext): Promise<AdminAnswer> {
+  const { deps, request, query } = context;
+  const provider = parameter(context, "provider");
+  checkWait(context);
+  const state = cookieOf(request, STATE_COOKIE);
+  if (state === undefined) throw accessDenied("This sign-in was not begun here, or took too long.");
+  let user: string;
+  try {
+    const uri = redirectUri(context, provider);
+    user = await deps.providers.finish(provider, { query, state, redirectUri: uri });
+  } catch (error) {
+    if (isStoreError(error, "denied")) deps.failures.failed(request.origin.remoteAddress);
+    throw error;
+  }
+  const { cookie } = startSession(deps, user, request);
+  deps.log.info("signed in", { audit: true, actor: user, provider });
+  return redirect(CONSOLE, [cookie, stateCookie(context, "", 0)]);
+}
