@@ -8,6 +8,7 @@ import {
   KeeperConfigSchema,
   LifecycleConfigSchema,
   NotifyConfigSchema,
+  ReplicationConfigSchema,
 } from "../keeper/config.ts";
 import { CELL_BYTES_MAX, DATA_SHARDS_MAX, PARITY_SHARDS_MAX } from "../lib/base/limits.ts";
 import * as Type from "../lib/base/settings-schema.ts";
@@ -160,11 +161,12 @@ export const ConfigSchema = Type.Object(
       },
       { ...strict, default: {} },
     ),
-    identity: IDENTITY_SETTINGS,
+    identity: Type.Object(IDENTITY_SETTINGS.properties, { ...strict, default: {} }),
     s3: Type.Object(S3_SETTINGS.properties, { ...strict, default: {} }),
     keeper: Type.Object(KeeperConfigSchema.properties, { ...strict, default: {} }),
     lifecycle: Type.Object(LifecycleConfigSchema.properties, { ...strict, default: {} }),
     notify: Type.Object(NotifyConfigSchema.properties, { ...strict, default: {} }),
+    replication: Type.Object(ReplicationConfigSchema.properties, { ...strict, default: {} }),
     accessLogs: Type.Object(AccessLogsConfigSchema.properties, { ...strict, default: {} }),
   },
   strict,

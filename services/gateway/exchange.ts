@@ -182,6 +182,11 @@ export class Exchange {
   /** Notes who asks, and holds requests and bytes to the user's limits. Throws SlowDown. */
   #admitUser(identity: UserIdentity): void {
     this.#user = identity;
+    const { uses } = this.#deps.gateway.dependencies;
+    const { useId } = identity;
+    if (useId !== undefined) {
+      uses?.touch(useId, `s3:${this.#operationName()}`, this.#remoteAddress());
+    }
     if (identity.rates === undefined) return;
     const { signal } = this.#gone;
     const paces = this.#deps.userRates.admit(identity.userId, identity.rates, signal);
@@ -337,7 +342,6 @@ export class Exchange {
       isDisconnected,
     });
     this.#recordAccess(status, seconds);
-    this.#recordUse(operation);
     this.#tellObservers(status, seconds);
     const { message } = this.#raw;
     this.#log.info("request", {
@@ -402,12 +406,6 @@ export class Exchange {
       firstByteMs: firstByteMs === undefined ? undefined : firstByteMs - this.#startedMs,
       interface: request.isWebsite ? "WEBSITE" : "REST",
     });
-  }
-
-  #recordUse(operation: string): void {
-    const { uses } = this.#deps.gateway.dependencies;
-    const useId = this.#user?.useId;
-    if (useId !== undefined) uses?.touch(useId, `s3:${operation}`, this.#remoteAddress());
   }
 
   #remoteAddress(): string {

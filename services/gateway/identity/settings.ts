@@ -51,7 +51,7 @@ export const IDENTITY_SETTINGS = Type.Object(
     oidcCaFile: text("Authorities (PEM) of identity providers, instead of the system's."),
     ldap: LDAP,
   },
-  { ...strict, default: {} },
+  strict,
 );
 
 export type IdentitySettings = Type.Static<typeof IDENTITY_SETTINGS>;

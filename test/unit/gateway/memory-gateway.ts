@@ -3,7 +3,11 @@
 
 import type { S3Settings } from "../../../services/gateway/config.ts";
 import type { PeopleDirectory } from "../../../services/gateway/data/access/people.ts";
-import type { Credential, MetadataAccess } from "../../../services/gateway/dependencies.ts";
+import type {
+  Credential,
+  GatewayDependencies,
+  MetadataAccess,
+} from "../../../services/gateway/dependencies.ts";
 import type { Authorizer } from "../../../services/gateway/plugins/authorization.ts";
 import { type RunningGateway, startGateway } from "../../../services/gateway/server.ts";
 import { BucketDirectory } from "../../../services/lib/clients/bucket-directory.ts";
@@ -182,6 +186,10 @@ export interface MemoryGatewayOptions {
   readonly policies?: readonly string[];
   /** Webhooks that bucket notifications may go to. */
   readonly notificationTargets?: readonly string[];
+  /** Other stores that buckets may be replicated to. */
+  readonly replicationTargets?: readonly string[];
+  /** In place of those of every test. */
+  readonly dependencies?: Partial<GatewayDependencies>;
 }
 
 /** A gateway over that metadata, and bodies in memory. */
@@ -199,6 +207,7 @@ export async function startGatewayOver(
   const state = { ready: true };
   const running = await startGateway({
     notificationTargets: options.notificationTargets ?? [],
+    replicationTargets: options.replicationTargets ?? [],
     ...(options.authorizer === undefined ? {} : { authorizer: options.authorizer }),
     name: "gateway-1",
     settings: s3Settings({ address: "127.0.0.1", port: 0, closeGraceMs: 500, ...changes }),
@@ -222,6 +231,7 @@ export async function startGatewayOver(
       log,
       metrics,
       isReady: () => state.ready,
+      ...options.dependencies,
     },
   });
   return { running, bodies, log, metrics, state, stop: () => running.close() };
