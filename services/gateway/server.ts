@@ -108,7 +108,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     observers: admin?.observers ?? [],
     metrics: new RequestMetrics(dependencies.metrics),
     supportedPage: new SupportedPage(OPERATIONS),
-    cors: new Cors(gateway),
+    cors: new Cors(gateway, () => admin?.port),
     accessLogging,
     websites: new Websites(gateway),
     userRates: new UserRateLimits(dependencies.clock, dependencies.metrics),

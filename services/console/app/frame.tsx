@@ -63,7 +63,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }): J
         Skip to the content
       </button>
       <div class="shell">
-        <div class="side">
+        <header class="side">
           <a class="brand" href={link("buckets")}>
             <img src="icon.svg" alt="" />
             Dolium
@@ -84,7 +84,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }): J
               ),
             )}
           </nav>
-          <footer>
+          <div class="who">
             <span>
               Signed in as <strong>{who?.user}</strong>
             </span>
@@ -96,8 +96,8 @@ export function Frame({ children }: { readonly children: ComponentChildren }): J
             />
             <Button onClick={signOut}>Sign out</Button>
             <span>Version {who?.version}</span>
-          </footer>
-        </div>
+          </div>
+        </header>
         <main id="main" tabIndex={-1}>
           {children}
         </main>

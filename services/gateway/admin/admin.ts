@@ -114,6 +114,12 @@ export class Admin {
     return this.#listener.address;
   }
 
+  /** As in `address`. */
+  get port(): number | undefined {
+    const text = this.address?.split(":").at(-1);
+    return text === undefined ? undefined : Number(text);
+  }
+
   /** Whether a request of the S3 port is for here. */
   takes(message: IncomingMessage, rawTarget: string): boolean {
     return this.#isOnS3Port && this.#http.takes(message, rawTarget);

@@ -19,6 +19,7 @@ import { noSuchBucket } from "../data/bucket-access.ts";
 import type { SettingKind } from "../data/bucket-settings.ts";
 import type { Gateway } from "../operation.ts";
 import type { S3Request } from "../request.ts";
+import { consoleCorsRule } from "./console-cors.ts";
 
 const CORS: SettingKind<readonly CorsRule[]> = { name: "cors", parse: parseCors };
 
@@ -30,8 +31,15 @@ export interface CorsCall {
 export class Cors {
   readonly #gateway: Pick<Gateway, "bucketSettings" | "dependencies">;
 
-  constructor(gateway: Pick<Gateway, "bucketSettings" | "dependencies">) {
+  readonly #adminPort: () => number | undefined;
+
+  /** `adminPort`: where this gateway serves its console besides the S3 port. */
+  constructor(
+    gateway: Pick<Gateway, "bucketSettings" | "dependencies">,
+    adminPort: () => number | undefined = () => undefined,
+  ) {
     this.#gateway = gateway;
+    this.#adminPort = adminPort;
   }
 
   /**
@@ -45,8 +53,9 @@ export class Cors {
       requestMethod: headers.get("access-control-request-method"),
       requestHeaders: headers.get("access-control-request-headers"),
     });
-    const bucket = await this.#bucketOf(call);
-    const rules = bucket === undefined ? undefined : this.#rulesOf(bucket);
+    const consoleRule = consoleCorsRule(call.request, this.#adminPort());
+    const bucket = consoleRule === undefined ? await this.#bucketOf(call) : undefined;
+    const rules = consoleRule ? [consoleRule] : bucket && this.#rulesOf(bucket);
     const resourceType = address.key === undefined ? "BUCKET" : "OBJECT";
     return emptyAnswer(200, answerPreflight(rules, asked, resourceType));
   }
@@ -56,6 +65,8 @@ export class Cors {
     const { headers, method } = call.request;
     const origin = headers.get("origin");
     if (origin === undefined) return [];
+    const consoleRule = consoleCorsRule(call.request, this.#adminPort());
+    if (consoleRule !== undefined) return corsResponseHeaders([consoleRule], origin, method);
     try {
       const bucket = await this.#bucketOf(call);
       const rules = bucket === undefined ? undefined : this.#rulesOf(bucket);

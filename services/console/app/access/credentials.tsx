@@ -52,7 +52,7 @@ function KeyRow(props: SectionProps & { readonly item: Key }): JSX.Element {
       <td>{timeText(item.lastUsedAt)}</td>
       <td class="end">
         <Button
-          label={`Switch ${id} ${isOff ? "on" : "off"}`}
+          label={`${isOff ? "Switch on" : "Switch off"} ${id}`}
           onClick={async () => {
             await api.changeKey(user.name, id, { disabled: !isOff });
             await onChanged();

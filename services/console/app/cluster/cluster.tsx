@@ -68,7 +68,7 @@ function NodeBox(props: {
           </Button>
         ) : null}
         {node.role === "storage" && node.state === "draining" ? (
-          <Button label={`Take ${node.name} back`} onClick={props.onBack}>
+          <Button label={`Take back ${node.name}`} onClick={props.onBack}>
             Take back
           </Button>
         ) : null}
