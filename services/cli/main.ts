@@ -58,6 +58,15 @@ async function runCommand(
   return command.run(parseCommand(command, args));
 }
 
+/** A pipe may lag behind: what was printed leaves before the process ends, or its reader went. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    stream.once("error", () => resolve());
+    stream.write("", () => resolve());
+  });
+}
+
 const args = process.argv.slice(2);
 try {
   process.exitCode = await main(args);
@@ -70,5 +79,6 @@ try {
   }
   process.exitCode = exitCode;
 }
+await Promise.all([process.stdout, process.stderr].map(flushed));
 // Sockets and timers of a command that ended must not keep the process.
 process.exit();
