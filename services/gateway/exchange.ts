@@ -23,6 +23,7 @@ import type { AccessLogging } from "./plugins/access-log.ts";
 import type { UserIdentity } from "./plugins/authentication.ts";
 import type { Cors } from "./plugins/cors.ts";
 import { healthAnswer } from "./plugins/health-paths.ts";
+import { navigationSandbox } from "./plugins/navigation-sandbox.ts";
 import type { RequestMetrics } from "./plugins/request-metrics.ts";
 import type { SupportedPage } from "./plugins/supported-page.ts";
 import type { Websites } from "./plugins/website.ts";
@@ -280,7 +281,7 @@ export class Exchange {
   async #write(answer: Answer): Promise<void> {
     const { clock } = this.#deps.gateway.dependencies;
     const { response, message, expectsContinue } = this.#raw;
-    this.#headers = [...answer.headers, ...this.#cors];
+    this.#headers = [...answer.headers, ...this.#cors, ...this.#sandbox(answer)];
     await writeAnswer(
       { ...answer, headers: this.#headers },
       {
@@ -307,6 +308,12 @@ export class Exchange {
         lateError: (thrown) => this.#lateError(thrown),
       },
     );
+  }
+
+  #sandbox({ headers }: Answer): readonly HeaderField[] {
+    const isBesideConsole = this.#deps.gateway.settings.console;
+    if (!isBesideConsole || this.#request === undefined) return [];
+    return navigationSandbox(this.#request, headers);
   }
 
   /** The document of work that failed after its head was out. */
