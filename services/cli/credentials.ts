@@ -25,6 +25,12 @@ const CLUSTER_KEY_FILE = "cluster-key";
 const CLUSTER_KEY_BYTES = 32;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/** Root keys of a process that can do without them; undefined when none are in the environment. */
+export function givenRootCredentials(environment: Environment): RootCredentials | undefined {
+  const isGiven = fromEnvironment(environment, "ROOT_USER") !== undefined;
+  return isGiven ? requiredRootCredentials(environment) : undefined;
+}
+
 /** Root keys of a process that keeps none itself: they must be in the environment. */
 export function requiredRootCredentials(environment: Environment): RootCredentials {
   const user = fromEnvironment(environment, "ROOT_USER");

@@ -125,6 +125,8 @@ export interface Gateway {
   readonly bucketSettings: BucketSettings;
   /** Names of the webhooks that bucket notifications may go to. */
   readonly notificationTargets: ReadonlySet<string>;
+  /** Names of the other stores that buckets may be replicated to. */
+  readonly replicationTargets: ReadonlySet<string>;
   /** Held while a multipart upload is completed. */
   readonly completions: Semaphore;
 }

@@ -14,6 +14,7 @@ import { deleteBucketEncryption } from "./actions/delete-bucket-encryption.ts";
 import { deleteBucketLifecycle } from "./actions/delete-bucket-lifecycle.ts";
 import { deleteBucketOwnershipControls } from "./actions/delete-bucket-ownership-controls.ts";
 import { deleteBucketPolicy } from "./actions/delete-bucket-policy.ts";
+import { deleteBucketReplication } from "./actions/delete-bucket-replication.ts";
 import { deleteBucketTagging } from "./actions/delete-bucket-tagging.ts";
 import { deleteBucketWebsite } from "./actions/delete-bucket-website.ts";
 import { deleteObject } from "./actions/delete-object.ts";
@@ -30,6 +31,7 @@ import { getBucketNotificationConfiguration } from "./actions/get-bucket-notific
 import { getBucketOwnershipControls } from "./actions/get-bucket-ownership-controls.ts";
 import { getBucketPolicy } from "./actions/get-bucket-policy.ts";
 import { getBucketPolicyStatus } from "./actions/get-bucket-policy-status.ts";
+import { getBucketReplication } from "./actions/get-bucket-replication.ts";
 import { getBucketRequestPayment } from "./actions/get-bucket-request-payment.ts";
 import { getBucketTagging } from "./actions/get-bucket-tagging.ts";
 import { getBucketVersioning } from "./actions/get-bucket-versioning.ts";
@@ -59,6 +61,7 @@ import { putBucketLogging } from "./actions/put-bucket-logging.ts";
 import { putBucketNotificationConfiguration } from "./actions/put-bucket-notification-configuration.ts";
 import { putBucketOwnershipControls } from "./actions/put-bucket-ownership-controls.ts";
 import { putBucketPolicy } from "./actions/put-bucket-policy.ts";
+import { putBucketReplication } from "./actions/put-bucket-replication.ts";
 import { putBucketRequestPayment } from "./actions/put-bucket-request-payment.ts";
 import { putBucketTagging } from "./actions/put-bucket-tagging.ts";
 import { putBucketVersioning } from "./actions/put-bucket-versioning.ts";
@@ -90,6 +93,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteBucketLifecycle,
   deleteBucketOwnershipControls,
   deleteBucketPolicy,
+  deleteBucketReplication,
   deleteBucketTagging,
   deleteBucketWebsite,
   deleteObject,
@@ -106,6 +110,7 @@ export const OPERATIONS: readonly Operation[] = [
   getBucketOwnershipControls,
   getBucketPolicy,
   getBucketPolicyStatus,
+  getBucketReplication,
   getBucketRequestPayment,
   getBucketTagging,
   getBucketVersioning,
@@ -135,6 +140,7 @@ export const OPERATIONS: readonly Operation[] = [
   putBucketNotificationConfiguration,
   putBucketOwnershipControls,
   putBucketPolicy,
+  putBucketReplication,
   putBucketRequestPayment,
   putBucketTagging,
   putBucketVersioning,

@@ -193,8 +193,90 @@ export const AccessLogsConfigSchema = Type.Object(
   { additionalProperties: false },
 );
 
+const ENDPOINT = "^https?://[^\\s/]+$";
+
+/** An S3 endpoint that replication may write to, by the name that bucket settings use. */
+const ReplicationTargetSchema = Type.Object(
+  {
+    endpoint: Type.String({
+      pattern: ENDPOINT,
+      maxLength: 2048,
+      description: "http(s)://host:port of the S3 API there.",
+    }),
+    region: Type.String({
+      default: "us-east-1",
+      description: "Region that requests are signed for.",
+    }),
+    accessKeyId: Type.String({ description: "Key that replicas are written with." }),
+    secretAccessKey: Type.String({ description: "Its secret." }),
+  },
+  { additionalProperties: false },
+);
+
+export const ReplicationConfigSchema = Type.Object(
+  {
+    endpoints: Type.Array(Type.String({ pattern: ENDPOINT, maxLength: 2048 }), {
+      default: [],
+      description:
+        "Gateways of this cluster that versions are read from; local clusters know them.",
+    }),
+    region: Type.String({
+      default: "",
+      description:
+        "Region that requests to this cluster's gateways are signed for; empty: s3.region.",
+    }),
+    accessKeyId: Type.String({
+      default: "",
+      description: "Key for this cluster's gateways; empty: the root user's.",
+    }),
+    secretAccessKey: Type.String({ default: "", description: "Its secret." }),
+    targets: Type.Record(
+      Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$" }),
+      ReplicationTargetSchema,
+      {
+        default: {},
+        additionalProperties: false,
+        description: "Other S3 stores that buckets may be replicated to, by name.",
+      },
+    ),
+    width: Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      default: 8,
+      description: "Keys that are replicated to one destination at once.",
+    }),
+    idleTimeoutMs: Type.Integer({
+      minimum: 100,
+      default: 60_000,
+      description: "An endpoint that does nothing for so long has failed.",
+    }),
+    attemptsMax: Type.Integer({
+      minimum: 1,
+      default: 5,
+      description: "A version that is refused, or fails while others pass, so often has FAILED.",
+    }),
+    backoffMs: Type.Integer({
+      minimum: 1,
+      default: 500,
+      description: "Pause after a first failure at a destination; doubled after each further one.",
+    }),
+    backoffMsMax: Type.Integer({
+      minimum: 1,
+      default: 60_000,
+      description: "Longest pause before a destination that fails is tried again.",
+    }),
+    giveUpAfterMs: Type.Integer({
+      minimum: 1,
+      default: 604_800_000,
+      description: "A version that could not be replicated for so long has FAILED.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
 export type KeeperConfig = Type.Static<typeof KeeperConfigSchema>;
 export type LifecycleConfig = Type.Static<typeof LifecycleConfigSchema>;
 export type NotifyConfig = Type.Static<typeof NotifyConfigSchema>;
 export type NotifyTarget = Type.Static<typeof NotifyTargetSchema>;
+export type ReplicationConfig = Type.Static<typeof ReplicationConfigSchema>;
 export type AccessLogsConfig = Type.Static<typeof AccessLogsConfigSchema>;

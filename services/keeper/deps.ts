@@ -5,10 +5,17 @@ import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
 import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { HttpClient } from "../lib/ports/http.ts";
+import type { HttpExchanger } from "../lib/ports/http-exchange.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Metrics } from "../lib/ports/metrics.ts";
 import type { Random } from "../lib/ports/random.ts";
-import type { AccessLogsConfig, KeeperConfig, LifecycleConfig, NotifyConfig } from "./config.ts";
+import type {
+  AccessLogsConfig,
+  KeeperConfig,
+  LifecycleConfig,
+  NotifyConfig,
+  ReplicationConfig,
+} from "./config.ts";
 
 export type MetadataAccess = Pick<MetadataClient, "execute" | "query">;
 
@@ -19,6 +26,7 @@ export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "er
   readonly reader: Pick<BodyReader, "read">;
   readonly kms: Pick<KmsDirectory, "forStore" | "forKms">;
   readonly http: HttpClient;
+  readonly exchanger: HttpExchanger;
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -28,4 +36,5 @@ export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "er
   readonly storageClasses: Readonly<Record<string, string>>;
   readonly notify: NotifyConfig;
   readonly accessLogs: AccessLogsConfig;
+  readonly replication: ReplicationConfig;
 }

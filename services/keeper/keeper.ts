@@ -1,5 +1,5 @@
 // The keeper: garbage collection, repair, orphan sweeping, stale uploads, lifecycle rules, buckets
-// whose groups are behind, notifications and access logs. Each task is done in rounds under a
+// whose groups are behind, notifications, replication and access logs. Each task is done in rounds under a
 // lease, each is idempotent. Any number of keepers may run; stopping one at any instant loses
 // nothing.
 import { toHex } from "../lib/base/bytes.ts";
@@ -18,6 +18,7 @@ import { OutboxSession } from "./outbox/outbox-session.ts";
 import { BadShardCollector } from "./repair/bad-shards.ts";
 import { LostDiskSearch } from "./repair/lost-disk-search.ts";
 import { RepairQueue } from "./repair/repair-queue.ts";
+import { type ReplicationMetrics, replicationMetrics } from "./replicate/replication-metrics.ts";
 import { abortStaleUploads } from "./uploads/abort-stale-uploads.ts";
 
 interface Task {
@@ -38,6 +39,7 @@ export class Keeper {
   readonly #metrics: KeeperMetrics;
   readonly #notifyMetrics: NotifyMetrics;
   readonly #logMetrics: LogMetrics;
+  readonly #replicationMetrics: ReplicationMetrics;
   readonly #catalog: BucketCatalog;
   readonly #reconciler: BucketReconciler;
   readonly #lifecycle: LifecycleTask;
@@ -60,6 +62,7 @@ export class Keeper {
     this.#metrics = keeperMetrics(deps.metrics);
     this.#notifyMetrics = notifyMetrics(deps.metrics);
     this.#logMetrics = logMetrics(deps.metrics);
+    this.#replicationMetrics = replicationMetrics(deps.metrics);
   }
 
   /** Starts all tasks; returns at once. */
@@ -158,6 +161,7 @@ export class Keeper {
       catalog: this.#catalog,
       notifyMetrics: this.#notifyMetrics,
       logMetrics: this.#logMetrics,
+      replicationMetrics: this.#replicationMetrics,
     });
     await session.run(signal);
   }

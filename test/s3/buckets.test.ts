@@ -169,14 +169,7 @@ test("lists buckets of one region, and tells the region where pages are asked fo
 
 test("says NotImplemented to sub-resources it does not have", async () => {
   const bucket = await makeBucket(s3);
-  const subresources = [
-    "accelerate",
-    "analytics",
-    "intelligent-tiering",
-    "inventory",
-    "metrics",
-    "replication",
-  ];
+  const subresources = ["accelerate", "analytics", "intelligent-tiering", "inventory", "metrics"];
   for (const name of subresources) {
     for (const method of ["GET", "PUT", "DELETE"]) {
       const answer = await s3.call({ method, target: `/${bucket}?${name}` });

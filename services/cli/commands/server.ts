@@ -158,11 +158,13 @@ async function startParts(
   });
   const addresses = await startMetadata(embedded);
   // Their code is loaded while the metadata opens files and elects leaders.
-  const [{ composeStorage }, { composeKeeper }, { composeGateway }] = await Promise.all([
-    import("../compose/storage.ts"),
-    import("../compose/keeper.ts"),
-    import("../compose/gateway.ts"),
-  ]);
+  const [{ composeStorage }, { composeKeeper }, { adminUrlOf, composeGateway }] = await Promise.all(
+    [
+      import("../compose/storage.ts"),
+      import("../compose/keeper.ts"),
+      import("../compose/gateway.ts"),
+    ],
+  );
   const clients = createClients(ports, addresses);
   life.onStop("clients", async () => clients.close());
   const server = network.createServer();
@@ -180,7 +182,14 @@ async function startParts(
   life.onStop("storage", () => node.stop());
   life.onStop("storage calls", () => server.close(1000));
   const { clusterKey } = how;
-  const keeper = composeKeeper({ name: "keeper", ports, clients, config, clusterKey });
+  const keeper = composeKeeper({
+    name: "keeper",
+    ports,
+    clients,
+    config: { ...config, replication: withEndpoint(config.replication, how.port) },
+    clusterKey,
+    root: how.root,
+  });
   life.onStop("keeper", () => keeper.close());
   const probe = ports.random.bytes(16);
   while (placeable(clients.view, probe) !== undefined) {
@@ -193,14 +202,31 @@ async function startParts(
     clients,
     settings: { ...config.s3, port: how.port },
     notificationTargets: Object.keys(config.notify.targets),
+    replicationTargets: Object.keys(config.replication.targets),
     root: how.root,
     clusterKey,
     identity: config.identity,
+    admin: config.admin,
   });
   life.onStop("gateway", () => gateway.close());
+  keepAdminUrl(directories, adminUrlOf(gateway));
   await ops.listen(`${config.ops.address}:0`);
   life.onStop("ops", () => ops.close());
   return clients;
+}
+
+/** The keeper reads from this process's own gateway, unless the settings name others. */
+function withEndpoint(replication: Config["replication"], port: number): Config["replication"] {
+  const isSet = replication.endpoints.length > 0;
+  return isSet ? replication : { ...replication, endpoints: [`http://127.0.0.1:${port}`] };
+}
+
+/** So that `dolium user` and the like find the admin API of this process. */
+function keepAdminUrl(directories: readonly string[], adminUrl: string | undefined): void {
+  const [first = ""] = directories;
+  const plan = readPlan(first);
+  if (plan === undefined || adminUrl === undefined) return;
+  writePlan(first, { ...plan, adminUrl });
 }
 
 /** As many replicas as bear the losses that the data bears, each in another directory. */
@@ -283,6 +309,7 @@ function announce(
     secretAccessKey: root.secretAccessKey,
     region: embedded.config.s3.region,
     survives: sentence,
+    adminUrl: readPlan(embedded.directories[0] ?? "")?.adminUrl,
     processes: [
       { name: "server", role: "server", pid: process.pid, dir: embedded.directories[0] ?? "" },
     ],

@@ -1,4 +1,5 @@
 // Wires one gateway: clients, root credentials, the S3 server, heartbeats.
+import type { AdminSettings } from "../../gateway/admin/config.ts";
 import type { S3Settings } from "../../gateway/config.ts";
 import type { IdentitySettings } from "../../gateway/identity/settings.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
@@ -9,6 +10,7 @@ import type { Metrics } from "../../lib/ports/metrics.ts";
 import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
+import { adminOptions } from "./admin.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 import { composeIdentity, type IdentityServices } from "./identity.ts";
 
@@ -19,10 +21,13 @@ export interface GatewayParts {
   readonly settings: S3Settings;
   /** Webhooks that bucket notifications may go to, by name. */
   readonly notificationTargets: readonly string[];
+  /** Other stores that buckets may be replicated to, by name. */
+  readonly replicationTargets: readonly string[];
   readonly root: RootCredentials;
   /** Seals the keys of encrypted objects; undefined: only clients' own keys. */
   readonly clusterKey: Uint8Array | undefined;
   readonly identity: IdentitySettings;
+  readonly admin: AdminSettings;
 }
 
 export interface ComposedGateway extends RunningGateway {
@@ -43,6 +48,12 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     name,
     settings,
     notificationTargets: parts.notificationTargets,
+    replicationTargets: parts.replicationTargets,
+    admin: adminOptions({
+      ...{ ports, clients, identity },
+      settings: parts.admin,
+      tokensEnabled: parts.identity.tokens,
+    }),
     dependencies: {
       metadata: clients.metadata,
       buckets: clients.buckets,
@@ -76,6 +87,12 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       await identity.stop();
     },
   };
+}
+
+/** Where the admin API is; undefined when it is switched off. */
+export function adminUrlOf(gateway: RunningGateway): string | undefined {
+  const { adminAddress, isSecure } = gateway;
+  return adminAddress && `${isSecure ? "https" : "http"}://${adminAddress}`;
 }
 
 /** So that names of policies in the settings are checked before anything is served. */

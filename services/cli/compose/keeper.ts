@@ -3,19 +3,27 @@ import { Keeper } from "../../keeper/keeper.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { createHttpClient } from "../../lib/host/http-client.ts";
+import { createHttpExchanger } from "../../lib/host/http-exchange.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
 import type { Config } from "../config-schema.ts";
+import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
+import { replicationSettings } from "./replication.ts";
 
 export interface KeeperParts {
   readonly name: string;
   readonly ports: ClientPorts & { readonly metrics: Metrics };
   readonly clients: Clients;
-  readonly config: Pick<Config, "keeper" | "lifecycle" | "notify" | "accessLogs" | "s3">;
+  readonly config: Pick<
+    Config,
+    "keeper" | "lifecycle" | "notify" | "accessLogs" | "replication" | "s3"
+  >;
   /** Seals access logs where their bucket wants it. */
   readonly clusterKey: Uint8Array | undefined;
+  /** Reads from this cluster's gateways, unless the settings name another key. */
+  readonly root: RootCredentials | undefined;
 }
 
 export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
@@ -24,11 +32,13 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
   const { metadata, buckets, view, shards, erasure, writer, reader } = clients;
   const { clock, random, log, metrics } = ports;
   const http = createHttpClient();
+  const exchanger = createHttpExchanger();
   const kms = new KmsDirectory({ metadata, clock, random }, soleClusterKey(parts.clusterKey));
   const keeper = new Keeper({
     ...{ metadata, buckets, view, shards, erasure, writer, reader },
     ...{ clock, random, log, metrics, http, kms },
-    ...{ config, lifecycle, notify, accessLogs },
+    ...{ config, lifecycle, notify, accessLogs, exchanger },
+    replication: replicationSettings(parts.config, parts.root),
     storageClasses: parts.config.s3.storageClasses,
   });
   const heartbeats = new Heartbeats(
@@ -42,6 +52,7 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
       heartbeats.stop();
       await keeper.close();
       http.close();
+      exchanger.close();
     },
   };
 }

@@ -114,10 +114,19 @@ function processConfig(plan: ClusterPlan, planned: PlannedProcess): Record<strin
     case "storage":
       return { ...base, storage: { disks: disksOf(plan, planned) } };
     case "gateway":
-      return { ...base, s3: { address: "127.0.0.1", port: planned.s3Port } };
+      return {
+        ...base,
+        s3: { address: "127.0.0.1", port: planned.s3Port },
+        admin: { address: `127.0.0.1:${planned.adminPort ?? 0}` },
+      };
     case "keeper":
-      return base;
+      return { ...base, replication: { endpoints: endpointsOf(plan) } };
   }
+}
+
+function endpointsOf({ processes }: ClusterPlan): string[] {
+  const gateways = processes.filter(({ role }) => role === "gateway");
+  return gateways.map(({ s3Port }) => `http://127.0.0.1:${s3Port}`);
 }
 
 /** One shard to each storage node; with a single node, to each of its disks. */

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { placeable } from "../commands/can-place.ts";
-import { composeGateway } from "../compose/gateway.ts";
+import { adminUrlOf, composeGateway } from "../compose/gateway.ts";
 import { clusterKeyOf, requiredRootCredentials } from "../credentials.ts";
 import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
@@ -16,14 +16,20 @@ export async function start(frame: Frame): Promise<Running> {
     clients,
     settings: frame.config.s3,
     notificationTargets: Object.keys(frame.config.notify.targets),
+    replicationTargets: Object.keys(frame.config.replication.targets),
     root,
     clusterKey: clusterKeyOf(frame.config),
     identity: frame.config.identity,
+    admin: frame.config.admin,
   });
   frame.life.onStop("gateway", () => gateway.close());
   const probe = randomBytes(16);
   return {
-    facts: { s3: gateway.address, endpoint: gateway.endpoint },
+    facts: {
+      s3: gateway.address,
+      endpoint: gateway.endpoint,
+      admin: adminUrlOf(gateway),
+    },
     waitingFor: () => placeable(clients.view, probe),
   };
 }

@@ -1,6 +1,7 @@
 // A keeper's process.
+import process from "node:process";
 import { composeKeeper } from "../compose/keeper.ts";
-import { clusterKeyOf } from "../credentials.ts";
+import { clusterKeyOf, givenRootCredentials } from "../credentials.ts";
 import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
 
@@ -12,6 +13,7 @@ export async function start(frame: Frame): Promise<Running> {
     clients,
     config: frame.config,
     clusterKey: clusterKeyOf(frame.config),
+    root: givenRootCredentials(process.env),
   });
   frame.life.onStop("keeper", () => keeper.close());
   return {

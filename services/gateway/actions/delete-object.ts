@@ -5,9 +5,11 @@ import { parseDeleteConditions } from "../../lib/s3/conditions.ts";
 import { refuseManagedEncryption } from "../../lib/s3/encryption-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
+import { allow } from "../data/access/access-check.ts";
 import { allowDeleteConditions } from "../data/access/condition-rights.ts";
 import { deleteTargets } from "../data/object-delete.ts";
 import { bypassesGovernance } from "../data/object-lock.ts";
+import { isReplicaWrite } from "../data/replica-writes.ts";
 import {
   CURRENT_VERSION,
   requestedVersionId,
@@ -39,6 +41,9 @@ export const deleteObject: ObjectOperation = {
   run,
 };
 
+/** The marker of a replica is nobody's yet, and shared with nobody. */
+const NO_OBJECT = { facts: { owner: "", grants: [] }, tags: [] };
+
 async function run(context: ObjectContext): Promise<Answer> {
   const { headers, receivedMs } = context.request;
   refuseManagedEncryption(headers);
@@ -47,7 +52,12 @@ async function run(context: ObjectContext): Promise<Answer> {
   const conditions = parseDeleteConditions(headers, receivedMs);
   await allowDeleteConditions(context, context.keyText, conditions);
   const { condition, header } = deleteCondition(conditions);
-  const target = { key: context.key, versionId, condition, bypassGovernance };
+  const replica = isReplicaWrite(headers);
+  if (replica) {
+    const { bucket, keyText: key } = context;
+    allow(context, { permission: "s3:ReplicateDelete", bucket, key, subject: NO_OBJECT });
+  }
+  const target = { key: context.key, versionId, condition, bypassGovernance, replica };
   const results = await deleteTargets(context, [target]);
   const result = present(results[0], "result");
   checkOutcome(result.outcome, "", header);

@@ -5,7 +5,7 @@ import { Versioning } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import { parseVersioning } from "../../lib/s3/settings/versioning.ts";
 import { type Answer, emptyAnswer } from "../answer.ts";
-import { changeBucket } from "../data/bucket-settings.ts";
+import { changeBucket, settingDocument } from "../data/bucket-settings.ts";
 import type { BucketContext, BucketOperation } from "../operation.ts";
 
 export const putBucketVersioning: BucketOperation = {
@@ -34,7 +34,10 @@ async function run(context: BucketContext): Promise<Answer> {
   const status = parseVersioning(context.document);
   const versioning = status === "Enabled" ? Versioning.ENABLED : Versioning.SUSPENDED;
   await changeBucket(context, (bucket) => {
-    if (bucket.objectLock && status === "Suspended") throw lockedBucket();
+    if (bucket.objectLock && status === "Suspended") throw keepsVersions("An Object Lock");
+    if (settingDocument(bucket, "replication") !== undefined && status === "Suspended") {
+      throw keepsVersions("A replication");
+    }
     return { versioning };
   });
   return emptyAnswer(200);
@@ -46,10 +49,9 @@ function mfaDelete(): S3Error {
   });
 }
 
-function lockedBucket(): S3Error {
+function keepsVersions(which: string): S3Error {
   return new S3Error(
     "InvalidBucketState",
-    "An Object Lock configuration is present on this bucket, so the versioning state cannot be " +
-      "changed.",
+    `${which} configuration is present on this bucket, so the versioning state cannot be changed.`,
   );
 }

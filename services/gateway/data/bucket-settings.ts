@@ -28,6 +28,7 @@ export type SettingName =
   | "policy"
   | "public-access-block"
   | "quota"
+  | "replication"
   | "request-payment"
   | "tagging"
   | "website";

@@ -7,12 +7,14 @@ import { allowWriteCondition } from "./access/condition-rights.ts";
 import { type AclInit, aclOfWrite } from "./object-acl.ts";
 import { lockOfWrite, type ObjectLockInit } from "./object-lock.ts";
 import { type TagInit, tagsOfWrite } from "./object-tags.ts";
+import { isReplicaWrite, REPLICA_STATUS } from "./replica-writes.ts";
 
 export interface BesideInit {
   readonly owner: string;
   readonly tags: TagInit[];
   readonly lock?: ObjectLockInit;
   readonly acl?: AclInit;
+  readonly replication?: typeof REPLICA_STATUS;
 }
 
 /** What a header of a write needs besides the permission to write. */
@@ -64,11 +66,14 @@ export async function besideOfWrite(
   for (const [header, permission] of PERMISSIONS) {
     if (headers.has(header)) allowNewObject(context, permission, { owner, headers });
   }
+  const isReplica = isReplicaWrite(headers);
+  if (isReplica) allowNewObject(context, "s3:ReplicateObject", { owner, headers });
   await allowWriteCondition(context, headers);
   return {
     owner,
     tags,
     ...(lock === undefined ? {} : { lock }),
     ...(acl === undefined ? {} : { acl }),
+    ...(isReplica ? { replication: REPLICA_STATUS } : {}),
   };
 }

@@ -20,6 +20,7 @@ import type { S3Settings } from "../config.ts";
 import type { Gateway, ServiceContext } from "../operation.ts";
 import { lockFields } from "./object-lock.ts";
 import { policyNamed } from "./placement-policies.ts";
+import { replicationFields } from "./replica-writes.ts";
 
 export type ObjectHeadersInit = MessageInitShape<typeof ObjectHeadersSchema>;
 
@@ -93,6 +94,7 @@ export function versionFields(
     ...userMetadataHeaders(stored?.userMetadata ?? []),
   ];
   fields.push(...taggingCountHeader(version.tags.length), ...lockFields(version.lock));
+  fields.push(...replicationFields(version));
   if (version.storageClass !== "" && version.storageClass !== STANDARD_CLASS) {
     fields.push(["x-amz-storage-class", version.storageClass]);
   }

@@ -1,5 +1,5 @@
 // Which targets want an event, by the bucket's notification setting as it is now, and the record
-// they get. A bucket that is gone, or asks for nothing any more, has no targets. A setting that
+// they get; and to which destinations of replication the event itself says it is to be carried. A bucket that is gone, or asks for nothing any more, has no targets. A setting that
 // cannot be read counts as none, and is logged once a revision.
 import { fromUtf8, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
@@ -16,11 +16,23 @@ import type { KeeperDeps } from "../deps.ts";
 
 const PARSED_MAX = 1000;
 const WEBHOOK = "webhook";
+/** No name of a webhook has a space in it. */
+const REPLICATION = "replicate ";
 /** Goes to every target of its bucket: they are set up. */
 const TEST_EVENT = "TestEvent";
 
+/** The target by which entries wait for the destination bucket of that ARN. */
+export function replicationTarget(arn: string): string {
+  return `${REPLICATION}${arn}`;
+}
+
+/** The ARN of the destination that `target` stands for; undefined for a webhook. */
+export function destinationArn(target: string): string | undefined {
+  return target.startsWith(REPLICATION) ? target.slice(REPLICATION.length) : undefined;
+}
+
 export interface MatchedEntry {
-  /** Names of targets, each once. */
+  /** Names of targets, each once: webhooks, and destinations of replication. */
   readonly targets: readonly string[];
   /** The record is a whole message, and none of a list of records. */
   readonly isWhole: boolean;
@@ -77,7 +89,7 @@ export class NotificationRules {
       if (!wanting.has(name)) wanting.set(name, wish);
     }
     return {
-      targets: [...wanting.keys()],
+      targets: [...wanting.keys(), ...event.replicateTo.map(replicationTarget)],
       isWhole: false,
       record: (target) => {
         const configurationId = wanting.get(target)?.id ?? "";

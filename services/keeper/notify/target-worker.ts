@@ -4,9 +4,10 @@
 // but not finished is delivered again.
 import { assert } from "../../lib/base/assert.ts";
 import { toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
-import { isStoreError, StoreError } from "../../lib/base/errors.ts";
+import { StoreError } from "../../lib/base/errors.ts";
 import type { OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
+import { Backoff, pause } from "../outbox/backoff.ts";
 import type { GroupOutbox } from "../outbox/group-outbox.ts";
 import type { DeliveryProgress } from "./delivery-progress.ts";
 import type { MatchedEvent, NotificationRules } from "./notification-rules.ts";
@@ -37,11 +38,12 @@ interface Passed {
 export class TargetWorker {
   readonly name: string;
   readonly #parts: TargetWorkerParts;
-  #failures = 0;
+  readonly #backoff: Backoff;
 
   constructor(name: string, parts: TargetWorkerParts) {
     this.name = name;
     this.#parts = parts;
+    this.#backoff = new Backoff(parts.deps.notify, parts.deps.random);
   }
 
   /** Goes on until `signal`; what fails is logged and tried again. */
@@ -52,10 +54,10 @@ export class TargetWorker {
       try {
         if (await this.#round(groups(), signal)) pauseMs = 0;
         else this.#parts.metrics.behind.set(0, { target: this.name });
-        this.#failures = 0;
+        this.#backoff.succeeded();
       } catch (error) {
         if (signal.aborted) return;
-        pauseMs = this.#backoff();
+        pauseMs = this.#backoff.failed();
         const { name: target } = this;
         log.warn("events wait", { target, pauseMs, reason: String(error) });
       }
@@ -135,7 +137,7 @@ export class TargetWorker {
       const status = await this.#post(batch, turn.signal);
       if (status >= 200 && status < 300) {
         metrics.delivered.increment({ target }, batch.length);
-        this.#failures = 0;
+        this.#backoff.succeeded();
         return;
       }
       // Receivers that know records only may fail at another message for ever: any answer ends it.
@@ -171,27 +173,9 @@ export class TargetWorker {
     };
     return http.post({ url, body, headers, deadlineMs, signal });
   }
-
-  /** Doubles with each failure in a row; a quarter of it is by chance. */
-  #backoff(): number {
-    const { notify, random } = this.#parts.deps;
-    const doubled = notify.backoffMs * 2 ** Math.min(this.#failures, 30);
-    const pauseMs = Math.min(doubled, notify.backoffMsMax);
-    this.#failures += 1;
-    return pauseMs - random.below(Math.floor(pauseMs / 4) + 1);
-  }
 }
 
 /** `Scheme token` goes as it is. */
 function authorizationOf(token: string): string {
   return token.includes(" ") ? token : `Bearer ${token}`;
-}
-
-async function pause(clock: KeeperDeps["clock"], ms: number, signal: AbortSignal): Promise<void> {
-  if (ms === 0) return;
-  try {
-    await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!isStoreError(error, "aborted")) throw error;
-  }
 }

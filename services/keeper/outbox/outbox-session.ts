@@ -10,9 +10,11 @@ import type { KeeperDeps } from "../deps.ts";
 import { LogCollector } from "../logs/log-collector.ts";
 import type { LogMetrics } from "../logs/log-metrics.ts";
 import { DeliveryProgress } from "../notify/delivery-progress.ts";
-import { NotificationRules } from "../notify/notification-rules.ts";
+import { destinationArn, NotificationRules } from "../notify/notification-rules.ts";
 import type { NotifyMetrics } from "../notify/notify-metrics.ts";
 import { TargetWorker } from "../notify/target-worker.ts";
+import type { ReplicationMetrics } from "../replicate/replication-metrics.ts";
+import { ReplicationWorker } from "../replicate/replication-worker.ts";
 import { GroupOutbox } from "./group-outbox.ts";
 
 const PAGE_ENTRIES = 500;
@@ -25,6 +27,7 @@ export interface OutboxSessionParts {
   readonly catalog: BucketCatalog;
   readonly notifyMetrics: NotifyMetrics;
   readonly logMetrics: LogMetrics;
+  readonly replicationMetrics: ReplicationMetrics;
 }
 
 export class OutboxSession {
@@ -32,7 +35,7 @@ export class OutboxSession {
   readonly #rules: NotificationRules;
   readonly #progress = new DeliveryProgress();
   readonly #outboxes = new Map<number, GroupOutbox>();
-  readonly #workers = new Map<string, TargetWorker>();
+  readonly #workers = new Map<string, TargetWorker | ReplicationWorker>();
   readonly #running = new Set<Promise<void>>();
   readonly #collector: LogCollector;
   readonly #stop = new AbortController();
@@ -135,12 +138,16 @@ export class OutboxSession {
   #ensureWorker(name: string): void {
     if (this.#workers.has(name) || this.#workers.size >= TARGETS_MAX) return;
     const { deps, notifyMetrics: metrics } = this.#parts;
-    const worker = new TargetWorker(name, {
-      deps,
-      rules: this.#rules,
-      progress: this.#progress,
-      metrics,
-    });
+    const shared = { deps, rules: this.#rules, progress: this.#progress };
+    const arn = destinationArn(name);
+    const worker =
+      arn === undefined
+        ? new TargetWorker(name, { ...shared, metrics })
+        : new ReplicationWorker(arn, {
+            ...shared,
+            catalog: this.#parts.catalog,
+            metrics: this.#parts.replicationMetrics,
+          });
     this.#workers.set(name, worker);
     const running = worker.run(() => this.#outboxes.values(), this.#stop.signal);
     this.#running.add(running);

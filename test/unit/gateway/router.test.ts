@@ -63,7 +63,7 @@ const ROUTES: readonly (readonly [string, string, string, (readonly string[])?])
   ["GET", "/bucket?inventory&list-type=2", "NotImplemented"],
   ["DELETE", "/bucket?policy", "DeleteBucketPolicy"],
   ["PUT", "/bucket?accelerate", "NotImplemented"],
-  ["GET", "/bucket?replication", "NotImplemented"],
+  ["GET", "/bucket?replication", "GetBucketReplication"],
   ["DELETE", "/bucket?lifecycle", "DeleteBucketLifecycle"],
   ["DELETE", "/bucket/key?tagging", "DeleteObjectTagging"],
   ["GET", "/bucket/key?attributes", "GetObjectAttributes"],

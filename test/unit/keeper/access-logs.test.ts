@@ -13,6 +13,7 @@ import {
 import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
 import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
 import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
+import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { BucketRecord } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { loggingDocument } from "../../../services/lib/s3/settings/logging.ts";
@@ -46,6 +47,7 @@ function startSession(context: TestContext, rig: Rig, changes: Partial<KeeperDep
     catalog: new BucketCatalog(deps),
     notifyMetrics: notifyMetrics(rig.metrics),
     logMetrics: logMetrics(rig.metrics),
+    replicationMetrics: replicationMetrics(rig.metrics),
   });
   const end = new AbortController();
   const done = session.run(end.signal);

@@ -7,6 +7,7 @@ import type { KeeperDeps } from "../../../services/keeper/deps.ts";
 import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
 import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
 import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
+import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import {
@@ -57,6 +58,7 @@ function startSession(context: TestContext, rig: Rig, notify: Partial<KeeperDeps
     catalog: new BucketCatalog(deps),
     notifyMetrics: notifyMetrics(rig.metrics),
     logMetrics: logMetrics(rig.metrics),
+    replicationMetrics: replicationMetrics(rig.metrics),
   });
   const end = new AbortController();
   const done = session.run(end.signal);

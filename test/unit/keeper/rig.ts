@@ -31,12 +31,14 @@ import type {
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome, type Reply } from "../../../services/lib/gen/dolium/record/v1/command_pb.ts";
 import { createClock } from "../../../services/lib/host/clock.ts";
+import { createHttpExchanger } from "../../../services/lib/host/http-exchange.ts";
 import { createKvFactory } from "../../../services/lib/host/level-kv.ts";
 import { createLocalNetwork } from "../../../services/lib/host/local-transport.ts";
 import { createDisk } from "../../../services/lib/host/node-disk.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
 import type { Clock } from "../../../services/lib/ports/clock.ts";
 import type { HttpClient, HttpPost } from "../../../services/lib/ports/http.ts";
+import type { HttpExchanger } from "../../../services/lib/ports/http-exchange.ts";
 import type { RpcServer } from "../../../services/lib/ports/transport.ts";
 import { bucketStateOf } from "../../../services/lib/s3/settings/bucket-state.ts";
 import { soleClusterKey } from "../../../services/lib/seal/cluster-keys.ts";
@@ -114,6 +116,7 @@ export class Rig {
   readonly #random = createRandom();
   readonly #nodes = new Map<string, { node: StorageNode; server: RpcServer }>();
   readonly #folder: string;
+  readonly #exchanger: HttpExchanger;
 
   private constructor(state: StateMetadata, clock: ShiftedClock, folder: string) {
     const { log, metrics, web: http } = this;
@@ -133,10 +136,12 @@ export class Rig {
     const writer = new BodyWriter({ view, shards, erasure, pool, clock, random, log });
     const buckets = new BucketDirectory(metadata, clock);
     const kms = new KmsDirectory({ metadata, clock, random }, soleClusterKey(CLUSTER_KEY));
+    const exchanger = createHttpExchanger();
+    this.#exchanger = exchanger;
     const onDamage = (): void => undefined;
     const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
     this.deps = {
-      ...{ metadata, kms, view, shards, erasure, writer, reader, buckets, http },
+      ...{ metadata, kms, view, shards, erasure, writer, reader, buckets, http, exchanger },
       ...{ clock, random, log, metrics, ...CONFIG },
     };
   }
@@ -367,6 +372,7 @@ export class Rig {
   }
 
   async #close(): Promise<void> {
+    this.#exchanger.close();
     for (const name of [...this.#nodes.keys()]) await this.stopNode(name);
     await this.#state.close();
     await rm(this.#folder, { recursive: true, force: true });

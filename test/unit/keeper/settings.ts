@@ -6,15 +6,18 @@ import { loadConfig } from "../../../services/lib/host/config.ts";
 
 type Settings = Pick<
   KeeperDeps,
-  "config" | "lifecycle" | "notify" | "accessLogs" | "storageClasses"
+  "config" | "lifecycle" | "notify" | "accessLogs" | "replication" | "storageClasses"
 >;
 
-const { keeper, lifecycle, notify, accessLogs } = loadConfig(ConfigSchema, { environment: {} });
+const { keeper, lifecycle, notify, accessLogs, replication } = loadConfig(ConfigSchema, {
+  environment: {},
+});
 
 export const CONFIG: Settings = {
   config: { ...keeper, intervalMs: 50, garbageDelayMs: 0, staleUploadRetryMs: 1 },
   lifecycle,
   notify: { ...notify, pollMs: 10, backoffMs: 2, backoffMsMax: 20 },
   accessLogs,
+  replication: { ...replication, backoffMs: 2, backoffMsMax: 20 },
   storageClasses: {},
 };

@@ -33,12 +33,15 @@ export function bucketStateOf(bucket: BucketRecord): BucketStateInit {
   };
 }
 
+/** Settings that groups must know of, besides those of versions. */
+const TOLD_SETTINGS = ["notification", "quota", "replication"];
+
 /** True when groups that know nothing of `bucket` behave as its record wants. */
 export function isPlainBucket(bucket: BucketRecord): boolean {
-  const { versioning, objectLock, events, replication = [] } = bucketStateOf(bucket);
-  const isTold = events === true || replication.length > 0;
-  const isBounded = documentOf(bucket, "quota") !== undefined;
-  return versioning === Versioning.OFF && objectLock !== true && !isTold && !isBounded;
+  const { versioning, objectLock } = bucket;
+  const hasVersions = versioning !== Versioning.OFF && versioning !== Versioning.UNSPECIFIED;
+  const isTold = TOLD_SETTINGS.some((name) => documentOf(bucket, name) !== undefined);
+  return !hasVersions && !objectLock && !isTold;
 }
 
 function documentOf(bucket: BucketRecord, name: string): Uint8Array | undefined {

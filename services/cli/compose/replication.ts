@@ -1,0 +1,17 @@
+// What a keeper needs to know to read from the gateways of its own cluster, where the settings do
+// not say it: the region they sign for, and the root user's keys.
+import type { Config } from "../config-schema.ts";
+import type { RootCredentials } from "../credentials.ts";
+
+/** `root`: undefined where the process does not know it. */
+export function replicationSettings(
+  { replication, s3 }: Pick<Config, "replication" | "s3">,
+  root: Pick<RootCredentials, "accessKeyId" | "secretAccessKey"> | undefined,
+): Config["replication"] {
+  const { accessKeyId, secretAccessKey, region } = replication;
+  const keys =
+    accessKeyId !== "" || root === undefined
+      ? { accessKeyId, secretAccessKey }
+      : { accessKeyId: root.accessKeyId, secretAccessKey: root.secretAccessKey };
+  return { ...replication, ...keys, region: region === "" ? s3.region : region };
+}
