@@ -20,6 +20,7 @@ import {
   AccessKeySchema,
   type AccessToken,
   AccessTokenSchema,
+  TokenAccess,
   type UserRecord,
 } from "../../services/lib/gen/dolium/record/v1/identity_pb.ts";
 import { createClock } from "../../services/lib/host/clock.ts";
@@ -149,11 +150,9 @@ export class IdentityGateway {
   ): Promise<string> {
     const { token, tokenId, digest } = newToken(random);
     const record = create(AccessTokenSchema, {
-      createdMs: 1n,
-      name: "t",
+      ...{ createdMs: 1n, name: "a token", access: TokenAccess.READ_WRITE },
       ...options,
-      tokenId,
-      digest,
+      ...{ tokenId, digest },
     });
     await this.change(name, (user) => ({ ...user, tokens: [...user.tokens, record] }));
     return token;

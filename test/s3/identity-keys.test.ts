@@ -131,8 +131,8 @@ test("the last use of a key is written down, the root key's is not", async () =>
   const keys = await here.createUser("hugo_msu");
   assert.equal((await here.caller(keys).call({ target: "/" })).status, 200);
   await here.services.uses.flush();
-  const kind = { case: "listUses", value: { ids: [keys.accessKeyId, ROOT.accessKeyId] } } as const;
-  const { uses } = await here.query(kind);
+  const ids = [keys.accessKeyId, ROOT.accessKeyId];
+  const { uses } = await here.query({ case: "listUses", value: { ids } });
   const use = uses.find(({ id }) => id === keys.accessKeyId);
   assert.equal(use?.action, "s3:ListBuckets");
   assert.equal(use?.origin, "127.0.0.1");
