@@ -1,95 +1,10 @@
-// Builds the console into services/console/dist: one page, one style sheet and a few scripts,
-// minified and named by their content, so that everything but the page may be cached for ever.
+// Builds the console into services/console/dist:
 //   node services/console/build.ts
-// The folder is replaced in one step; a build that fails leaves the former one as it was.
-import {
-  chmodSync,
-  copyFileSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
-import { build, type Metafile } from "esbuild";
+import { buildConsole } from "./build-console.ts";
 
-const FOLDER = import.meta.dirname;
-const TARGET = join(FOLDER, "dist");
+const TARGET = join(import.meta.dirname, "dist");
 
-/** Paths in `metafile`, relative to `outdir`, of what the page loads before anything is clicked. */
-function firstFiles(metafile: Metafile, outdir: string): { scripts: string[]; style: string } {
-  const scripts: string[] = [];
-  let style = "";
-  const nameOf = (path: string): string => relative(outdir, path);
-  const add = (path: string): void => {
-    const name = nameOf(path);
-    if (scripts.includes(name)) return;
-    scripts.push(name);
-    for (const imported of metafile.outputs[path]?.imports ?? []) {
-      if (imported.kind === "import-statement") add(imported.path);
-    }
-  };
-  for (const [path, output] of Object.entries(metafile.outputs)) {
-    if (output.entryPoint?.endsWith("main.tsx") === true) add(path);
-    if (output.entryPoint?.endsWith("style.css") === true) style = nameOf(path);
-  }
-  if (scripts.length === 0 || style === "") throw new Error("the build gave no page");
-  return { scripts, style };
-}
-
-function page(template: string, files: { scripts: string[]; style: string }): string {
-  const [main = "", ...others] = files.scripts;
-  const preloads = others.map((name) => `<link rel="modulepreload" href="${name}">`);
-  return template
-    .replace("<!-- style -->", () => `<link rel="stylesheet" href="${files.style}">`)
-    .replace("<!-- scripts -->", () =>
-      [...preloads, `<script type="module" src="${main}"></script>`].join(""),
-    );
-}
-
-async function run(): Promise<void> {
-  const outdir = mkdtempSync(join(FOLDER, ".dist-"));
-  try {
-    const { metafile } = await build({
-      entryPoints: [join(FOLDER, "app/main.tsx"), join(FOLDER, "app/style.css")],
-      absWorkingDir: FOLDER,
-      outdir,
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      target: "es2022",
-      minify: true,
-      metafile: true,
-      legalComments: "none",
-      jsx: "automatic",
-      jsxImportSource: "preact",
-      entryNames: "[name]-[hash]",
-      chunkNames: "[name]-[hash]",
-      logLevel: "warning",
-    });
-    const template = readFileSync(join(FOLDER, "app/index.html"), "utf8");
-    const outputs: Metafile["outputs"] = {};
-    for (const [path, output] of Object.entries(metafile.outputs)) {
-      const absolute = join(FOLDER, path);
-      outputs[absolute] = {
-        ...output,
-        imports: output.imports.map((one) => ({ ...one, path: join(FOLDER, one.path) })),
-      };
-    }
-    writeFileSync(
-      join(outdir, "index.html"),
-      page(template, firstFiles({ ...metafile, outputs }, outdir)),
-    );
-    copyFileSync(join(FOLDER, "app/icon.svg"), join(outdir, "icon.svg"));
-    chmodSync(outdir, 0o755);
-    rmSync(TARGET, { recursive: true, force: true });
-    renameSync(outdir, TARGET);
-  } finally {
-    rmSync(outdir, { recursive: true, force: true });
-  }
-}
-
-await run();
+await buildConsole(TARGET);
 process.stdout.write(`built ${relative(process.cwd(), TARGET)}\n`);
