@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { isStoreError } from "../../../services/lib/base/errors.ts";
 import type { Random } from "../../../services/lib/ports/random.ts";
 import {
+  accessKeyBinding,
   clientKeyBinding,
   dataKeyBinding,
   namedKeyBinding,
@@ -13,7 +14,7 @@ import {
 import { bodyKey } from "../../../services/lib/seal/key-derivation.ts";
 import { openBody } from "../../../services/lib/seal/open-body.ts";
 import { sealBody } from "../../../services/lib/seal/seal-body.ts";
-import type { KeyBinding } from "../../../services/lib/seal/sealed-bytes.ts";
+import { type KeyBinding, openBytes, sealBytes } from "../../../services/lib/seal/sealed-bytes.ts";
 import { unwrapKey, wrapKey } from "../../../services/lib/seal/wrapped-key.ts";
 import { gathered, run, viewsOf } from "./streams.ts";
 
@@ -98,4 +99,19 @@ test("refuses a wrapped key of another format or length", () => {
       (error) => isStoreError(error, "corrupt"),
     );
   }
+});
+
+test("seals the secret of an access key as another implementation does", () => {
+  const binding = accessKeyBinding("ann_org", "DKABCDEFGHIJKLMNOPQR");
+  const wrapping = { wrappingKey: WRAPPING_KEY, binding };
+  const secret = Buffer.from("wJalrXUtnFEMI-K7MDENG_bPxRfiCYEXAMPLEKEY");
+  const sealed = sealBytes(wrapping, secret, FIXED);
+  const [ciphertext, rest] = [
+    "c760ee4c559186527568556797f0cff2d13ae6c573ea3a54ac4431b97cc58ce1aaede186a85e8ae3",
+    "eee9cd0d5ce57a1651877c9dd657b79e",
+  ];
+  assert.equal(Buffer.from(sealed).toString("hex"), `${HEAD}${ciphertext}${rest}`);
+  assert.deepEqual(openBytes(wrapping, sealed), secret);
+  const other = { wrappingKey: WRAPPING_KEY, binding: accessKeyBinding("bob_org", "K") };
+  assert.equal(openBytes(other, sealed), undefined);
 });
