@@ -16,12 +16,30 @@ const roles: Module = async () => (await import("./commands/role.ts")).ROLE_COMM
 const objects: Module = async () => (await import("./objects/commands.ts")).OBJECT_COMMANDS;
 const OBJECT_VERBS = "ls cp mv rm cat stat tree du sync share mb rb find".split(" ");
 
+const cluster: Module = async () => {
+  const groups = await import("./commands/cluster.ts");
+  const { nodeGroup, layoutGroup, repairGroup, scrubGroup, raftGroup } = groups;
+  return [nodeGroup, layoutGroup, repairGroup, scrubGroup, raftGroup];
+};
+const watch: Module = async () => {
+  const commands = await import("./commands/watch.ts");
+  const { traceCommand, eventsCommand, topCommand, doctorCommand, supportGroup } = commands;
+  return [traceCommand, eventsCommand, topCommand, doctorCommand, supportGroup];
+};
+
 const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/dev.ts")).devCommand], ["dev"]],
   [async () => [(await import("./commands/server.ts")).serverCommand], ["server"]],
   [async () => [(await import("./commands/status.ts")).statusCommand], ["status"]],
   [async () => [(await import("./commands/kms.ts")).kmsCommand], ["kms"]],
   [objects, OBJECT_VERBS],
+  [async () => [(await import("./commands/user.ts")).userGroup], ["user"]],
+  [async () => [(await import("./commands/group.ts")).groupGroup], ["group"]],
+  [async () => [(await import("./commands/token.ts")).tokenGroup], ["token"]],
+  [async () => [(await import("./commands/policy.ts")).policyGroup], ["policy"]],
+  [async () => [(await import("./commands/bucket.ts")).bucketGroup], ["bucket"]],
+  [cluster, ["node", "layout", "repair", "scrub", "raft"]],
+  [watch, ["trace", "events", "top", "doctor", "support"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];

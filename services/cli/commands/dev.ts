@@ -103,6 +103,7 @@ function announce(
     accessKeyId: facts.accessKeyId,
     secretAccessKey: facts.secretAccessKey,
     region: process.env.DOLIUM_S3__REGION ?? REGION,
+    adminUrl: plan.adminUrl,
     dataDir: facts.dataDir,
     processes: facts.processes,
   });
@@ -115,5 +116,5 @@ Dolium is ready: S3 at ${endpoints.join(" and ")}. \`npx dolium status\` says wh
   export AWS_REGION=${REGION}
   aws s3 mb s3://first && aws s3 cp README.md s3://first/ && aws s3 ls s3://first
 
-Keys come from: ${facts.source}. State: npx dolium status. Stop with Ctrl-C.`);
+Console and admin API: ${plan.adminUrl}. Keys come from: ${facts.source}. State: npx dolium status. Stop with Ctrl-C.`);
 }

@@ -29,6 +29,8 @@ export interface Clients {
   readonly erasure: ErasureCompute;
   readonly writer: BodyWriter;
   readonly reader: BodyReader;
+  /** host:port of every metadata replica. */
+  readonly replicas: readonly string[];
   close(): void;
 }
 
@@ -54,6 +56,7 @@ export function createClients(ports: ClientPorts, addresses: readonly string[]):
     erasure,
     writer: new BodyWriter({ view, shards, erasure, pool, clock, random, log }),
     reader: new BodyReader({ view, shards, erasure, clock, onDamage }),
+    replicas: addresses,
     close: () => {
       view.stop();
       damages.close();

@@ -18,6 +18,8 @@ export interface PlannedProcess {
   readonly opsPort: number;
   /** Gateways only, else 0. */
   readonly s3Port: number;
+  /** Gateways only. */
+  readonly adminPort?: number;
 }
 
 export interface ClusterPlan {
@@ -25,6 +27,8 @@ export interface ClusterPlan {
   readonly disksPerNode: number;
   /** Of a single server, whose gateway is no process of its own. */
   readonly s3Port?: number;
+  /** Of the admin API: "http://127.0.0.1:20017". */
+  readonly adminUrl?: string;
   readonly processes: readonly PlannedProcess[];
 }
 
@@ -67,30 +71,42 @@ export async function preparePlan(dataDir: string, shape: ClusterShape): Promise
     ["keeper", 1],
   ];
   const processes: PlannedProcess[] = [];
-  const known = kept?.processes.flatMap(({ rpcPort, opsPort, s3Port }) => [
+  const known = kept?.processes.flatMap(({ rpcPort, opsPort, s3Port, adminPort = 0 }) => [
     rpcPort,
     opsPort,
     s3Port,
+    adminPort,
   ]);
   const ports = new FreePorts([shape.s3Port, ...(known ?? [])]);
   for (const [role, count] of wanted) {
     for (let number = 1; number <= count; number += 1) {
       const name = role === "keeper" ? role : `${role}-${number}`;
       const before = kept?.processes.find((candidate) => candidate.name === name);
-      const s3Port = role === "gateway" && number === 1 ? shape.s3Port : undefined;
-      processes.push(before ?? (await planProcess(ports, join(dataDir, name), { name, role })));
-      const last = processes.length - 1;
-      const planned = processes[last];
-      if (s3Port !== undefined && planned !== undefined) processes[last] = { ...planned, s3Port };
+      const planned = before ?? (await planProcess(ports, join(dataDir, name), { name, role }));
+      processes.push(
+        role === "gateway" ? await withPorts(planned, { ports, number, shape }) : planned,
+      );
     }
   }
+  const admin = processes.find(({ adminPort }) => adminPort !== undefined)?.adminPort;
   const plan: ClusterPlan = {
     clusterId: kept?.clusterId ?? randomUUID(),
     disksPerNode: kept?.disksPerNode ?? shape.disksPerNode ?? DEFAULTS.disksPerNode,
+    ...(admin === undefined ? {} : { adminUrl: `http://127.0.0.1:${admin}` }),
     processes,
   };
   writePlan(dataDir, plan);
   return plan;
+}
+
+/** The first gateway has the port of S3 that is asked for; a plan of before has no admin ports. */
+async function withPorts(
+  planned: PlannedProcess,
+  how: { readonly ports: FreePorts; readonly number: number; readonly shape: ClusterShape },
+): Promise<PlannedProcess> {
+  const { ports, number, shape } = how;
+  const s3Port = number === 1 ? shape.s3Port : planned.s3Port;
+  return { ...planned, s3Port, adminPort: planned.adminPort ?? (await ports.take()) };
 }
 
 function countOf(plan: ClusterPlan | undefined, role: Role): number | undefined {

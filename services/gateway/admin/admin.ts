@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import { QueryParameters } from "../../lib/s3/query-parameters.ts";
-import { FailureLimiter } from "../identity/rate-limits.ts";
 import type { Sts } from "../identity/sts.ts";
 import { isStsForm } from "../identity/sts.ts";
 import type { RequestObserver } from "../observer.ts";
@@ -35,6 +34,7 @@ export interface AdminOptions
     AdminDependencies,
     | "directory"
     | "edits"
+    | "failures"
     | "identities"
     | "metadata"
     | "providers"
@@ -177,7 +177,6 @@ function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependen
     s3Endpoint: settings.s3Endpoint,
     s3Port,
     endedSessions: new EndedSessions(),
-    failures: new FailureLimiter(clock, metrics),
     authentication,
     gateway,
     events: new EventRing(clock),

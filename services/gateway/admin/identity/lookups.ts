@@ -57,10 +57,10 @@ export async function editing<T>(
     return await edit();
   } catch (cause) {
     if (isStoreError(cause, "not-found")) {
-      throw new AdminError(404, `NoSuch${what}`, `${name}: ${cause.message}`, { cause });
+      throw new AdminError(404, `NoSuch${what}`, naming(name, cause.message), { cause });
     }
     if (isStoreError(cause, "exists")) {
-      throw new AdminError(409, `${what}AlreadyExists`, `${name}: ${cause.message}`, { cause });
+      throw new AdminError(409, `${what}AlreadyExists`, naming(name, cause.message), { cause });
     }
     throw cause;
   }
@@ -78,4 +78,9 @@ export async function deleting(
     if (!isStoreError(cause, "conflict")) throw cause;
     throw new AdminError(409, "DeleteConflict", `${name}: ${cause.message}`, { cause });
   }
+}
+
+/** The sentence, with the name where it lacks it. */
+function naming(name: string, message: string): string {
+  return message.includes(name) ? message : `${name}: ${message}`;
 }
