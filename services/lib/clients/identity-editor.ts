@@ -1,6 +1,6 @@
-// Changes in the directory of users, groups, policies and roles: read, changed, and written back only
-// if nobody else changed it meanwhile, else all over again. So two changes of one entry never undo
-// each other.
+// Changes in the directory of users, groups, policies and roles: read, changed, and written back
+// only if nobody else changed it meanwhile, else all over again. So two changes of one entry never
+// undo each other.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { StoreError } from "../base/errors.ts";
 import { Outcome, type Reply } from "../gen/dolium/record/v1/command_pb.ts";
@@ -46,10 +46,10 @@ const KINDS = {
 } as const;
 
 /**
- * All methods throw StoreError: "exists" (the name, or an id, token, certificate, address or account
- * that somebody else has), "not-found" (the entry, or one that it names), "conflict" (it is in use,
- * or is changed by others all the time), "invalid", and those of MetadataClient. Lists of names may
- * come in any order. `change` may run several times; what it throws is passed on.
+ * All methods throw StoreError: "exists" (the name, or an id, token, certificate, address or
+ * account that somebody else has), "not-found" (the entry, or one that it names), "conflict" (it is
+ * in use, or is changed by others all the time), "invalid", and those of MetadataClient. Lists of
+ * names may come in any order. `change` may run several times; what it throws is passed on.
  */
 export class IdentityEditor {
   readonly #deps: IdentityEditorDeps;

@@ -1,5 +1,5 @@
-// All users, groups, policies and roles in memory, with what users are known by. Changes come in the
-// order of revisions, pages at a time; a proof that moved from one user to another belongs to
+// All users, groups, policies and roles in memory, with what users are known by. Changes come in
+// the order of revisions, pages at a time; a proof that moved from one user to another belongs to
 // whoever's record says so last.
 import { copyBytes, toHex } from "../base/bytes.ts";
 import {

@@ -1,6 +1,7 @@
-// The named keys of the cluster: made, rotated, and opened with the cluster key or one before it. Opened keys are
-// kept for a bounded time and number; which version is the newest is at most ten seconds old.
-// Versions are never removed, so what was sealed with an old one still opens after a rotation.
+// The named keys of the cluster: made, rotated, and opened with the cluster key or one before it.
+// Opened keys are kept for a bounded time and number; which version is the newest is at most ten
+// seconds old. Versions are never removed, so what was sealed with an old one still opens after a
+// rotation.
 import { StoreError } from "../base/errors.ts";
 import type { KmsKeyRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../gen/dolium/record/v1/command_pb.ts";

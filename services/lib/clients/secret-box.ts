@@ -1,5 +1,5 @@
-// Secrets of access keys, sealed with the cluster key and bound to their user and id: what is stored
-// in the directory opens nowhere else. Opened secrets are not kept here.
+// Secrets of access keys, sealed with the cluster key and bound to their user and id: what is
+// stored in the directory opens nowhere else. Opened secrets are not kept here.
 import { fromUtf8, utf8 } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Random } from "../ports/random.ts";

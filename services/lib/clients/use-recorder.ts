@@ -48,7 +48,7 @@ export class UseRecorder {
     await this.flush(STOP_DEADLINE_MS);
   }
 
-  /** `id`: of an access key or token. `action`: "s3:GetObject". `origin`: an address, for people. */
+  /** `id`: of an access key or token. `action`: "s3:GetObject". `origin`: an address. */
   touch(id: string, action: string, origin: string): void {
     if (!this.#waiting.has(id) && this.#waiting.size >= WAITING_MAX) return;
     const usedMs = BigInt(this.#deps.clock.wallMs());

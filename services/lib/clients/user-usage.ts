@@ -1,6 +1,6 @@
-// What buckets hold, and users with all their buckets, summed over index groups. Sums of users are up
-// to five seconds old: quotas of users are kept to roughly, those of buckets exactly where they are
-// applied.
+// What buckets hold, and users with all their buckets, summed over index groups. Sums of users are
+// up to five seconds old: quotas of users are kept to roughly, those of buckets exactly where they
+// are applied.
 import { StoreError } from "../base/errors.ts";
 import type { BucketRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -1,5 +1,5 @@
-// The cluster key with the ones that it followed. What is sealed is sealed with the current key; what
-// an earlier one sealed still opens, until everything was sealed anew.
+// The cluster key with the ones that it followed. What is sealed is sealed with the current key;
+// what an earlier one sealed still opens, until everything was sealed anew.
 import { StoreError } from "../base/errors.ts";
 import type { Random } from "../ports/random.ts";
 import { type KeyBinding, openBytes, sealBytes } from "./sealed-bytes.ts";

@@ -1,5 +1,5 @@
-// The quota of a bucket, asked when a write is applied: exact within the group, whoever writes at the
-// same time. Only what a write adds counts: one that makes the bucket smaller, or leaves it as
+// The quota of a bucket, asked when a write is applied: exact within the group, whoever writes at
+// the same time. Only what a write adds counts: one that makes the bucket smaller, or leaves it as
 // large as it is, passes even where the bucket holds more than it may.
 import { Versioning } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome, type Reply } from "../../lib/gen/dolium/record/v1/command_pb.ts";

@@ -1,5 +1,5 @@
-// Usage of buckets counted anew, for stores that an earlier release wrote or sent: what they hold is
-// counted once, the records are put right, and the digest with them. A store that kept its usage
+// Usage of buckets counted anew, for stores that an earlier release wrote or sent: what they hold
+// is counted once, the records are put right, and the digest with them. A store that kept its usage
 // all along is not touched.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { equalBytes } from "../../lib/base/bytes.ts";

@@ -1,5 +1,5 @@
-// The directory in memory: what is revoked is gone in time, whoever cannot follow serves nobody, and
-// many who ask at once cost one question.
+// The directory in memory: what is revoked is gone in time, whoever cannot follow serves nobody,
+// and many who ask at once cost one question.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { create } from "@bufbuild/protobuf";

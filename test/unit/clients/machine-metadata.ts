@@ -1,5 +1,5 @@
-// The metadata service as clients see it, over real state machines in this process: one for the root
-// group and one for each index group that is asked. It can fail, or hold answers back.
+// The metadata service as clients see it, over real state machines in this process: one for the
+// root group and one for each index group that is asked. It can fail, or hold answers back.
 import type { TestContext } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Mutex } from "../../../services/lib/base/bounded.ts";

@@ -1,4 +1,5 @@
-// Last uses: the latest of each id, once a minute and on the way out; what could not be written waits.
+// Last uses: the latest of each id, once a minute and on the way out; what could not be written
+// waits.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { IdentityEditor } from "../../../services/lib/clients/identity-editor.ts";

@@ -1,5 +1,5 @@
-// The directory of identities: compare-and-swap, what must be there, what only one may have, what is
-// still needed, changes by revision, last uses, and keys sealed anew.
+// The directory of identities: compare-and-swap, what must be there, what only one may have, what
+// is still needed, changes by revision, last uses, and keys sealed anew.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";

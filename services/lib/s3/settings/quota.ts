@@ -1,5 +1,5 @@
-// The quota of a bucket, kept as JSON: {"bytes":N,"objects":N}. Bytes are those of all versions and of
-// the parts of unfinished uploads; objects are versions, delete markers among them. What is not
+// The quota of a bucket, kept as JSON: {"bytes":N,"objects":N}. Bytes are those of all versions and
+// of the parts of unfinished uploads; objects are versions, delete markers among them. What is not
 // named, or 0, has no limit. No S3 operation sets it: administrators do.
 import { fromUtf8 } from "../../base/bytes.ts";
 import { S3Error } from "../errors.ts";

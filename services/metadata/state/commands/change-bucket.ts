@@ -1,6 +1,6 @@
-// ChangeBucket: versioning, object lock, settings and owner in a bucket's record. Versioning once on is
-// suspended but never off again, object lock once on stays and needs versioning on. A change that
-// changes nothing leaves the revision as it is.
+// ChangeBucket: versioning, object lock, settings and owner in a bucket's record. Versioning once
+// on is suspended but never off again, object lock once on stays and needs versioning on. A change
+// that changes nothing leaves the revision as it is.
 import { create, equals } from "@bufbuild/protobuf";
 import {
   type BucketRecord,

@@ -1,5 +1,5 @@
-// DeleteIdentity: takes an entry out of the directory, unless something still needs it. A mark stays
-// for those who follow the directory's changes.
+// DeleteIdentity: takes an entry out of the directory, unless something still needs it. A mark
+// stays for those who follow the directory's changes.
 import {
   type DeleteIdentity,
   Outcome,

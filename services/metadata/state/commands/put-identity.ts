@@ -1,5 +1,5 @@
-// PutIdentity: makes or changes an entry of the directory by compare-and-swap. What it names must be
-// there, and what proves who somebody is belongs to nobody else.
+// PutIdentity: makes or changes an entry of the directory by compare-and-swap. What it names must
+// be there, and what proves who somebody is belongs to nobody else.
 import { create } from "@bufbuild/protobuf";
 import { present } from "../../../lib/base/assert.ts";
 import {

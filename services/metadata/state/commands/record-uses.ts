@@ -1,5 +1,5 @@
-// RecordUses: when access keys and tokens were last used. Gateways bring them late and out of order;
-// the later time wins. No part of the directory: revisions stay.
+// RecordUses: when access keys and tokens were last used. Gateways bring them late and out of
+// order; the later time wins. No part of the directory: revisions stay.
 
 import { utf8 } from "../../../lib/base/bytes.ts";
 import type { RecordUses, Reply } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
