@@ -12,7 +12,12 @@ import { queryAt } from "../data/name-space.ts";
 import { shownOwner, shownStorageClass } from "../data/object-record.ts";
 import { listOverRanges, type RangePage } from "../data/range-pages.ts";
 import { parseUploadId, uploadIdText } from "../data/uploads.ts";
-import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import {
+  type BucketContext,
+  type BucketOperation,
+  callOptions,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const listMultipartUploads: BucketOperation = {
   name: "ListMultipartUploads",
@@ -37,6 +42,7 @@ async function run(context: BucketContext): Promise<Answer> {
   const query = parseListUploads(context.request.target.query);
   const page = await listUploads(context, query);
   const { next } = page;
+  await context.gateway.people.refresh(callOptions(context));
   const document = listUploadsDocument({
     bucket: shownBucket(context),
     keyMarker: query.keyMarker,

@@ -7,7 +7,12 @@ import { shownBucket } from "../data/bucket-view.ts";
 import { keyText } from "../data/listing.ts";
 import { parseVersionId, versionIdText } from "../data/version-id.ts";
 import { listedVersion, listVersionPage } from "../data/version-listing.ts";
-import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import {
+  type BucketContext,
+  type BucketOperation,
+  callOptions,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const listObjectVersions: BucketOperation = {
   name: "ListObjectVersions",
@@ -33,6 +38,7 @@ async function run(context: BucketContext): Promise<Answer> {
     limit: maxKeys,
   });
   const { next } = page;
+  await context.gateway.people.refresh(callOptions(context));
   const document = listVersionsDocument({
     bucket: shownBucket(context),
     prefix,

@@ -5,7 +5,12 @@ import { encodeContinuationToken, parseListObjectsV2 } from "../../lib/s3/list-q
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { shownBucket } from "../data/bucket-view.ts";
 import { keyText, listedObject, listPage } from "../data/listing.ts";
-import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import {
+  type BucketContext,
+  type BucketOperation,
+  callOptions,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const listObjectsV2: BucketOperation = {
   name: "ListObjectsV2",
@@ -31,6 +36,7 @@ async function run(context: BucketContext): Promise<Answer> {
     limit: maxKeys,
   });
   const next = page.nextStartAfter;
+  if (query.fetchOwner) await context.gateway.people.refresh(callOptions(context));
   const document = listObjectsV2Document({
     bucket: shownBucket(context),
     prefix,

@@ -5,7 +5,12 @@ import { parseListObjectsV1 } from "../../lib/s3/list-query.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
 import { shownBucket } from "../data/bucket-view.ts";
 import { keyText, listedObject, listPage } from "../data/listing.ts";
-import { type BucketContext, type BucketOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import {
+  type BucketContext,
+  type BucketOperation,
+  callOptions,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const listObjects: BucketOperation = {
   name: "ListObjects",
@@ -22,6 +27,7 @@ export const listObjects: BucketOperation = {
 };
 
 async function run(context: BucketContext): Promise<Answer> {
+  await context.gateway.people.refresh(callOptions(context));
   const query = parseListObjectsV1(context.request.target.query);
   const { prefix, delimiter, marker, maxKeys, encodingType } = query;
   const question = { prefix, delimiter, startAfter: utf8(marker), limit: maxKeys };

@@ -9,7 +9,12 @@ import { queryAt } from "../data/name-space.ts";
 import { abortFields } from "../data/object-expiration.ts";
 import { shownOwner, shownStorageClass } from "../data/object-record.ts";
 import { noSuchUpload, requestedUploadId, uploadIdText } from "../data/uploads.ts";
-import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import {
+  callOptions,
+  type ObjectContext,
+  type ObjectOperation,
+  SMALL_BODY_BYTES_MAX,
+} from "../operation.ts";
 
 export const listParts: ObjectOperation = {
   name: "ListParts",
@@ -42,6 +47,7 @@ async function run(context: ObjectContext): Promise<Answer> {
       },
     },
   );
+  await context.gateway.people.refresh(callOptions(context));
   const { upload } = answer;
   if (upload === undefined) throw noSuchUpload(uploadIdText(uploadId));
   const parts = answer.parts.map((part) => ({
