@@ -1,8 +1,11 @@
 // The admin side of a gateway: the API, IAM and STS and the console, on a port of their own and, the
 // forms of IAM left out, on the S3 port below `/_admin` and `/_console`. Both are the same handlers.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { assert } from "../../lib/base/assert.ts";
+import { utf8 } from "../../lib/base/bytes.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import { QueryParameters } from "../../lib/s3/query-parameters.ts";
+import type { AnswerBody } from "../answer.ts";
 import type { Sts } from "../identity/sts.ts";
 import { isStsForm } from "../identity/sts.ts";
 import type { RequestObserver } from "../observer.ts";
@@ -153,9 +156,13 @@ export class Admin {
     const text = Buffer.from(request.body).toString("latin1");
     if (sts === undefined || !isStsForm(QueryParameters.parse(text))) return undefined;
     const { status, headers, body } = await sts.handle(request.signed, request.body);
+    const others = headers.filter(([name]) => name.toLowerCase() !== "content-type");
     const contentType = "text/xml; charset=utf-8";
-    const bytes = body.kind === "xml" ? Buffer.from(body.text) : new Uint8Array(0);
-    return { status, headers, body: { kind: "bytes", bytes, contentType } };
+    return {
+      status,
+      headers: others,
+      body: { kind: "bytes", bytes: wholeBody(body), contentType },
+    };
   }
 
   /** The page reaches S3 at the endpoint that it is told, and at the S3 port of this host. */
@@ -165,6 +172,12 @@ export class Admin {
     const local = [`${scheme}://127.0.0.1:${port}`, `${scheme}://localhost:${port}`];
     return s3Endpoint === "" ? local : [new URL(s3Endpoint).origin];
   }
+}
+
+function wholeBody(body: AnswerBody): Uint8Array {
+  if (body.kind === "xml") return utf8(body.text);
+  assert(body.kind === "bytes", "the security token service answers whole documents");
+  return body.bytes;
 }
 
 function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependencies {
