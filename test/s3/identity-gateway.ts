@@ -80,6 +80,18 @@ export class IdentityGateway {
 
   static async start(options: IdentityGatewayOptions = {}): Promise<IdentityGateway> {
     const metadata = await StateMetadata.open();
+    try {
+      return await IdentityGateway.#startOver(metadata, options);
+    } catch (error) {
+      await metadata.close();
+      throw error;
+    }
+  }
+
+  static async #startOver(
+    metadata: StateMetadata,
+    options: IdentityGatewayOptions,
+  ): Promise<IdentityGateway> {
     const clock = options.clock ?? createClock();
     const log = new MemoryLog();
     const keys = soleClusterKey(CLUSTER_KEY);
