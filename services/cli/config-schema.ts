@@ -73,6 +73,9 @@ export const ConfigSchema = Type.Object(
         clusterKey: text(
           "32 bytes, hex or base64, that seal the keys of encrypted objects; empty: only SSE-C.",
         ),
+        formerClusterKeys: text(
+          "Cluster keys before this one, separated by commas: what they sealed still opens.",
+        ),
       },
       { ...strict, default: {} },
     ),

@@ -5,6 +5,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } f
 import { dirname, join } from "node:path";
 import { isStoreError } from "../lib/base/errors.ts";
 import { parseClusterKey } from "../lib/seal/cluster-key.ts";
+import type { ClusterKeys } from "../lib/seal/cluster-keys.ts";
 import { UsageError } from "./command-line.ts";
 import type { Config } from "./config-schema.ts";
 
@@ -88,6 +89,21 @@ export function clusterKeyFile(dataDir: string): string {
 /** The configured cluster key; undefined when there is none. Throws UsageError. */
 export function clusterKeyOf({ encryption }: Config): Uint8Array | undefined {
   return checkedClusterKey(encryption.clusterKey, "encryption.clusterKey");
+}
+
+/** The configured cluster key and those before it. Throws UsageError. */
+export function clusterKeysOf(config: Config): ClusterKeys {
+  return { current: clusterKeyOf(config), former: formerClusterKeysOf(config) };
+}
+
+/** As `clusterKeysOf`; without a configured one the key of the data directory is current. */
+export function localClusterKeys(config: Config, dataDir: string): ClusterKeys {
+  return { current: localClusterKey(config, dataDir), former: formerClusterKeysOf(config) };
+}
+
+function formerClusterKeysOf({ encryption }: Config): Uint8Array[] {
+  const texts = encryption.formerClusterKeys.split(",");
+  return texts.flatMap((text) => checkedClusterKey(text, "encryption.formerClusterKeys") ?? []);
 }
 
 /** The configured cluster key, else the one kept in the data directory. Throws UsageError. */

@@ -1,20 +1,22 @@
-// `dolium kms create|rotate|list`: the named keys of a running cluster, for SSE-KMS. Needs the
-// cluster key, since the keys are made here and leave this process sealed. Exit code 0 done, 1
-// failed, 5 when the cluster does not answer.
+// `dolium kms create|rotate|list|rewrap`: the named keys of a running cluster, for SSE-KMS, and what
+// is left to do after a change of the cluster key. Needs the cluster key, since the keys are made
+// here and leave this process sealed. Exit code 0 done, 1 failed, 5 when the cluster does not
+// answer.
 import { resolve } from "node:path";
 import process from "node:process";
 import { StoreError, toStoreError } from "../../lib/base/errors.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
+import { type RewrapReport, rewrapAll } from "../../lib/clients/rewrap-all.ts";
 import type { KmsKeyRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
-import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
+import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import { command, UsageError } from "../command-line.ts";
 import {
-  clusterKeyOf,
+  clusterKeysOf,
   clusterSecretFile,
   clusterSecretOf,
   keptClusterKey,
@@ -32,17 +34,17 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** How to reach the cluster, and the key that seals its keys. */
+/** How to reach the cluster, and what seals its keys. */
 interface Access {
   readonly addresses: readonly string[];
   readonly clusterSecret: string;
-  readonly clusterKey: Uint8Array | undefined;
+  readonly clusterKeys: ClusterKeys;
 }
 
 export const kmsCommand = command({
   name: "kms",
-  summary: "Make, rotate and list the named keys of a running cluster.",
-  positionals: "create NAME | rotate NAME | list",
+  summary: "Make, rotate and list the named keys of a running cluster; seal them anew.",
+  positionals: "create NAME | rotate NAME | list | rewrap",
   options: {
     data: { kind: "text", value: "DIR", help: "data directory (DOLIUM_DATA, else ./data)" },
     config: {
@@ -54,14 +56,20 @@ export const kmsCommand = command({
   },
   run: async ({ options, positionals }) => {
     const work = workOf(positionals);
-    const { addresses, clusterSecret, clusterKey } = accessOf(options);
+    const { addresses, clusterSecret, clusterKeys } = accessOf(options);
     const transport = createGrpcTransport({ clusterSecret });
     const ports = { clock: createClock(), random: createRandom() };
     const log = createLog({ level: "silent" });
     const metadata = new MetadataClient({ ...ports, transport, log }, { addresses });
     try {
-      const keys = await work(new KmsDirectory({ ...ports, metadata }, soleClusterKey(clusterKey)));
-      process.stdout.write(options.json === true ? json(keys) : table(keys));
+      const kms = new KmsDirectory({ ...ports, metadata }, clusterKeys);
+      const done = await work({ kms, rewrap: { metadata, random: ports.random, clusterKeys } });
+      const isJson = options.json === true;
+      if ("unopened" in done) {
+        process.stdout.write(isJson ? `${JSON.stringify(done)}\n` : reportText(done));
+        return done.unopened.length > 0 ? FAILED : 0;
+      }
+      process.stdout.write(isJson ? json(done) : table(done));
       return 0;
     } catch (thrown) {
       const { code, message } = toStoreError(thrown);
@@ -73,20 +81,27 @@ export const kmsCommand = command({
   },
 });
 
+interface Session {
+  readonly kms: KmsDirectory;
+  readonly rewrap: Parameters<typeof rewrapAll>[0];
+}
+
 /** Throws UsageError. */
 function workOf(
   positionals: readonly string[],
-): (kms: KmsDirectory) => Promise<readonly KmsKeyRecord[]> {
+): (session: Session) => Promise<readonly KmsKeyRecord[] | RewrapReport> {
   const [verb, name, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`dolium kms takes no argument "${extra}"`);
-  if (verb === "list" && name === undefined) return (kms) => kms.list();
-  if (verb === "list") throw new UsageError(`dolium kms list takes no argument "${name}"`);
+  if (verb === "list" || verb === "rewrap") {
+    if (name !== undefined) throw new UsageError(`dolium kms ${verb} takes no argument "${name}"`);
+    return verb === "list" ? ({ kms }) => kms.list() : ({ rewrap }) => rewrapAll(rewrap);
+  }
   if (verb !== "create" && verb !== "rotate") {
-    throw new UsageError("dolium kms wants create NAME, rotate NAME or list");
+    throw new UsageError("dolium kms wants create NAME, rotate NAME, list or rewrap");
   }
   if (name === undefined) throw new UsageError(`dolium kms ${verb} wants the NAME of a key`);
-  if (verb === "rotate") return async (kms) => [await kms.rotate(name)];
-  return async (kms) => {
+  if (verb === "rotate") return async ({ kms }) => [await kms.rotate(name)];
+  return async ({ kms }) => {
     // The store makes its own keys when it needs them.
     if (/^(?:aws|dolium)\//.test(name)) {
       throw new StoreError("invalid", "names that begin with aws/ or dolium/ are the store's own");
@@ -101,8 +116,8 @@ function accessOf(options: Options): Access {
     const config = readConfig(options.config);
     const addresses = config.cluster.metadata.map(({ address }) => address);
     if (addresses.length === 0) throw new UsageError(`${options.config} names no metadata replica`);
-    const clusterKey = clusterKeyOf(config);
-    return { addresses, clusterSecret: config.cluster.secret, clusterKey };
+    const clusterKeys = clusterKeysOf(config);
+    return { addresses, clusterSecret: config.cluster.secret, clusterKeys };
   }
   const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
   const plan = readPlan(dataDir);
@@ -112,8 +127,10 @@ function accessOf(options: Options): Access {
   const addresses = plan.processes
     .filter((planned) => planned.role === "metadata")
     .map((planned) => `127.0.0.1:${planned.rpcPort}`);
-  const clusterKey = clusterKeyOf(readConfig(undefined)) ?? keptClusterKey(dataDir);
-  return { addresses, clusterSecret: clusterSecretOf(clusterSecretFile(dataDir)), clusterKey };
+  const configured = clusterKeysOf(readConfig(undefined));
+  const current = configured.current ?? keptClusterKey(dataDir);
+  const clusterKeys = { ...configured, current };
+  return { addresses, clusterSecret: clusterSecretOf(clusterSecretFile(dataDir)), clusterKeys };
 }
 
 function shown({ name, createdMs, versions }: KmsKeyRecord): {
@@ -131,6 +148,14 @@ function shown({ name, createdMs, versions }: KmsKeyRecord): {
 
 function json(keys: readonly KmsKeyRecord[]): string {
   return `${JSON.stringify({ keys: keys.map(shown) })}\n`;
+}
+
+function reportText({ namedKeys, secrets, unopened }: RewrapReport): string {
+  const lines = [
+    `${namedKeys} versions of named keys and ${secrets} secrets were sealed anew`,
+    ...unopened.map((what) => `none of the configured cluster keys opens ${what}`),
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
 function table(keys: readonly KmsKeyRecord[]): string {

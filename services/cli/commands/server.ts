@@ -13,6 +13,7 @@ import { createOpsServer } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { survivesText } from "../../lib/placement/survives.ts";
+import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import { command, UsageError } from "../command-line.ts";
 import { type BothServers, bothServers } from "../compose/both-servers.ts";
 import { type ClientPorts, type Clients, createClients } from "../compose/clients.ts";
@@ -22,7 +23,7 @@ import type { Config } from "../config-schema.ts";
 import {
   clusterSecretFile,
   clusterSecretOf,
-  localClusterKey,
+  localClusterKeys,
   type RootCredentials,
   rootCredentials,
   SHARED_FILES,
@@ -74,7 +75,7 @@ export const serverCommand = command({
     const root = rootCredentials(process.env, first);
     const clusterSecret = clusterSecretOf(clusterSecretFile(first));
     const config = readConfig(options.config);
-    const clusterKey = localClusterKey(config, first);
+    const clusterKeys = localClusterKeys(config, first);
     const log = createLog({ level: config.log.level, fields: { service: "server" } });
     const life = installProcessLife({ log });
     const stopped = Promise.withResolvers<number>();
@@ -93,7 +94,7 @@ export const serverCommand = command({
       ports: { ...ports, transport: network.createTransport(), metrics: createMetrics() },
       life,
     };
-    const clients = await startParts(embedded, { root, port, clusterKey });
+    const clients = await startParts(embedded, { root, port, clusterKeys });
     shareFiles(directories);
     announce(output, embedded, { root, port, clients });
     return stopped.promise;
@@ -142,7 +143,7 @@ async function startParts(
   how: {
     readonly root: RootCredentials;
     readonly port: number;
-    readonly clusterKey: Uint8Array | undefined;
+    readonly clusterKeys: ClusterKeys;
   },
 ): Promise<Clients> {
   const { life, ports, network, directories, config } = embedded;
@@ -181,13 +182,13 @@ async function startParts(
   });
   life.onStop("storage", () => node.stop());
   life.onStop("storage calls", () => server.close(1000));
-  const { clusterKey } = how;
+  const { clusterKeys } = how;
   const keeper = composeKeeper({
     name: "keeper",
     ports,
     clients,
     config: { ...config, replication: withEndpoint(config.replication, how.port) },
-    clusterKey,
+    clusterKeys,
     root: how.root,
   });
   life.onStop("keeper", () => keeper.close());
@@ -204,7 +205,7 @@ async function startParts(
     notificationTargets: Object.keys(config.notify.targets),
     replicationTargets: Object.keys(config.replication.targets),
     root: how.root,
-    clusterKey,
+    clusterKeys,
     identity: config.identity,
     admin: config.admin,
   });

@@ -7,7 +7,7 @@ import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { createTlsListener, type TlsListener } from "../../lib/host/tls-listener.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
-import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
+import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
 import { adminOptions } from "./admin.ts";
@@ -24,8 +24,8 @@ export interface GatewayParts {
   /** Other stores that buckets may be replicated to, by name. */
   readonly replicationTargets: readonly string[];
   readonly root: RootCredentials;
-  /** Seals the keys of encrypted objects; undefined: only clients' own keys. */
-  readonly clusterKey: Uint8Array | undefined;
+  /** Seal the keys of encrypted objects and secrets; without one: only clients' own keys. */
+  readonly clusterKeys: ClusterKeys;
   readonly identity: IdentitySettings;
   readonly admin: AdminSettings;
 }
@@ -38,7 +38,7 @@ export interface ComposedGateway extends RunningGateway {
 
 export async function composeGateway(parts: GatewayParts): Promise<ComposedGateway> {
   const { clients, ports, settings, name } = parts;
-  const keys = soleClusterKey(parts.clusterKey);
+  const keys = parts.clusterKeys;
   await learnPolicies(parts);
   const tls = tlsOf(parts);
   const identity = composeIdentity({ ...parts, keys, settings: parts.identity });

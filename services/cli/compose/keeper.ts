@@ -5,7 +5,7 @@ import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { createHttpClient } from "../../lib/host/http-client.ts";
 import { createHttpExchanger } from "../../lib/host/http-exchange.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
-import { soleClusterKey } from "../../lib/seal/cluster-keys.ts";
+import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import type { Config } from "../config-schema.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
@@ -20,8 +20,8 @@ export interface KeeperParts {
     Config,
     "keeper" | "lifecycle" | "notify" | "accessLogs" | "replication" | "s3"
   >;
-  /** Seals access logs where their bucket wants it. */
-  readonly clusterKey: Uint8Array | undefined;
+  /** Seal access logs where their bucket wants it. */
+  readonly clusterKeys: ClusterKeys;
   /** Reads from this cluster's gateways, unless the settings name another key. */
   readonly root: RootCredentials | undefined;
 }
@@ -33,7 +33,7 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
   const { clock, random, log, metrics } = ports;
   const http = createHttpClient();
   const exchanger = createHttpExchanger();
-  const kms = new KmsDirectory({ metadata, clock, random }, soleClusterKey(parts.clusterKey));
+  const kms = new KmsDirectory({ metadata, clock, random }, parts.clusterKeys);
   const keeper = new Keeper({
     ...{ metadata, buckets, view, shards, erasure, writer, reader },
     ...{ clock, random, log, metrics, http, kms },

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { placeable } from "../commands/can-place.ts";
 import { adminUrlOf, composeGateway } from "../compose/gateway.ts";
-import { clusterKeyOf, requiredRootCredentials } from "../credentials.ts";
+import { clusterKeysOf, requiredRootCredentials } from "../credentials.ts";
 import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
 
@@ -18,7 +18,7 @@ export async function start(frame: Frame): Promise<Running> {
     notificationTargets: Object.keys(frame.config.notify.targets),
     replicationTargets: Object.keys(frame.config.replication.targets),
     root,
-    clusterKey: clusterKeyOf(frame.config),
+    clusterKeys: clusterKeysOf(frame.config),
     identity: frame.config.identity,
     admin: frame.config.admin,
   });

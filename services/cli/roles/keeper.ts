@@ -1,7 +1,7 @@
 // A keeper's process.
 import process from "node:process";
 import { composeKeeper } from "../compose/keeper.ts";
-import { clusterKeyOf, givenRootCredentials } from "../credentials.ts";
+import { clusterKeysOf, givenRootCredentials } from "../credentials.ts";
 import { startClients } from "./clients.ts";
 import type { Frame, Running } from "./frame.ts";
 
@@ -12,7 +12,7 @@ export async function start(frame: Frame): Promise<Running> {
     ports: frame.ports,
     clients,
     config: frame.config,
-    clusterKey: clusterKeyOf(frame.config),
+    clusterKeys: clusterKeysOf(frame.config),
     root: givenRootCredentials(process.env),
   });
   frame.life.onStop("keeper", () => keeper.close());

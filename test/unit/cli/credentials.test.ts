@@ -9,10 +9,12 @@ import { ConfigSchema } from "../../../services/cli/config-schema.ts";
 import {
   clusterKeyFile,
   clusterKeyOf,
+  clusterKeysOf,
   clusterKeyVariables,
   clusterSecretFile,
   keptClusterKey,
   localClusterKey,
+  localClusterKeys,
   requiredRootCredentials,
   rootCredentials,
 } from "../../../services/cli/credentials.ts";
@@ -98,4 +100,23 @@ test("a cluster key that is none is refused, an empty file too", () => {
   const own = mkdtempSync(join(folder, "empty-"));
   writeFileSync(join(own, "cluster-key"), "\n");
   assert.throws(() => localClusterKey(configWith(""), own), { name: "UsageError" });
+});
+
+test("former cluster keys stand beside the present one, configured or kept", () => {
+  const [now, earlier, first] = [1, 2, 3].map((fill) => Buffer.alloc(32, fill));
+  const text = `${earlier?.toString("hex")}, ${first?.toString("base64")},`;
+  const environment = { DOLIUM_ENCRYPTION__FORMER_CLUSTER_KEYS: text };
+  const keptOnly = loadConfig(ConfigSchema, { environment });
+  assert.deepEqual(clusterKeysOf(keptOnly), { current: undefined, former: [earlier, first] });
+  const local = localClusterKeys(keptOnly, folder);
+  assert.deepEqual(local, { current: keptClusterKey(folder), former: [earlier, first] });
+  const key = now?.toString("hex") ?? "";
+  const both = loadConfig(ConfigSchema, {
+    environment: { ...environment, DOLIUM_ENCRYPTION__CLUSTER_KEY: key },
+  });
+  assert.deepEqual(clusterKeysOf(both).current, now);
+  assert.deepEqual(clusterKeysOf(configWith("")).former, []);
+  const bad = { DOLIUM_ENCRYPTION__FORMER_CLUSTER_KEYS: `${key},short` };
+  const broken = loadConfig(ConfigSchema, { environment: bad });
+  assert.throws(() => clusterKeysOf(broken), { name: "UsageError", message: /former/ });
 });
