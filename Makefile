@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long cluster clients client-matrix million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long fuzz cluster clients client-matrix million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -60,6 +60,9 @@ sim: install ## seeded fault simulation, the slice that CI runs
 
 sim-long: install ## 10,000 seeds of the Raft simulation
 	node test/sim/raft/main.ts --seeds 1..10000
+
+fuzz: install ## 10,000,000 inputs (FUZZ_INPUTS, FUZZ_SEED) for each parser of what anybody may send
+	node test/fuzz/main.ts --inputs $${FUZZ_INPUTS:-10000000} --seed $${FUZZ_SEED:-1}
 
 cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 	node test/run.ts test/cluster

@@ -286,8 +286,7 @@ const COMPARE: Record<string, (found: string, wanted: Wanted) => boolean | "erro
     const [base = "", length] = text.split("/");
     const [left, right] = [bits(found), bits(base)];
     if (left === undefined || right === undefined) return "error";
-    if (left.length !== right.length) return false;
-    const count = length === undefined ? left.length : Number(length);
+    const count = length === undefined ? 128 : Number(length) + (base.includes(":") ? 0 : 96);
     return left.slice(0, count) === right.slice(0, count);
   },
   ArnLike: (found, wanted) => {
@@ -325,23 +324,33 @@ function date(
   return Number.isNaN(left) ? "error" : compare(left, right);
 }
 
-/** An address as a row of binary digits: 32 or 128. */
+/** An address as a row of 128 binary digits; the old ones behind their prefix. */
 function bits(text: string): string | undefined {
-  const mapped = text.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(mapped)) {
-    const octets = mapped.split(".").map(Number);
-    if (octets.some((octet) => octet > 255)) return undefined;
-    return octets.map((octet) => octet.toString(2).padStart(8, "0")).join("");
-  }
-  if (!mapped.includes(":")) return undefined;
-  const [head = "", tail] = mapped.split("::");
+  const [head = "", tail] = text.toLowerCase().split("::");
+  if (!text.includes(":"))
+    return text.includes(".") ? oldBits(text)?.padStart(128, OLD) : undefined;
   const [left, right] = [head, tail ?? ""].map((half) =>
-    half.split(":").filter((each) => each !== ""),
+    half
+      .split(":")
+      .filter((each) => each !== "")
+      .map((each) => (each.includes(".") ? (oldBits(each) ?? "") : digits(each, 16, 16)))
+      .join(""),
   );
-  if (left === undefined || right === undefined) return undefined;
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  const groups = [...left, ...zeros, ...right].map((group) => Number.parseInt(group, 16));
-  return groups.map((group) => group.toString(2).padStart(16, "0")).join("");
+  const row = `${left}${"0".repeat(Math.max(0, 128 - `${left}${right}`.length))}${right}`;
+  return row.length === 128 ? row : undefined;
+}
+
+/** Ten groups of zeros, then one of ones. */
+const OLD = `${"0".repeat(80)}${"1".repeat(16)}`;
+
+function oldBits(text: string): string | undefined {
+  const octets = text.split(".");
+  if (octets.length !== 4 || octets.some((octet) => !(Number(octet) <= 255))) return undefined;
+  return octets.map((octet) => digits(octet, 10, 8)).join("");
+}
+
+function digits(text: string, base: number, width: number): string {
+  return Number.parseInt(text, base).toString(2).padStart(width, "0");
 }
 
 function arnParts(text: string): readonly string[] {
