@@ -102,7 +102,7 @@ const cat = command({
   positionals: "PATH...",
   options: {
     ...VERSION_ID,
-    range: { kind: "text", value: "BYTES", help: "0-99, 100- or -50" },
+    range: { kind: "text", value: "BYTES", help: "0-99, 100- or, with =, -50" },
     ...READ_KEY,
     ...SESSION_OPTIONS,
   },
@@ -187,7 +187,6 @@ const mb = command({
   options: {
     versioning: { kind: "flag", help: "keep every version" },
     "object-lock": { kind: "flag", help: "allow objects to be locked; keeps every version" },
-    "ignore-existing": { kind: "flag", help: "a bucket of one's own that is there is no failure" },
     ...SESSION_OPTIONS,
   },
   run: async (parsed) => (await import("./verbs/buckets.ts")).makeBuckets(parsed),

@@ -127,6 +127,7 @@ export async function putBuffer(
         Bucket: target.bucket,
         Key: target.key,
         Body: body,
+        ContentLength: body.byteLength,
         ...fields.store,
         Metadata: fields.metadata,
         ...request,

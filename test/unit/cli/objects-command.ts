@@ -42,6 +42,7 @@ export class CommandBench {
   start(args: readonly string[], variables: Variables = {}, input?: Uint8Array): Running {
     const environment: Record<string, string> = {
       PATH: process.env.PATH ?? "",
+      NODE_COMPILE_CACHE: join(import.meta.dirname, "../../../node_modules/.cache/dolium"),
       HOME: this.folder,
       XDG_STATE_HOME: join(this.folder, "state"),
       AWS_ENDPOINT_URL: this.cluster.endpoint,
@@ -50,7 +51,7 @@ export class CommandBench {
       AWS_REGION: this.cluster.region,
       ...variables,
     };
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, ["--disable-proto=delete", MAIN, ...args], {
       cwd: this.folder,
       env: environment,
       stdio: ["pipe", "pipe", "pipe"],

@@ -203,19 +203,6 @@ test("a stream from stdin is stored in parts, and an interrupted one leaves none
   assert.equal(relay.count(/^DELETE .*uploadId=/), 1);
 });
 
-test("what was printed arrives in whole, however slowly it is read", async () => {
-  const input = BODY.subarray(0, 3 * MIB + 5000);
-  await bench.run(["cp", "-", `s3://${bucket}/slow`], {}, input);
-  const running = bench.start(["cat", `${bucket}/slow`]);
-  running.child.stdout?.pause();
-  const other = await bench.bytes("cat", `${bucket}/slow`);
-  running.child.stdout?.resume();
-  const { code, stdout } = await running.ended;
-  assert.equal(code, 0);
-  assert.equal(sha256Hex(stdout), sha256Hex(input));
-  assert.equal(sha256Hex(other), sha256Hex(input));
-});
-
 test("a second Ctrl-C does not wait", async () => {
   writeFileSync(bench.path("wait"), BODY.subarray(0, 9 * MIB));
   const held = holdAfter(/^(?:DELETE|PUT) /, 0);

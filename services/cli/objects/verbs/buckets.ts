@@ -8,7 +8,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { UsageError } from "../../command-line.ts";
 import { confirm } from "../../confirm.ts";
-import { about, codeOf } from "../failure.ts";
+import { about } from "../failure.ts";
 import { listVersions } from "../listing.ts";
 import { parseBucket, shownLocation } from "../location.ts";
 import type { ObjectContext } from "../object-context.ts";
@@ -18,7 +18,6 @@ import { type Session, type SessionOptions, withSession } from "../session.ts";
 interface MakeOptions extends SessionOptions {
   readonly versioning?: boolean;
   readonly "object-lock"?: boolean;
-  readonly "ignore-existing"?: boolean;
 }
 
 export async function makeBuckets(parsed: {
@@ -47,30 +46,25 @@ async function makeBucket(
   options: MakeOptions,
 ): Promise<void> {
   const { s3, signal: abortSignal, connection } = context;
-  try {
-    await about(nameOf(bucket), () =>
-      s3.send(
-        new CreateBucketCommand({
-          Bucket: bucket,
-          ...(options["object-lock"] === true ? { ObjectLockEnabledForBucket: true } : {}),
-          ...placeOf(connection),
-        }),
-        { abortSignal },
-      ),
-    );
-    report.tell({ event: "made", bucket }, `made ${nameOf(bucket)}`);
-  } catch (error) {
-    const isOwn = codeOf(error) === "BucketAlreadyOwnedByYou";
-    if (!isOwn || options["ignore-existing"] !== true) throw error;
-    report.tell({ event: "exists", bucket }, `${nameOf(bucket)} was there already`);
-  }
-  if (options.versioning !== true) return;
-  const VersioningConfiguration = { Status: "Enabled" } as const;
   await about(nameOf(bucket), () =>
-    s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }), {
-      abortSignal,
-    }),
+    s3.send(
+      new CreateBucketCommand({
+        Bucket: bucket,
+        ...(options["object-lock"] === true ? { ObjectLockEnabledForBucket: true } : {}),
+        ...placeOf(connection),
+      }),
+      { abortSignal },
+    ),
   );
+  if (options.versioning === true) {
+    const VersioningConfiguration = { Status: "Enabled" } as const;
+    await about(nameOf(bucket), () =>
+      s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }), {
+        abortSignal,
+      }),
+    );
+  }
+  report.tell({ event: "made", bucket }, `made ${nameOf(bucket)}`);
 }
 
 /** Amazon wants the region said again; other servers place buckets by their own rules. */
