@@ -196,6 +196,23 @@ test("the tags that a request brings decide, from header and document", async ()
   assert.equal(await tag("y", [["x-amz-tagging", "project=x"]]), 403);
 });
 
+test("a write is not let in by tags that the object to be does not have", async () => {
+  const Condition = { StringEquals: { "s3:ExistingObjectTag/class": "open" } };
+  const bucket = await openBucket({ Action: "s3:*", Condition }, { Action: "s3:ListBucket" });
+  const target = pathOf(bucket, "new");
+  for (const call of [
+    { method: "PUT", target, body: "x" },
+    { method: "POST", target: `${target}?uploads` },
+    { method: "PUT", target, headers: [["x-amz-copy-source", `${bucket}/new`]] as const },
+    { method: "PUT", target: `${target}?tagging`, body: "<Tagging><TagSet/></Tagging>" },
+    { method: "DELETE", target },
+  ]) {
+    assert.equal((await alice.call(call)).code, "AccessDenied", JSON.stringify(call));
+  }
+  assert.equal((await alice.get(bucket, "new")).code, "NoSuchKey");
+  assert.equal((await owner.get(bucket, "new")).code, "NoSuchKey");
+});
+
 test("where lists count, what a guest wrote is its own, and its list says who reads it", async () => {
   const bucket = await listedBucket();
   await grant(owner, `/${bucket}`, ["x-amz-grant-write", 'id="bob_wayne"']);

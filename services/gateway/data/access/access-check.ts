@@ -160,29 +160,16 @@ export class AccessCheck {
 
   /**
    * Tells the version that the request is about; undefined: there is none. Throws AccessDenied.
-   * Where there is none, whoever may list goes on, to be told so by the action.
+   * Where there is none, whoever may list goes on: for actions only that answer so themselves.
    */
   settle(version: Version | undefined): void {
-    if (!this.#isPending || this.#question === undefined) return;
-    const question = this.#question;
-    const { bucket } = question;
-    assert(bucket !== undefined, "AccessCheck: an object without its bucket");
-    const isCurrent = question.versionId === undefined;
-    const isMissing = version === undefined || (isCurrent && version.deleteMarker);
-    if (isMissing) {
-      const isAllowed =
-        question.toleratesMissing === true ||
-        this.#first?.allowed === true ||
-        mayList(this.#caller, bucket);
-      if (!isAllowed) throw refusal(this.#caller, question, { ...DENIED, ...this.#first });
-    } else {
-      const subject = subjectOf(this.#caller.gateway, bucket, version);
-      allow(this.#caller, { ...question, subject });
-    }
-    this.#isPending = false;
+    this.#settle(version, (caller, bucket) => mayList(caller, bucket));
   }
 
-  /** Looks the version up, where that is needed, and settles. */
+  /**
+   * Looks the version up, where that is needed, and settles. Where there is none, what is known
+   * without it counts: an action that makes an object is not let in by what a missing one lacks.
+   */
   async settleByLookup(context: ServiceContext): Promise<void> {
     if (!this.#isPending || this.#question === undefined) return;
     const { bucket, key, versionId } = this.#question;
@@ -195,7 +182,30 @@ export class AccessCheck {
       extent: { kind: "all" },
       withBody: false,
     });
-    this.settle(found?.version);
+    this.#settle(found?.version, () => false);
+  }
+
+  #settle(
+    version: Version | undefined,
+    mayLearn: (caller: Caller, bucket: BucketRecord) => boolean,
+  ): void {
+    if (!this.#isPending || this.#question === undefined) return;
+    const caller = this.#caller;
+    const question = this.#question;
+    const { bucket } = question;
+    assert(bucket !== undefined, "AccessCheck: an object without its bucket");
+    const isCurrent = question.versionId === undefined;
+    const isMissing = version === undefined || (isCurrent && version.deleteMarker);
+    if (isMissing) {
+      const isAllowed =
+        question.toleratesMissing === true ||
+        this.#first?.allowed === true ||
+        mayLearn(caller, bucket);
+      if (!isAllowed) throw refusal(caller, question, this.#first ?? DENIED);
+    } else {
+      allow(caller, { ...question, subject: subjectOf(caller.gateway, bucket, version) });
+    }
+    this.#isPending = false;
   }
 }
 
