@@ -2,7 +2,11 @@
 // in memory. Users are made as the admin API makes them.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Ajv } from "ajv";
+import { adminOptions } from "../../services/cli/compose/admin.ts";
 import { composeIdentity, type IdentityServices } from "../../services/cli/compose/identity.ts";
+import type { AdminOptions } from "../../services/gateway/admin/admin.ts";
+import type { AdminSettings } from "../../services/gateway/admin/config.ts";
+import type { ConsoleFiles } from "../../services/gateway/admin/console-files.ts";
 import type { S3Settings } from "../../services/gateway/config.ts";
 import type { GatewayDependencies } from "../../services/gateway/dependencies.ts";
 import {
@@ -48,6 +52,10 @@ export interface IdentityGatewayOptions {
   readonly dependencies?: Partial<GatewayDependencies>;
   /** Of everything; real time unless told. */
   readonly clock?: Clock;
+  /** With an admin port, whose settings are these. */
+  readonly admin?: Partial<AdminSettings>;
+  /** Files of the console. */
+  readonly files?: ConsoleFiles;
 }
 
 export interface Keys {
@@ -107,6 +115,9 @@ export class IdentityGateway {
     const { rootBinding } = credentials;
     const gateway = await startGatewayOver(metadata, options.s3, {
       clusterKey: CLUSTER_KEY,
+      ...(options.admin === undefined
+        ? {}
+        : { admin: adminOf({ options, services, metadata, clock, log }) }),
       dependencies: {
         ...{ credentials, directory, uses, clock },
         sts: { directory, keys, oidc, rootBinding },
@@ -184,6 +195,31 @@ export function identitySettings(
   const settings: unknown = structuredClone(changes);
   if (validate(settings)) return settings;
   throw new Error(`identity settings: ${JSON.stringify(validate.errors)}`);
+}
+
+function adminOf(parts: {
+  readonly options: IdentityGatewayOptions;
+  readonly services: IdentityServices;
+  readonly metadata: StateMetadata;
+  readonly clock: Clock;
+  readonly log: MemoryLog;
+}): AdminOptions {
+  const { options, services, metadata, clock, log } = parts;
+  const client = metadata as unknown as MetadataClient;
+  const composed = adminOptions({
+    ports: { clock, random, log, transport: noTransport() },
+    clients: { metadata: client, replicas: [], view: { map: () => ({ nodes: [] }) } } as never,
+    settings: {
+      enabled: true,
+      address: "127.0.0.1:0",
+      allowHttp: false,
+      s3Endpoint: "",
+      ...options.admin,
+    },
+    identity: services,
+    tokensEnabled: options.identity?.tokens === true,
+  });
+  return { ...composed, files: options.files ?? { read: async () => undefined } };
 }
 
 /** Nothing here goes over a network. */

@@ -1,6 +1,7 @@
 // A real gateway on a real port, over metadata and bodies in memory: what the gateway does alone is
 // tested with real HTTP, and failures of the rest are played by the doubles.
 
+import type { AdminOptions } from "../../../services/gateway/admin/admin.ts";
 import type { S3Settings } from "../../../services/gateway/config.ts";
 import type { PeopleDirectory } from "../../../services/gateway/data/access/people.ts";
 import type {
@@ -188,6 +189,8 @@ export interface MemoryGatewayOptions {
   readonly notificationTargets?: readonly string[];
   /** Other stores that buckets may be replicated to. */
   readonly replicationTargets?: readonly string[];
+  /** With an admin port. */
+  readonly admin?: AdminOptions;
   /** In place of those of every test. */
   readonly dependencies?: Partial<GatewayDependencies>;
 }
@@ -209,6 +212,7 @@ export async function startGatewayOver(
     notificationTargets: options.notificationTargets ?? [],
     replicationTargets: options.replicationTargets ?? [],
     ...(options.authorizer === undefined ? {} : { authorizer: options.authorizer }),
+    ...(options.admin === undefined ? {} : { admin: options.admin }),
     name: "gateway-1",
     settings: s3Settings({ address: "127.0.0.1", port: 0, closeGraceMs: 500, ...changes }),
     dependencies: {
