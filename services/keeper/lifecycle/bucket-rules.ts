@@ -9,7 +9,7 @@ import {
   type DeleteObjectsReply_Result,
   Outcome,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
-import type { Upload } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { Upload, Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { LifecycleRule } from "../../lib/s3/settings/lifecycle.ts";
 import {
   type LifecycleAction,
@@ -134,7 +134,13 @@ export class BucketRulesRunner {
       noncurrentSinceMs: isLatest ? undefined : walked.noncurrentSinceMs,
       newerNoncurrent: walked.newerNoncurrent,
     };
-    const action = lifecycleAction(rules, entry, { nowMs: this.#nowMs(), daySeconds });
+    const moment = { nowMs: this.#nowMs(), daySeconds };
+    let action = lifecycleAction(rules, entry, moment);
+    if (action.kind === "remove-version" && isHeld(version, moment.nowMs)) {
+      // What may not go may move all the same.
+      this.#metrics.kept.increment({ reason: "locked" });
+      action = lifecycleAction(rules.map(withoutRemoval), entry, moment);
+    }
     const { kind } = action;
     if (kind === "none") return undefined;
     if (kind === "transition") {
@@ -221,6 +227,14 @@ export class BucketRulesRunner {
     const reply = await this.#deps.metadata.execute(groupId, { case: "abortUpload", value });
     if (reply.outcome === Outcome.OK) this.#metrics.actions.increment({ action: "abort-upload" });
   }
+}
+
+function isHeld({ lock }: Version, nowMs: number): boolean {
+  return lock !== undefined && (lock.legalHold || lock.retainUntilMs > BigInt(nowMs));
+}
+
+function withoutRemoval(rule: LifecycleRule): LifecycleRule {
+  return { ...rule, expiration: undefined, noncurrentExpiration: undefined };
 }
 
 /** The longest prefix that everything has which the rules can be about. */

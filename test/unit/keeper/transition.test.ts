@@ -139,6 +139,32 @@ test("noncurrent and locked versions move; the current one stays", async (t) => 
   assert.equal(counted(rig, TRANSITIONS), 1);
 });
 
+test("a locked version moves even where it is due to go", async (t) => {
+  const rig = await opened(t);
+  const noncurrent =
+    "<NoncurrentVersionTransition><NoncurrentDays>1</NoncurrentDays>" +
+    "<StorageClass>COLD</StorageClass></NoncurrentVersionTransition>" +
+    "<NoncurrentVersionExpiration><NoncurrentDays>2</NoncurrentDays></NoncurrentVersionExpiration>";
+  const made = await rig.bucket("kept", { lifecycle: documentOf(rule("", noncurrent)) });
+  const bucket = await rig.change(made, { versioning: Versioning.ENABLED, objectLock: true });
+  const groupId = rig.groupOf(bucket);
+  const { bucketId } = bucket;
+  const key = utf8("a");
+  await rig.putBody(bucket, "a", BODY);
+  const { version: locked } = await look(rig, bucket, "a");
+  const change = { case: "legalHold" as const, value: { on: true } };
+  await rig.execute(groupId, { case: "changeVersion", value: { bucketId, key, change } });
+  await rig.putBody(bucket, "a", BODY);
+  await rig.putBody(bucket, "a", BODY);
+  rig.clock.shiftMs += 9 * DAY_MS;
+  await pass(rig);
+  const query = { bucketId, key, versionId: locked.versionId };
+  const { version } = await rig.query(groupId, { case: "getObject", value: query });
+  assert.equal(version?.storageClass, "COLD");
+  assert.equal(counted(rig, 'lifecycle_actions_total{action="remove-version"}'), 1);
+  assert.equal(counted(rig, 'lifecycle_kept_total{reason="locked"}'), 1);
+});
+
 test("a body in parts moves whole, and goes on after it was cut off in the middle", async (t) => {
   const rig = await opened(t);
   const bucket = await rig.bucket("one");
