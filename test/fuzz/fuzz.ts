@@ -1,6 +1,6 @@
-// Runs a target on many inputs. An input fails when the target throws anything but the error that its
-// parser is to throw, when what it took breaks a rule of the target, or when it takes longer than
-// CALL_MS_MAX each of several times.
+// Runs a target on many inputs. An input fails when the target throws anything but the error that
+// its parser is to throw, when what it took breaks a rule of the target, or when it takes longer
+// than CALL_MS_MAX each of several times.
 import { inspect } from "node:util";
 import { isS3Error } from "../../services/lib/s3/errors.ts";
 import { type Corpus, inputAt } from "./mutator.ts";
@@ -17,8 +17,8 @@ export interface FuzzOutcome {
 export interface FuzzTarget extends Corpus {
   readonly name: string;
   /**
-   * Says in a word what became of the input, and how to check that it is right; the check's time does
-   * not count. Throws S3Error for what is refused.
+   * Says in a word what became of the input, and how to check that it is right; the check's time
+   * does not count. Throws S3Error for what is refused.
    */
   readonly run: (input: Uint8Array) => FuzzOutcome;
 }

@@ -1,6 +1,6 @@
-// Runs fuzz targets: `node test/fuzz/main.ts --target policy --inputs 10000000 --seed 1`. `--target`
-// may come several times; none: all. `--from N` begins with input N, to repeat one that failed. Prints
-// what became of the inputs; exits with 1 when one failed.
+// Runs fuzz targets: `node test/fuzz/main.ts --target policy --inputs 10000000 --seed 1`.
+// `--target` may come several times; none: all. `--from N` begins with input N, to repeat one that
+// failed. Prints what became of the inputs; exits with 1 when one failed.
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type FuzzTarget, fuzz } from "./fuzz.ts";

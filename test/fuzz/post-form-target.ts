@@ -1,5 +1,5 @@
-// POST forms: whatever way a form is cut it reads the same, and what its policy lets through is a form
-// that was signed as it is.
+// POST forms: whatever way a form is cut it reads the same, and what its policy lets through is a
+// form that was signed as it is.
 import assert from "node:assert/strict";
 import { isS3Error } from "../../services/lib/s3/errors.ts";
 import { formHeaders, formKey } from "../../services/lib/s3/post-form/form-fields.ts";

@@ -164,7 +164,9 @@ function compareLike(found: string, wanted: string, values: VariableValues | und
   return expanded !== undefined && matchesPattern(expanded.text, found, expanded.options);
 }
 
-/** Each of the six parts by itself, so that no wildcard reaches over a colon before the resource. */
+/**
+ * Each of the six parts by itself, so that no wildcard reaches over a colon before the resource.
+ */
 function compareArn(found: string, wanted: string, values: VariableValues | undefined): Truth {
   if (wanted === "*") return true;
   const asked = parseArn(plainArn(wanted));

@@ -21,7 +21,9 @@ import {
   userArn,
 } from "./statement-match.ts";
 
-/** Decides about a request, by what is known of it. Pure; time grows with the size of the policies. */
+/**
+ * Decides about a request, by what is known of it. Pure; time grows with the size of the policies.
+ */
 export function evaluate(request: AuthorizationRequest): Decision {
   return decide(request, "as-known");
 }
@@ -175,7 +177,9 @@ function isForeignObject(
   return object === undefined ? tags === "worst" : object.owner !== bucket.owner;
 }
 
-/** A public policy that is held back lets nobody in but the owner (administrators passed before). */
+/**
+ * A public policy that is held back lets nobody in but the owner (administrators passed before).
+ */
 function isRestrictedTo({ policy, publicAccessBlock, owner }: BucketFacts, by: Principal): boolean {
   if (policy === undefined || !publicAccessBlock.restrictPublicBuckets) return false;
   return isPublicPolicy(policy) && !owns(by, owner);

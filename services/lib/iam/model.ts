@@ -96,7 +96,9 @@ export type DecidedBy =
       readonly source: "bucket" | "object";
       readonly permission: string;
     }
-  /** Lists are in use, and the object is the caller's: he reads it and its list, and changes that. */
+  /**
+   * Lists are in use, and the object is the caller's: he reads it and its list, and changes that.
+   */
   | { readonly rule: "object-owner" }
   /** What every user may do for himself without a policy. */
   | { readonly rule: "own-affairs" }

@@ -1,8 +1,8 @@
-// Actions of S3 as policies name them: what each concerns (the service, a bucket, an object) and what
-// kind of access it is, and which of them a grant of an access control list gives. An action that is
-// not here is allowed to nobody. Source: AWS service authorization reference, "Actions, resources,
-// and condition keys for Amazon S3"; Amazon S3 user guide, "Access control list (ACL) overview",
-// Mapping of ACL permissions and access policy permissions.
+// Actions of S3 as policies name them: what each concerns (the service, a bucket, an object) and
+// what kind of access it is, and which of them a grant of an access control list gives. An action
+// that is not here is allowed to nobody. Source: AWS service authorization reference, "Actions,
+// resources, and condition keys for Amazon S3"; Amazon S3 user guide, "Access control list (ACL)
+// overview", Mapping of ACL permissions and access policy permissions.
 import type { AclPermission } from "../s3/settings/acl.ts";
 
 /** What the resource of an action is. */

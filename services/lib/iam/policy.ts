@@ -1,6 +1,6 @@
-// Policies of identities: what users, groups and roles may do, what bounds them, and who may become a
-// role. One grammar reads them and the policies of buckets (lib/s3/settings/policy.ts). Source: AWS
-// IAM user guide, "Grammar of the IAM JSON policy language", "IAM and AWS STS quotas".
+// Policies of identities: what users, groups and roles may do, what bounds them, and who may become
+// a role. One grammar reads them and the policies of buckets (lib/s3/settings/policy.ts). Source:
+// AWS IAM user guide, "Grammar of the IAM JSON policy language", "IAM and AWS STS quotas".
 import {
   type Policy,
   type PolicyKind,
@@ -13,8 +13,8 @@ export type { Policy, Statement };
 
 /**
  * Bytes of a policy of a user, group or role, or of a managed one. AWS takes 6144 characters of a
- * managed policy and 2048 of all inline ones, spaces left out of account; here each may be as long as
- * that of a bucket.
+ * managed policy and 2048 of all inline ones, spaces left out of account; here each may be as long
+ * as that of a bucket.
  */
 export const IDENTITY_POLICY_BYTES_MAX = 20 * 1024;
 /** As AWS: 2048 bytes; the policy travels in each request. */

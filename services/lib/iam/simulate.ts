@@ -1,5 +1,6 @@
 // What a principal could do, without doing it: each action on each resource, in the words of
-// SimulatePrincipalPolicy. Source: AWS IAM API reference, SimulatePrincipalPolicy, EvaluationResult.
+// SimulatePrincipalPolicy. Source: AWS IAM API reference, SimulatePrincipalPolicy,
+// EvaluationResult.
 import { evaluate } from "./evaluate.ts";
 import { explainDecision } from "./explain.ts";
 import type { BucketFacts, ConditionContext, Decision, Principal } from "./model.ts";

@@ -22,8 +22,8 @@ import {
 } from "./wildcard.ts";
 
 /**
- * What to take conditions on the tags of the object for: what the context says, or, while the object
- * has not been looked up, what is best or worst for whoever asks.
+ * What to take conditions on the tags of the object for: what the context says, or, while the
+ * object has not been looked up, what is best or worst for whoever asks.
  */
 export type TagAssumption = "as-known" | "best" | "worst";
 

@@ -1,6 +1,6 @@
-// What the scope of an access token leaves of its user's rights, as a policy that bounds them. A token
-// without limits is as good as its user; one for some buckets, or for reading or writing only, is good
-// for S3 alone.
+// What the scope of an access token leaves of its user's rights, as a policy that bounds them. A
+// token without limits is as good as its user; one for some buckets, or for reading or writing
+// only, is good for S3 alone.
 import { type AccessToken, TokenAccess } from "../gen/dolium/record/v1/identity_pb.ts";
 import type { Policy, PolicyCondition, Statement } from "../s3/settings/policy-grammar.ts";
 import type { NamedPolicy } from "./model.ts";
@@ -14,9 +14,10 @@ const WRITING: readonly ActionAccess[] = ["write", "tagging"];
 const ADMIN_READING = ["iam:Get*", "iam:List*", "dolium:Get*", "dolium:List*"];
 
 /**
- * The bound of a token: its buckets (none named: all, and what is on no bucket), reading, writing or
- * both, from its networks. Who may only write makes, replaces and deletes objects and their tags, but
- * neither reads them nor says who may. A token for named buckets does not list the user's others.
+ * The bound of a token: its buckets (none named: all, and what is on no bucket), reading, writing
+ * or both, from its networks. Who may only write makes, replaces and deletes objects and their
+ * tags, but neither reads them nor says who may. A token for named buckets does not list the user's
+ * others.
  */
 export function tokenScopePolicy(token: Scope): NamedPolicy {
   const { tokenId, buckets, access, networks } = token;

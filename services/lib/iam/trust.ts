@@ -1,6 +1,6 @@
 // Who may become a role: the role's trust policy names him, none of his own policies denies it, and
-// every bound on him lets it pass. An administrator needs to be named like everybody else. Source: AWS
-// IAM user guide, "Policy evaluation logic"; AWS STS API reference, AssumeRole,
+// every bound on him lets it pass. An administrator needs to be named like everybody else. Source:
+// AWS IAM user guide, "Policy evaluation logic"; AWS STS API reference, AssumeRole,
 // AssumeRoleWithWebIdentity.
 import type { ConditionContext, Decision, NamedPolicy } from "./model.ts";
 import { type Caller, findStatement, type Question } from "./statement-match.ts";

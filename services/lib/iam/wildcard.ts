@@ -1,6 +1,6 @@
-// Actions and resources of policies against those of a request. Actions match without regard to case,
-// resources with. Partition, and the account of IAM's own ARNs, say nothing here: there is one of
-// each. Source: AWS IAM user guide, "IAM JSON policy elements: Action", "Resource".
+// Actions and resources of policies against those of a request. Actions match without regard to
+// case, resources with. Partition, and the account of IAM's own ARNs, say nothing here: there is
+// one of each. Source: AWS IAM user guide, "IAM JSON policy elements: Action", "Resource".
 import { matchesPattern } from "../s3/settings/policy-pattern.ts";
 import { type ExpandedText, expandVariables } from "../s3/settings/policy-variables.ts";
 

@@ -1,5 +1,5 @@
-// Every operator of AWS's page on condition operators, row by row, with what its tables and examples
-// say; the semantics of absent keys, sets and variables; and what cannot be compared.
+// Every operator of AWS's page on condition operators, row by row, with what its tables and
+// examples say; the semantics of absent keys, sets and variables; and what cannot be compared.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { meetsCondition, type Truth } from "../../../services/lib/iam/conditions.ts";

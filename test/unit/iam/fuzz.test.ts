@@ -1,5 +1,5 @@
-// A short run of every fuzz target (`make fuzz` runs them long), and that a target which misbehaves is
-// found out.
+// A short run of every fuzz target (`make fuzz` runs them long), and that a target which misbehaves
+// is found out.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { S3Error } from "../../../services/lib/s3/errors.ts";

@@ -1,7 +1,8 @@
-// Another reading of the AWS pages on policy evaluation, to hold lib/iam against: slow, by recursion
-// and brute force, with no code of lib/iam or of the policy matcher. It takes parsed policies and
-// answers by one boolean formula over everything that could allow or deny. Sources: AWS IAM user
-// guide, "Policy evaluation logic", "Condition operators", "Principal"; S3 user guide, "ACL overview".
+// Another reading of the AWS pages on policy evaluation, to hold lib/iam against: slow, by
+// recursion and brute force, with no code of lib/iam or of the policy matcher. It takes parsed
+// policies and answers by one boolean formula over everything that could allow or deny. Sources:
+// AWS IAM user guide, "Policy evaluation logic", "Condition operators", "Principal"; S3 user guide,
+// "ACL overview".
 import type {
   AuthorizationRequest,
   BucketFacts,

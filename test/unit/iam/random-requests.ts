@@ -1,5 +1,5 @@
-// Random policies and requests, drawn from few names so that they often meet: for holding one reading
-// of the rules against another.
+// Random policies and requests, drawn from few names so that they often meet: for holding one
+// reading of the rules against another.
 import fc from "fast-check";
 import type {
   AuthorizationRequest,

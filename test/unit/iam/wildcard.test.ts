@@ -1,5 +1,5 @@
-// Patterns of actions and resources: what they match, by example and against the oracle's recursion,
-// and that no pattern is slow (SECURITY 27).
+// Patterns of actions and resources: what they match, by example and against the oracle's
+// recursion, and that no pattern is slow (SECURITY 27).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

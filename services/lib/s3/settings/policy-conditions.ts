@@ -1,6 +1,6 @@
 // Conditions of policies: which operators there are, and that each value is one its operator can
-// compare with, so that no statement is kept that could never mean what it says. Source: AWS IAM user
-// guide, "IAM JSON policy elements: Condition operators".
+// compare with, so that no statement is kept that could never mean what it says. Source: AWS IAM
+// user guide, "IAM JSON policy elements: Condition operators".
 import type { PolicyCondition } from "./policy-grammar.ts";
 import { fieldsOf, malformedPolicy } from "./policy-json.ts";
 import {
@@ -15,7 +15,7 @@ import {
 const VALUES_MAX = 1000;
 const KEY_LENGTH_MAX = 512;
 /** Before the colon a service, or an identity provider; after it a name, which a tag may end. */
-const KEY = /^[A-Za-z0-9._/:-]+:\S(?:[^\p{Cc}]*\S)?$/u;
+const KEY = /^[A-Za-z0-9._/-]+:\S(?:[^\p{Cc}]*\S)?$/u;
 const COMPARISONS = ["Equals", "NotEquals", "LessThan", "LessThanEquals"].concat([
   "GreaterThan",
   "GreaterThanEquals",

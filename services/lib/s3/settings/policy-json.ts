@@ -1,6 +1,6 @@
 // JSON of policies, read strictly: valid UTF-8, an object, no key twice in one object (two readers
-// could take different ones), not nested deeper than policies are. Objects come back as maps, so that
-// names like `__proto__` are names like others.
+// could take different ones), not nested deeper than policies are. Objects come back as maps, so
+// that names like `__proto__` are names like others.
 import { fromUtf8 } from "../../base/bytes.ts";
 import { S3Error } from "../errors.ts";
 

@@ -1,8 +1,8 @@
-// Patterns of policies: `*` stands for any run of characters, `?` for one. All places a pattern can be
-// at are kept as bits and moved together, so that a match never costs more than the text's length
-// times a 32nd of the pattern's, whatever they hold; user text never becomes a regular expression.
-// Source: AWS IAM user guide, "IAM JSON policy elements: Resource"; Baeza-Yates and Gonnet 1992, "A New
-// Approach to Text Searching".
+// Patterns of policies: `*` stands for any run of characters, `?` for one. All places a pattern can
+// be at are kept as bits and moved together, so that a match never costs more than the text's
+// length times a 32nd of the pattern's, whatever they hold; user text never becomes a regular
+// expression. Source: AWS IAM user guide, "IAM JSON policy elements: Resource"; Baeza-Yates and
+// Gonnet 1992, "A New Approach to Text Searching".
 
 export interface PatternOptions {
   /** Letters A to Z match without regard to case. */

@@ -1,7 +1,7 @@
 // Principals of policies, as they are written and as they are meant. There is one account here, so
-// that the account in an ARN says nothing; users may also be written by their bare name. A pattern is
-// refused in a principal: it would match nobody, which is not what a Deny with one is meant to do.
-// Source: AWS IAM user guide, "AWS JSON policy elements: Principal".
+// that the account in an ARN says nothing; users may also be written by their bare name. A pattern
+// is refused in a principal: it would match nobody, which is not what a Deny with one is meant to
+// do. Source: AWS IAM user guide, "AWS JSON policy elements: Principal".
 import type { PolicyPrincipal } from "./policy-grammar.ts";
 import { fieldsOf, malformedPolicy, textsOf } from "./policy-json.ts";
 

@@ -1,6 +1,7 @@
-// Values of policy conditions: numbers, times, truth values, address ranges, ARNs and bytes, read from
-// text in the forms IAM takes, exactly: what is not one of them is undefined, never something near.
-// Source: AWS IAM user guide, "IAM JSON policy elements: Condition operators"; RFC 4291 section 2.2.
+// Values of policy conditions: numbers, times, truth values, address ranges, ARNs and bytes, read
+// from text in the forms IAM takes, exactly: what is not one of them is undefined, never something
+// near. Source: AWS IAM user guide, "IAM JSON policy elements: Condition operators"; RFC 4291
+// section 2.2.
 import { decodeBase64 } from "../base64.ts";
 
 const FRACTION_DIGITS = 9;

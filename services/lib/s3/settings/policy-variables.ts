@@ -1,11 +1,11 @@
-// Variables of policies: `${key}`, `${key, 'default'}`, and `${*}`, `${?}`, `${$}` for the characters
-// themselves. What a variable stands for never acts as a pattern: a user agent of `*` matches itself
-// alone. Source: AWS IAM user guide, "IAM policy elements: Variables and tags".
+// Variables of policies: `${key}`, `${key, 'default'}`, and `${*}`, `${?}`, `${$}` for the
+// characters themselves. What a variable stands for never acts as a pattern: a user agent of `*`
+// matches itself alone. Source: AWS IAM user guide, "IAM policy elements: Variables and tags".
 import { malformedPolicy } from "./policy-json.ts";
 import type { PatternOptions } from "./policy-pattern.ts";
 
 /** One `${...}`; group 1: a character, 2: a key, 3: its default. */
-const VARIABLE = /\$\{(?:([*?$])|([A-Za-z0-9._/:-]+:[^\s{}',$]+)(?: ?, ?'([^'{}]*)')?)\}/y;
+const VARIABLE = /\$\{(?:([*?$])|([A-Za-z0-9._/-]+:[^\s{}',$]+)(?: ?, ?'([^'{}]*)')?)\}/y;
 
 /** Throws MalformedPolicy when `text` has a `${` that begins no variable. */
 export function checkVariables(text: string): void {
@@ -50,8 +50,8 @@ export interface ExpandedText {
 }
 
 /**
- * `text` with its variables replaced by what `standsFor` says of their keys (in lower case); undefined
- * when one stands for nothing and has no default.
+ * `text` with its variables replaced by what `standsFor` says of their keys (in lower case);
+ * undefined when one stands for nothing and has no default.
  */
 export function expandVariables(
   text: string,

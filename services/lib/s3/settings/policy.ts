@@ -1,7 +1,7 @@
 // Bucket policies: checks the JSON of PutBucketPolicy as S3 does and reads it into statements. The
-// text is kept and given back as it came. The grammar is that of every policy; what is S3's own stands
-// here: the actions, resources of that very bucket, and actions that fit them. Source: Amazon S3 user
-// guide, "Policies and permissions in Amazon S3".
+// text is kept and given back as it came. The grammar is that of every policy; what is S3's own
+// stands here: the actions, resources of that very bucket, and actions that fit them. Source:
+// Amazon S3 user guide, "Policies and permissions in Amazon S3".
 import {
   type Policy,
   type PolicyKind,
