@@ -18,6 +18,7 @@ import {
   checksumField,
   checksumOf,
   md5Hex,
+  partCountOf,
   wholeChecksum,
 } from "./checksum-kinds.ts";
 import { about, codeOf } from "./failure.ts";
@@ -233,7 +234,8 @@ export async function completeUpload(
         UploadId: uploadId,
         MultipartUpload: { Parts: parts.map(completedPart) },
         ...settings.customerKey,
-        ...checksumField(whole),
+        // A checksum made of those of the parts is not sent: each part carries its own.
+        ...(partCountOf(whole?.value ?? "") === undefined ? checksumField(whole) : {}),
       }),
       { abortSignal: context.signal },
     ),
