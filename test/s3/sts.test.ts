@@ -1,7 +1,7 @@
 // Temporary credentials on the S3 port: who gets them, what they can do, and when they end. Security
 // cases 6 and 10: tokens that nobody signed, sessions that do more than their maker.
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { createHmac, generateKeyPairSync } from "node:crypto";
 import { after, before, test } from "node:test";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { CLIENT, OidcServer } from "../unit/gateway/identity/oidc-server.ts";
@@ -176,6 +176,28 @@ test("the token must be signed: in the header, and in a presigned URL", async ()
     sign: false,
   });
   assert.equal(twice.status >= 400, true);
+});
+
+test("a URL presigned with version 2 signs the token as if it were a header", async () => {
+  const session = temporaryOf(await ask(alice, OWN));
+  const path = pathOf(bucket, "key");
+  const expires = String(Math.floor(Date.now() / 1000) + 600);
+  const urlFor = (signedToken: string): string => {
+    const text = `GET\n\n\n${expires}\nx-amz-security-token:${signedToken}\n${path}`;
+    const Signature = createHmac("sha1", session.secretAccessKey).update(text).digest("base64");
+    const query = new URLSearchParams({ AWSAccessKeyId: session.accessKeyId, Expires: expires });
+    query.set("Signature", Signature);
+    query.set("x-amz-security-token", session.sessionToken);
+    return `${path}?${query}`;
+  };
+  const asked = async (target: string): Promise<Answer> => alice.call({ target, sign: false });
+  assert.equal((await asked(urlFor(session.sessionToken))).text, "text");
+  assert.equal((await asked(urlFor("another"))).code, "SignatureDoesNotMatch");
+  const bare = urlFor(session.sessionToken).replace(/&x-amz-security-token=.*$/, "");
+  assert.equal((await asked(bare)).code, "InvalidAccessKeyId");
+  const inV4 = `${path}?x-amz-security-token=${session.sessionToken}`;
+  const signedV4 = here.caller(session).presign({ target: inV4 });
+  assert.equal((await asked(signedV4)).code, "InvalidToken");
 });
 
 test("sessions end: revoked, user disabled, user gone", async () => {

@@ -227,16 +227,18 @@ export function questionOf(
 
 /**
  * The session token, from where the signature covers it: a header (verifyV4 refuses unsigned ones,
- * Version 2 signs all x-amz-), or the query of a URL presigned with Version 4.
+ * Version 2 signs all x-amz-), or the query of a presigned URL, where each version spells it its
+ * own way.
  */
 function securityTokenOf(claim: AuthClaim, { headers, target }: S3Request): string | undefined {
   const header = headers.get("x-amz-security-token");
-  const inQuery = target.query.all("X-Amz-Security-Token");
-  if (inQuery.length === 0) return header;
-  if (claim.kind !== "v4-query" || header !== undefined || inQuery.length > 1) {
-    throw new S3Error("InvalidToken");
-  }
-  return inQuery[0];
+  const ofV4 = target.query.all("X-Amz-Security-Token");
+  const ofV2 = target.query.all("x-amz-security-token");
+  const [inQuery, ...more] = [...ofV4, ...ofV2];
+  if (inQuery === undefined) return header;
+  const isSigned = claim.kind === (ofV4.length === 1 ? "v4-query" : "v2-query");
+  if (!isSigned || header !== undefined || more.length > 0) throw new S3Error("InvalidToken");
+  return inQuery;
 }
 
 /** Runs a check that ends with the signature; without a secret, all of it but the signature. */

@@ -5,6 +5,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { decodeBase64 } from "../base64.ts";
 import { S3Error, type S3ErrorDetail } from "../errors.ts";
+import type { HeaderField } from "../headers.ts";
 import { formatIsoDate, parseAmzDate, parseHttpDate } from "../http-date.ts";
 import type { QueryParameter } from "../query-parameters.ts";
 import type { V2HeaderClaim, V2QueryClaim } from "../sigv4/claim.ts";
@@ -52,6 +53,8 @@ const SIGNED_PARAMETERS: ReadonlySet<string> = new Set([
   "versions",
   "website",
 ]);
+
+const SECURITY_TOKEN = "x-amz-security-token";
 
 export type V2Claim = V2HeaderClaim | V2QueryClaim;
 
@@ -135,8 +138,9 @@ export function stringToSignV2(
 ): string {
   const dateHeader = headers.has("x-amz-date") ? "" : (headers.get("date") ?? "");
   const date = claim.kind === "v2-query" ? String(claim.expiresAtSeconds) : dateHeader;
-  const amzNames = [...headers.names()].filter((name) => name.startsWith("x-amz-")).toSorted();
-  const amzLines = amzNames.map((name) => `${name}:${headers.get(name) ?? ""}\n`).join("");
+  const amzLines = amzFields(claim, { target, headers })
+    .map(([name, value]) => `${name}:${value}\n`)
+    .join("");
   const signed = target.query.list
     .filter(({ name }) => SIGNED_PARAMETERS.has(name))
     .toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
@@ -144,6 +148,21 @@ export function stringToSignV2(
   const query = signed.length === 0 ? "" : `?${signed.join("&")}`;
   const lines = [method, headers.get("content-md5") ?? "", headers.get("content-type") ?? "", date];
   return `${lines.join("\n")}\n${amzLines}${options.path}${query}`;
+}
+
+/**
+ * The x-amz- headers, by name. A session token may stand in the query of a presigned URL, and is
+ * signed as if it were a header.
+ */
+function amzFields(
+  claim: V2Claim,
+  { headers, target }: Pick<SignedRequest, "headers" | "target">,
+): readonly HeaderField[] {
+  const names = [...headers.names()].filter((name) => name.startsWith("x-amz-"));
+  const fields = names.map((name): HeaderField => [name, headers.get(name) ?? ""]);
+  const token = claim.kind === "v2-query" ? target.query.get(SECURITY_TOKEN) : undefined;
+  if (token !== undefined) fields.push([SECURITY_TOKEN, token]);
+  return fields.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b)));
 }
 
 /** Values are signed decoded. */
