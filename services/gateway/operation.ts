@@ -3,6 +3,7 @@
 import { present } from "../lib/base/assert.ts";
 import type { Semaphore } from "../lib/base/bounded.ts";
 import { utf8 } from "../lib/base/bytes.ts";
+import type { UserUsage } from "../lib/clients/user-usage.ts";
 import type { BucketRecord } from "../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Counter } from "../lib/ports/metrics.ts";
@@ -120,6 +121,8 @@ export interface Gateway {
   readonly authorizer: Authorizer;
   /** Whom grants and policies name. */
   readonly people: People;
+  /** What users hold in all their buckets. */
+  readonly userUsage: Pick<UserUsage, "of">;
   /** Refusals, by action and rule. */
   readonly denials: Counter;
   readonly bucketSettings: BucketSettings;

@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance, type FastifyServerOptions } from "fastif
 import { Semaphore } from "../lib/base/bounded.ts";
 import { toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
+import { UserUsage } from "../lib/clients/user-usage.ts";
 import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
 import { loadChecksums } from "../lib/s3/checksums.ts";
 import { Admin, type AdminOptions, type AdminParts } from "./admin/admin.ts";
@@ -84,6 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       directory: dependencies.directory,
       takesUnknown: settings.lenient.unknownGrantees,
     }),
+    userUsage: new UserUsage(dependencies),
     denials: dependencies.metrics.counter("authorization_denied_total", {
       help: "Requests that were refused by the rules of access, by action and rule.",
       labels: ["action", "rule"],

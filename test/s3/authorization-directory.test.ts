@@ -172,6 +172,28 @@ test("D5 D7 a person with an identity in each organisation owns by each on its o
   assert.equal((await second.get(own, "key")).status, 403);
 });
 
+test("what a user may hold bounds what is put into its buckets, by whomever", async () => {
+  const keys = await cluster.createUser("dora_msu", (user) => ({
+    ...user,
+    limits: create(UserLimitsSchema, { bytesMax: 1000n }),
+  }));
+  const dora = cluster.caller(keys);
+  const bucket = await makeBucket(dora);
+  const large = await dora.put(bucket, "large", Buffer.alloc(1001));
+  assert.deepEqual([large.status, large.code], [403, "QuotaExceeded"]);
+  assert.equal((await dora.put(bucket, "small", Buffer.alloc(1000))).status, 200);
+  const begun = await dora.call({ method: "POST", target: `${pathOf(bucket, "parts")}?uploads` });
+  const id = /<UploadId>([^<]*)</.exec(begun.text)?.[1] ?? "";
+  const target = `${pathOf(bucket, "parts")}?partNumber=1&uploadId=${id}`;
+  const part = await dora.call({ method: "PUT", target, body: Buffer.alloc(1001) });
+  assert.equal(part.code, "QuotaExceeded");
+  const headers = [["x-amz-grant-write", 'id="alice_umich"']] as const;
+  await dora.call({ method: "PUT", target: `/${bucket}?acl`, headers });
+  assert.equal((await alice.put(bucket, "guest", Buffer.alloc(1001))).code, "QuotaExceeded");
+  const gone = await dora.call({ method: "DELETE", target: pathOf(bucket, "small") });
+  assert.equal(gone.status, 204);
+});
+
 test("users may have as many buckets as they may, and some none", async () => {
   const keys = await cluster.createUser("carol_msu", (user) => ({
     ...user,

@@ -12,6 +12,7 @@ import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts"
 import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { ServiceContext } from "../operation.ts";
+import { checkUserQuota } from "./access/user-quota.ts";
 
 export type WrittenBody = (
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
@@ -34,8 +35,12 @@ export interface BodyToWrite {
   readonly sealing: Sealing | undefined;
 }
 
-/** Throws what the source throws, IncompleteBody when it has another length, and StoreError. */
+/**
+ * Throws QuotaExceeded before the source is read, what the source throws, IncompleteBody when it has
+ * another length, and StoreError.
+ */
 export async function writeBody(context: ServiceContext, body: BodyToWrite): Promise<WrittenBody> {
+  await checkUserQuota(context, body.bucket, body.size);
   const { source, size, seal } = sealedSource(context, body);
   if (body.size <= body.inlineBytesMax) {
     return { kind: "inline", bytes: await readExactly(source, size), seal };

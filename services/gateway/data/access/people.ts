@@ -12,11 +12,13 @@ type PolicyPrincipal = BucketPolicy["statements"][number]["principals"]["values"
 export interface KnownUser {
   readonly name: string;
   readonly displayName: string;
-  readonly limits?: BucketLimits | undefined;
+  readonly limits?: OwnerLimits | undefined;
 }
 
-/** Of `UserLimits`, what counts when a bucket is created; 0: no limit. */
-export interface BucketLimits {
+/** Of `UserLimits`, what bounds what a user owns; 0: no limit. */
+export interface OwnerLimits {
+  readonly bytesMax: bigint;
+  readonly objectsMax: bigint;
   readonly bucketsMax: number;
   readonly noBuckets: boolean;
 }
@@ -72,7 +74,7 @@ export class People {
   }
 
   /** Throws StoreError "unavailable". */
-  async limitsOf(userId: string, options: MetadataCallOptions): Promise<BucketLimits | undefined> {
+  async limitsOf(userId: string, options: MetadataCallOptions): Promise<OwnerLimits | undefined> {
     const people = await this.#directory?.view(options);
     return people?.user(userId)?.limits;
   }
