@@ -265,6 +265,11 @@ export const ReplicationConfigSchema = Type.Object(
       default: 60_000,
       description: "Longest pause before a destination that fails is tried again.",
     }),
+    existingIntervalMs: Type.Integer({
+      minimum: 50,
+      default: 3_600_000,
+      description: "Pause between two looks for existing objects that rules want replicated.",
+    }),
     giveUpAfterMs: Type.Integer({
       minimum: 1,
       default: 604_800_000,

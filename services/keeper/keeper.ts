@@ -18,6 +18,7 @@ import { OutboxSession } from "./outbox/outbox-session.ts";
 import { BadShardCollector } from "./repair/bad-shards.ts";
 import { LostDiskSearch } from "./repair/lost-disk-search.ts";
 import { RepairQueue } from "./repair/repair-queue.ts";
+import { ExistingVersions } from "./replicate/existing-versions.ts";
 import { type ReplicationMetrics, replicationMetrics } from "./replicate/replication-metrics.ts";
 import { abortStaleUploads } from "./uploads/abort-stale-uploads.ts";
 
@@ -47,6 +48,7 @@ export class Keeper {
   readonly #badShards: BadShardCollector;
   readonly #sweeper: OrphanSweeper;
   readonly #search: LostDiskSearch;
+  readonly #existing: ExistingVersions;
   readonly #waiting = new Map<number, number>();
 
   constructor(deps: KeeperDeps) {
@@ -62,12 +64,13 @@ export class Keeper {
     this.#metrics = keeperMetrics(deps.metrics);
     this.#notifyMetrics = notifyMetrics(deps.metrics);
     this.#logMetrics = logMetrics(deps.metrics);
+    this.#existing = new ExistingVersions(deps, this.#catalog);
     this.#replicationMetrics = replicationMetrics(deps.metrics);
   }
 
   /** Starts all tasks; returns at once. */
   start(): void {
-    const { config, lifecycle, notify } = this.#deps;
+    const { config, lifecycle, notify, replication } = this.#deps;
     const { intervalMs, sweepIntervalMs, reconcileIntervalMs } = config;
     const lifecycleMs = Math.min(lifecycle.intervalMs, LOOK_MS_MAX);
     const tasks: Task[] = [
@@ -86,6 +89,11 @@ export class Keeper {
         round: (signal, lease) => this.#lifecycle.round(signal, lease),
       },
       { name: "outbox", intervalMs: notify.pollMs, round: (signal) => this.#outbox(signal) },
+      {
+        name: "replication",
+        intervalMs: replication.existingIntervalMs,
+        round: (signal) => this.#replication(signal),
+      },
     ];
     for (const task of tasks) this.#running.push(this.#loop(task));
   }
@@ -152,6 +160,10 @@ export class Keeper {
 
   async #reconcile(signal: AbortSignal): Promise<void> {
     this.#metrics.reconciled.increment({}, await this.#reconciler.round(signal));
+  }
+
+  async #replication(signal: AbortSignal): Promise<void> {
+    this.#replicationMetrics.begun.increment({}, await this.#existing.round(signal));
   }
 
   /** Goes on for as long as the lease is held. */

@@ -4,6 +4,8 @@ import type { Counter, Gauge, Metrics } from "../../lib/ports/metrics.ts";
 export interface ReplicationMetrics {
   readonly replicated: Counter;
   readonly bytes: Counter;
+  /** Existing versions that began to wait for a destination. */
+  readonly begun: Counter;
   readonly failures: Counter;
   readonly failed: Counter;
   /** Entries of a group's outbox that wait for the destination, as of the last look; 100 at most. */
@@ -19,6 +21,9 @@ export function replicationMetrics(metrics: Metrics): ReplicationMetrics {
       labels,
     }),
     bytes: metrics.counter("replication_bytes_total", { help: "Bytes of their bodies", labels }),
+    begun: metrics.counter("replication_begun_total", {
+      help: "Existing versions, and ones whose event was lost, that were set on their way",
+    }),
     failures: metrics.counter("replication_failures_total", {
       help: "Tries that failed or were refused",
       labels,

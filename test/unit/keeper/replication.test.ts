@@ -30,13 +30,14 @@ import type { KeeperDeps } from "../../../services/keeper/deps.ts";
 import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
 import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
 import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
+import { ExistingVersions } from "../../../services/keeper/replicate/existing-versions.ts";
 import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { HttpExchanger } from "../../../services/lib/ports/http-exchange.ts";
 import { eventually } from "../../support/eventually.ts";
 import { seededBytes } from "../../support/seeded-bytes.ts";
 import { CLUSTER_KEY, ROOT_USER, startGatewayOver } from "../gateway/memory-gateway.ts";
-import { Rig } from "./rig.ts";
+import { NEVER, Rig } from "./rig.ts";
 
 const TIMEOUT_MS = 30_000;
 const HERE = "arn:aws:s3:::";
@@ -395,6 +396,38 @@ test("a destination that is away is waited for; a keeper that ends loses nothing
   isAway = false;
   startKeeper(t, made);
   await untilStatus(made, "a", "COMPLETED");
+});
+
+test("existing objects are brought up where a rule says so, current versions only", async (t) => {
+  const made = await place(t);
+  for (const bucket of ["source", "copies"]) await makeBucket(made, bucket);
+  await put(made, "old/one", { Body: "first" });
+  await put(made, "old/one", { Body: "second" });
+  await put(made, "elsewhere");
+  await put(made, "old/gone");
+  await made.s3.send(new DeleteObjectCommand({ Bucket: "source", Key: "old/gone" }));
+  const Filter = { Prefix: "old/" };
+  await replicate(made, "source", ruleTo("copies", { Filter }));
+  const existing = (): Promise<number> => {
+    const deps = made.rig.deps;
+    return new ExistingVersions(deps, new BucketCatalog(deps)).round(NEVER);
+  };
+  assert.equal(await existing(), 0, "not unless the rule says so");
+  const ExistingObjectReplication = { Status: "Enabled" } as const;
+  await replicate(made, "source", ruleTo("copies", { Filter, ExistingObjectReplication }));
+  await put(made, "old/new");
+  assert.equal(await existing(), 1);
+  assert.equal(await existing(), 0, "once");
+  assert.equal(await statusOf(made, "old/one"), "PENDING");
+  startKeeper(t, made);
+  await untilStatus(made, "old/one", "COMPLETED");
+  await untilQuiet(made);
+  const { versions } = await versionsOf(made, "copies");
+  assert.deepEqual(
+    versions.map(({ Key }) => Key),
+    ["old/new", "old/one"],
+  );
+  assert.equal(await text(made, "copies", "old/one"), "second");
 });
 
 test("the setting is checked, kept, shown and taken away", async (t) => {
