@@ -1,6 +1,6 @@
 // Who may call the admin API, and how he proves it: rights that nobody can hand to himself, bodies
-// that are not what was signed, sessions of the console, sign-ins that are guessed. Secrets are in no
-// answer but the one that makes them, and in no log.
+// that are not what was signed, sessions of the console, sign-ins that are guessed. Secrets are in
+// no answer but the one that makes them, and in no log.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AdminCaller, namesOf, textOf } from "./admin-caller.ts";

@@ -1,5 +1,5 @@
-// The query protocol of IAM and STS on the admin port: answers in XML as clients of AWS read them, the
-// same rights as the admin API, the same records.
+// The query protocol of IAM and STS on the admin port: answers in XML as clients of AWS read them,
+// the same rights as the admin API, the same records.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parseXml, type XmlElement } from "../../services/lib/s3/xml-reader.ts";

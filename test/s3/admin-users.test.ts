@@ -1,5 +1,5 @@
-// Users, keys, tokens, groups, policies and roles by the admin API, against the real directory: what
-// is made counts at the S3 port at once, and what is taken away counts no more.
+// Users, keys, tokens, groups, policies and roles by the admin API, against the real directory:
+// what is made counts at the S3 port at once, and what is taken away counts no more.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AdminCaller, namesOf, textOf } from "./admin-caller.ts";

@@ -1,5 +1,5 @@
-// Verbs of the command that call the admin API: options that all of them have, arguments by name, and
-// one way to print what came back.
+// Verbs of the command that call the admin API: options that all of them have, arguments by name,
+// and one way to print what came back.
 import process from "node:process";
 import {
   type Command,

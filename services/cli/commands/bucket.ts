@@ -1,4 +1,5 @@
-// `dolium bucket ...`: what buckets hold, their quotas and owners. `mb` and `rb` make and remove them.
+// `dolium bucket ...`: what buckets hold, their quotas and owners. `mb` and `rb` make and remove
+// them.
 import { record } from "../admin-client/admin-client.ts";
 import { adminVerb, table } from "../admin-client/admin-verb.ts";
 import { type CommandGroup, UsageError } from "../command-line.ts";

@@ -1,5 +1,5 @@
-// `dolium completion bash|zsh|fish`: a script for the shell, made from the command table, so that it
-// cannot fall behind it. Prints to stdout; nothing is installed.
+// `dolium completion bash|zsh|fish`: a script for the shell, made from the command table, so that
+// it cannot fall behind it. Prints to stdout; nothing is installed.
 import process from "node:process";
 import { command, UsageError } from "../command-line.ts";
 import { COMMAND_TABLE, isGroup } from "../command-table.ts";

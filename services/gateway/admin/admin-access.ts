@@ -27,8 +27,8 @@ export function isAdministrator(context: Pick<AdminContext, "caller">): boolean 
 }
 
 /**
- * Name of the user that the caller is himself; undefined for service accounts, which act in the name
- * of another, and in sessions of roles.
+ * Name of the user that the caller is himself; undefined for service accounts, which act in the
+ * name of another, and in sessions of roles.
  */
 function ownName({ identity: { principal, userId } }: Caller): string | undefined {
   const isHimself = principal.ownsByName && principal.arn === `arn:aws:iam:::user/${userId}`;

@@ -1,6 +1,6 @@
-// Between a socket and the admin API, the IAM protocol and the console's files: reads a bounded body,
-// finds out which of them is meant, writes the answer. Every answer forbids framing, sniffing and
-// storing. Nothing here knows what the calls do.
+// Between a socket and the admin API, the IAM protocol and the console's files: reads a bounded
+// body, finds out which of them is meant, writes the answer. Every answer forbids framing, sniffing
+// and storing. Nothing here knows what the calls do.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { toHex, utf8 } from "../../lib/base/bytes.ts";
 import { toStoreError } from "../../lib/base/errors.ts";

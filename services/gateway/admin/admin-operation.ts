@@ -1,6 +1,6 @@
-// The shape of a row of the admin API's table: method and path, who may call it, what its body looks
-// like, what it does. The router, the OpenAPI document, the reference page and the metrics' labels
-// all come from the table.
+// The shape of a row of the admin API's table: method and path, who may call it, what its body
+// looks like, what it does. The router, the OpenAPI document, the reference page and the metrics'
+// labels all come from the table.
 import type { Static, TSchema } from "../../lib/base/settings-schema.ts";
 import type { AdminAnswer } from "./admin-answer.ts";
 import type { Caller } from "./admin-caller.ts";
@@ -25,8 +25,8 @@ export interface AdminPermission {
 }
 
 /**
- * "open": whoever asks, unseen; "anybody": whoever asks, with the caller where there is one; "caller":
- * whoever proved who he is.
+ * "open": whoever asks, unseen; "anybody": whoever asks, with the caller where there is one;
+ * "caller": whoever proved who he is.
  */
 export type Admission = "open" | "anybody" | "caller" | AdminPermission;
 

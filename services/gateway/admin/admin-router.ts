@@ -1,5 +1,5 @@
-// Finds the row of a request: method and path, segment by segment. A path that is there with another
-// method is 405 and names those that are.
+// Finds the row of a request: method and path, segment by segment. A path that is there with
+// another method is 405 and names those that are.
 import { AdminError, invalidArgument, notFound } from "./admin-error.ts";
 import type { AdminOperation } from "./admin-operation.ts";
 

@@ -1,6 +1,7 @@
-// One call of the admin API from request to answer, in one order for every row: route, who asks, the
-// page it comes from, may he, the body, the work. Everything that changes something, and everything
-// refused, is written to the audit log with who, what and how it ended; secrets never are.
+// One call of the admin API from request to answer, in one order for every row: route, who asks,
+// the page it comes from, may he, the body, the work. Everything that changes something, and
+// everything refused, is written to the audit log with who, what and how it ended; secrets never
+// are.
 import { createHash } from "node:crypto";
 import { Ajv, type ValidateFunction } from "ajv";
 import { toHex } from "../../lib/base/bytes.ts";
@@ -83,8 +84,8 @@ export class AdminService {
       if (identity === undefined) throw new AdminError(403, "InvalidToken", "No such token.");
       return { identity, session: undefined };
     }
-    // What else says who it is (the certificate of the connection, a default user) is no proof that he
-    // meant this call.
+    // What else says who it is (the certificate of the connection, a default user) is no proof that
+    // he meant this call.
     if (!isSigned(request.signed)) return sessionCaller(this.#deps, endedSessions, request);
     const bodySha256 = toHex(createHash("sha256").update(request.body).digest());
     const service = { services: SERVICES, bodySha256 };

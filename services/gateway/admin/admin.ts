@@ -1,5 +1,6 @@
-// The admin side of a gateway: the API, IAM and STS and the console, on a port of their own and, the
-// forms of IAM left out, on the S3 port below `/_admin` and `/_console`. Both are the same handlers.
+// The admin side of a gateway: the API, IAM and STS and the console, on a port of their own and,
+// the forms of IAM left out, on the S3 port below `/_admin` and `/_console`. Both are the same
+// handlers.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { assert } from "../../lib/base/assert.ts";
 import { utf8 } from "../../lib/base/bytes.ts";

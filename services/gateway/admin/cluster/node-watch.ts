@@ -1,5 +1,5 @@
-// Notices when storage nodes come, go and change their states, and notes it as an event. Looks at the
-// cluster map that this gateway follows anyway.
+// Notices when storage nodes come, go and change their states, and notes it as an event. Looks at
+// the cluster map that this gateway follows anyway.
 import { isStoreError } from "../../../lib/base/errors.ts";
 import type { NodeInfo } from "../../../lib/placement/cluster-map.ts";
 import type { Clock, Timer } from "../../../lib/ports/clock.ts";

@@ -1,5 +1,5 @@
-// A row of the table of IAM actions, and what its rows share: names and ids as IAM shows them, pages
-// by Marker and MaxItems, fields that must be there.
+// A row of the table of IAM actions, and what its rows share: names and ids as IAM shows them,
+// pages by Marker and MaxItems, fields that must be there.
 
 import { toSafeNumber } from "../../../lib/base/bytes.ts";
 import type {

@@ -113,72 +113,91 @@ function attachments({ name }: ManagedPolicy, view: View): number {
   return user.length + group.length + role.length;
 }
 
-/** Put, Get, List, Delete of inline policies; Attach, Detach, ListAttached of managed ones. */
 function holderActions(kind: Holder): readonly IamAction[] {
+  return [...inlineActions(kind), ...attachedActions(kind)];
+}
+
+/** What the rows of a kind of holder share. */
+function rowsOf(kind: Holder) {
   const word = WORDS[kind];
   const subject = `${word}Name`;
   const on = { kind, parameter: kind } as const;
-  const self = kind === "user";
-  const read = { subject, isWrite: false };
-  const write = { subject, isWrite: true };
-  const changes = { on, administratorsOnly: true };
-  const inline = `${word}Policy`;
-  const policyOf = (form: URLSearchParams): string => lastOfArn(field(form, "PolicyArn"));
-  const change = async (call: IamCall, how: Parameters<typeof changePolicies>[2]) => {
-    await changePolicies(call.context.deps, { kind, name: call.name }, how);
-    return undefined;
+  return {
+    word,
+    action: `${word}Policy`,
+    read: { subject, isWrite: false },
+    write: { subject, isWrite: true },
+    seen: { on, self: kind === "user" },
+    changed: { on, administratorsOnly: true },
+    change: async (call: IamCall, how: Parameters<typeof changePolicies>[2]) => {
+      await changePolicies(call.context.deps, { kind, name: call.name }, how);
+      return undefined;
+    },
   };
+}
+
+/** Put, Get, List, Delete of policies that are the holder's own. */
+function inlineActions(kind: Holder): readonly IamAction[] {
+  const { word, action, read, write, seen, changed, change } = rowsOf(kind);
   return [
     {
-      name: `Put${inline}`,
+      name: `Put${action}`,
       ...write,
-      permission: { action: `iam:Put${inline}`, ...changes },
+      permission: { action: `iam:Put${action}`, ...changed },
       run: (call) => {
         const document = checkedDocument(field(call.form, "PolicyDocument"));
         return change(call, putInline(field(call.form, "PolicyName"), document));
       },
     },
     {
-      name: `Delete${inline}`,
+      name: `Delete${action}`,
       ...write,
-      permission: { action: `iam:Delete${inline}`, ...changes },
+      permission: { action: `iam:Delete${action}`, ...changed },
       run: (call) => change(call, withoutInline(field(call.form, "PolicyName"))),
     },
     {
-      name: `Get${inline}`,
+      name: `Get${action}`,
       ...read,
-      permission: { action: `iam:Get${inline}`, on, self },
+      permission: { action: `iam:Get${action}`, ...seen },
       run: (call) => getInline(kind, call),
     },
     {
       name: `List${word}Policies`,
       ...read,
-      permission: { action: `iam:List${word}Policies`, on, self },
+      permission: { action: `iam:List${word}Policies`, ...seen },
       run: async (call) => {
         const { policies } = await holderOf(kind, call);
         const nameOf = ({ name }: { readonly name: string }): string => name;
         return pageXml(call.form, policies, { listName: "PolicyNames", nameOf, show: nameOf });
       },
     },
+  ];
+}
+
+/** Attach, Detach and ListAttached of managed policies. */
+function attachedActions(kind: Holder): readonly IamAction[] {
+  const { word, action, read, write, seen, changed, change } = rowsOf(kind);
+  const policyOf = (form: URLSearchParams): string => lastOfArn(field(form, "PolicyArn"));
+  return [
     {
-      name: `Attach${inline}`,
+      name: `Attach${action}`,
       ...write,
-      permission: { action: `iam:Attach${inline}`, ...changes },
+      permission: { action: `iam:Attach${action}`, ...changed },
       run: async (call) => {
         policyNamed(await call.context.deps.directory.view(), policyOf(call.form));
         return change(call, withAttached(policyOf(call.form)));
       },
     },
     {
-      name: `Detach${inline}`,
+      name: `Detach${action}`,
       ...write,
-      permission: { action: `iam:Detach${inline}`, ...changes },
+      permission: { action: `iam:Detach${action}`, ...changed },
       run: (call) => change(call, withoutAttached(policyOf(call.form))),
     },
     {
       name: `ListAttached${word}Policies`,
       ...read,
-      permission: { action: `iam:ListAttached${word}Policies`, on, self },
+      permission: { action: `iam:ListAttached${word}Policies`, ...seen },
       run: async (call) => {
         const { attachedPolicies } = await holderOf(kind, call);
         return pageXml(call.form, attachedPolicies, {

@@ -1,5 +1,5 @@
-// Access keys, tokens and certificates of a user. Everyone manages his own; a secret and a token are
-// shown in the answer that makes them, and never again.
+// Access keys, tokens and certificates of a user. Everyone manages his own; a secret and a token
+// are shown in the answer that makes them, and never again.
 import { createHash, X509Certificate } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { fromHex, toHex } from "../../../lib/base/bytes.ts";

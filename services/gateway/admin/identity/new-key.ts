@@ -1,5 +1,5 @@
-// Access keys: given by whoever makes them, or drawn. The secret leaves in the answer that makes it,
-// and otherwise only sealed.
+// Access keys: given by whoever makes them, or drawn. The secret leaves in the answer that makes
+// it, and otherwise only sealed.
 import { create } from "@bufbuild/protobuf";
 import { type AccessKey, AccessKeySchema } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
 import { base32 } from "../../identity/tokens.ts";

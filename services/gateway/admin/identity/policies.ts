@@ -1,5 +1,5 @@
-// Policies: those of a user or group itself, managed ones with a name, and who they are attached to.
-// Changing any of them is for administrators alone.
+// Policies: those of a user or group itself, managed ones with a name, and who they are attached
+// to. Changing any of them is for administrators alone.
 import { create } from "@bufbuild/protobuf";
 import type * as Type from "../../../lib/base/settings-schema.ts";
 import {

@@ -1,5 +1,5 @@
-// Roles: what users, and accounts of identity providers, may become for a while. Changing them is for
-// administrators alone.
+// Roles: what users, and accounts of identity providers, may become for a while. Changing them is
+// for administrators alone.
 import { create } from "@bufbuild/protobuf";
 import * as Type from "../../../lib/base/settings-schema.ts";
 import {

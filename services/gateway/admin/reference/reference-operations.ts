@@ -1,5 +1,5 @@
-// What the API says about itself: the OpenAPI document and the page for people. Open to everybody: it
-// is the same in every installation.
+// What the API says about itself: the OpenAPI document and the page for people. Open to everybody:
+// it is the same in every installation.
 import { utf8 } from "../../../lib/base/bytes.ts";
 import { bytes, json } from "../admin-answer.ts";
 import type { AdminOperation } from "../admin-operation.ts";

@@ -1,11 +1,12 @@
-// The reference of the admin API for people: docs/admin-api.md and the page at /docs, from the table.
+// The reference of the admin API for people: docs/admin-api.md and the page at /docs, from the
+// table.
 import { escapeXml } from "../../../lib/s3/xml-writer.ts";
 import type { AdminOperation } from "../admin-operation.ts";
 import { permissionText } from "./openapi.ts";
 
 const INTRODUCTION = `# Admin API
 
-<!-- Generated: node services/gateway/admin/reference/generate.ts -->
+<!-- Generated: DOLIUM_UPDATE_DOCS=1 node --test test/tidy/admin-reference.test.ts -->
 
 JSON over HTTP at \`/api/v1\` of the admin port (\`admin.address\`, 127.0.0.1:9001) and at
 \`/_admin/api/v1\` of the S3 port. The same description for machines: \`/api/v1/openapi.json\`.

@@ -1,5 +1,6 @@
 // Signing in to the console and out: by access key and secret, or by an identity provider. Failures
-// are counted by address and slowed down; a wrong key and a wrong secret are one and the same error.
+// are counted by address and slowed down; a wrong key and a wrong secret are one and the same
+// error.
 
 import { isStoreError } from "../../../lib/base/errors.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";

@@ -1,5 +1,5 @@
-// Buckets as their owners and administrators see them: what they hold, how they are set up, quota and
-// owner. Users see their own; what is inside is asked for through S3.
+// Buckets as their owners and administrators see them: what they hold, how they are set up, quota
+// and owner. Users see their own; what is inside is asked for through S3.
 import { fromUtf8, toSafeNumber } from "../../../lib/base/bytes.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";

@@ -1,6 +1,6 @@
-// For whoever looks for what is wrong: checks of the cluster as this gateway sees it, and a bundle of
-// what a helper would ask for. Nothing in either is secret: no keys, no documents, no names of users
-// or objects.
+// For whoever looks for what is wrong: checks of the cluster as this gateway sees it, and a bundle
+// of what a helper would ask for. Nothing in either is secret: no keys, no documents, no names of
+// users or objects.
 import { mapBounded } from "../../../lib/base/bounded.ts";
 import { toStoreError } from "../../../lib/base/errors.ts";
 import { formatIsoDate } from "../../../lib/s3/http-date.ts";

@@ -1,5 +1,5 @@
-// The last fifteen minutes of this gateway second by second: requests, errors, bytes, latencies, and
-// by how much the event loop was late. Percentiles come from a histogram whose bounds grow by a
+// The last fifteen minutes of this gateway second by second: requests, errors, bytes, latencies,
+// and by how much the event loop was late. Percentiles come from a histogram whose bounds grow by a
 // quarter, so that they are right to 12 %. Bounded: 900 seconds of 64 counters.
 import type { Clock, Timer } from "../../../lib/ports/clock.ts";
 import type { ObservedRequest, RequestObserver } from "../../observer.ts";

@@ -1,5 +1,5 @@
-// Requests of this gateway as they end, for whoever watches: each watcher has a bounded queue of its
-// own, and one that reads too slowly misses requests and is told how many.
+// Requests of this gateway as they end, for whoever watches: each watcher has a bounded queue of
+// its own, and one that reads too slowly misses requests and is told how many.
 import { formatIsoDate } from "../../../lib/s3/http-date.ts";
 import type { ObservedRequest, RequestObserver } from "../../observer.ts";
 import type { ServerEvent } from "../admin-answer.ts";
