@@ -1,6 +1,6 @@
-// Temporary credentials and access tokens through the AWS command line and boto3, against one gateway
-// over the real directory: who am I, a session, a role, a presigned URL of each; a secret that says
-// nothing beside a token.
+// Temporary credentials and access tokens through the AWS command line and boto3, against one
+// gateway over the real directory: who am I, a session, a role, a presigned URL of each; a secret
+// that says nothing beside a token.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -119,8 +119,9 @@ assert sts.get_caller_identity()["UserId"] == "alice_umich"
 made = sts.get_session_token(DurationSeconds=900)["Credentials"]
 keys = dict(aws_access_key_id=made["AccessKeyId"], aws_secret_access_key=made["SecretAccessKey"],
             aws_session_token=made["SessionToken"])
+token = dict(aws_access_key_id=sys.argv[1])
 for secret in [None, "", "dummy"]:
-    how = keys if secret is None else dict(aws_access_key_id=sys.argv[1], aws_secret_access_key=secret)
+    how = keys if secret is None else dict(token, aws_secret_access_key=secret)
     s3 = boto3.client("s3", **how)
     s3.put_object(Bucket=sys.argv[2], Key="by-boto3", Body=b"text")
     assert s3.get_object(Bucket=sys.argv[2], Key="by-boto3")["Body"].read() == b"text"

@@ -1,5 +1,5 @@
-// Temporary credentials on the S3 port: who gets them, what they can do, and when they end. Security
-// cases 6 and 10: tokens that nobody signed, sessions that do more than their maker.
+// Temporary credentials on the S3 port: who gets them, what they can do, and when they end.
+// Security cases 6 and 10: tokens that nobody signed, sessions that do more than their maker.
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync } from "node:crypto";
 import { after, before, test } from "node:test";

@@ -94,9 +94,11 @@ function announce(
     readonly processes: readonly Readonly<Record<string, unknown>>[];
   },
 ): void {
+  const isSecure = (process.env.DOLIUM_S3__TLS__CERTIFICATE_FILE ?? "") !== "";
+  const scheme = isSecure ? "https" : "http";
   const endpoints = plan.processes
     .filter((planned) => planned.role === "gateway")
-    .map((planned) => `http://127.0.0.1:${planned.s3Port}`);
+    .map((planned) => `${scheme}://127.0.0.1:${planned.s3Port}`);
   output.event({
     event: "ready",
     endpoints,

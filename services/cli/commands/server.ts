@@ -9,7 +9,7 @@ import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createMetrics, type MetricsRegistry } from "../../lib/host/metrics.ts";
-import { createOpsServer } from "../../lib/host/ops-server.ts";
+import { createOpsServer, type OpsServer } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { survivesText } from "../../lib/placement/survives.ts";
@@ -147,16 +147,7 @@ async function startParts(
   },
 ): Promise<Clients> {
   const { life, ports, network, directories, config } = embedded;
-  const ops = createOpsServer({
-    metrics: ports.metrics,
-    log: ports.log,
-    health: {
-      started: () => ({ ok: true }),
-      live: () => ({ ok: true }),
-      ready: () => ({ ok: clients.view.isFresh() }),
-      cluster: () => ({ ok: clients.view.isFresh() }),
-    },
-  });
+  const ops = opsOf(ports, () => clients.view.isFresh());
   const addresses = await startMetadata(embedded);
   // Their code is loaded while the metadata opens files and elects leaders.
   const [{ composeStorage }, { composeKeeper }, { adminUrlOf, composeGateway }] = await Promise.all(
@@ -214,6 +205,20 @@ async function startParts(
   await ops.listen(`${config.ops.address}:0`);
   life.onStop("ops", () => ops.close());
   return clients;
+}
+
+/** Metrics and health; `isFresh`: the cluster map is known. */
+function opsOf({ metrics, log }: Embedded["ports"], isFresh: () => boolean): OpsServer {
+  return createOpsServer({
+    metrics,
+    log,
+    health: {
+      started: () => ({ ok: true }),
+      live: () => ({ ok: true }),
+      ready: () => ({ ok: isFresh() }),
+      cluster: () => ({ ok: isFresh() }),
+    },
+  });
 }
 
 /** The keeper reads from this process's own gateway, unless the settings name others. */
@@ -300,7 +305,8 @@ function announce(
   facts: { readonly root: RootCredentials; readonly port: number; readonly clients: Clients },
 ): void {
   const { root, port, clients } = facts;
-  const endpoint = `http://127.0.0.1:${port}`;
+  const scheme = embedded.config.s3.tls.certificateFile === "" ? "http" : "https";
+  const endpoint = `${scheme}://127.0.0.1:${port}`;
   const { view } = clients;
   const { sentence } = survivesText(view.policy(view.defaultPolicy()), view.map());
   output.event({

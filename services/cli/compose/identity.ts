@@ -1,5 +1,5 @@
-// Wires who users are: the directory and its editor, credentials, identity providers, LDAP, limits of
-// failed proofs. One of it serves the S3 port and the admin API of a process.
+// Wires who users are: the directory and its editor, credentials, identity providers, LDAP, limits
+// of failed proofs. One of it serves the S3 port and the admin API of a process.
 import { readFileSync } from "node:fs";
 import { DirectoryCredentials, type RootKeys } from "../../gateway/identity/credentials.ts";
 import { DirectoryIdentities } from "../../gateway/identity/identities.ts";

@@ -1,5 +1,6 @@
 // Who somebody is, apart from signed requests of S3: a session of the console, a sign-in with key
-// and secret, a bearer token. Each comes out as the identity that a signed request of his would have.
+// and secret, a bearer token. Each comes out as the identity that a signed request of his would
+// have.
 import { createHash } from "node:crypto";
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { Credential, CredentialQuestion, CredentialStore } from "../dependencies.ts";

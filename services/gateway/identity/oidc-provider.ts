@@ -1,7 +1,7 @@
 // One OpenID provider: what it says of itself, its keys, and whether an ID token is from it.
 // Guarantees that a token which passes was signed by a key of the provider with a public-key
-// algorithm, for one of our clients, and lives now (60 s of leeway). Source: OpenID Connect Core 1.0
-// section 3.1.3.7, OpenID Connect Discovery 1.0, RFC 8725.
+// algorithm, for one of our clients, and lives now (60 s of leeway). Source: OpenID Connect Core
+// 1.0 section 3.1.3.7, OpenID Connect Discovery 1.0, RFC 8725.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import { fromUtf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";

@@ -1,6 +1,6 @@
-// Who a request acts as, in the words of lib/iam: what the directory says goes in, a principal comes
-// out. Pure. What cannot be read closes: a policy that is missing or broken leaves its holder with
-// nothing, since it might have denied something.
+// Who a request acts as, in the words of lib/iam: what the directory says goes in, a principal
+// comes out. Pure. What cannot be read closes: a policy that is missing or broken leaves its holder
+// with nothing, since it might have denied something.
 import type { DirectoryView } from "../../lib/clients/identity-directory.ts";
 import type {
   AccessToken,

@@ -1,6 +1,6 @@
-// Users of identity providers as users of the directory. An account of a provider belongs to the one
-// user that lists it. A user of the same name who does not list it is never taken over, unless the
-// operator said that names are enough.
+// Users of identity providers as users of the directory. An account of a provider belongs to the
+// one user that lists it. A user of the same name who does not list it is never taken over, unless
+// the operator said that names are enough.
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type { DirectoryView, IdentityDirectory } from "../../lib/clients/identity-directory.ts";
 import type { IdentityEditor } from "../../lib/clients/identity-editor.ts";

@@ -1,6 +1,6 @@
-// Checks tokens in the shape of Ceph's: of type `dolium` by the secrets and tokens of the directory,
-// of types `ldap` and `ad` by a bind at the LDAP server. Failures count by address, and a password
-// that was right is not asked about again for a minute.
+// Checks tokens in the shape of Ceph's: of type `dolium` by the secrets and tokens of the
+// directory, of types `ldap` and `ad` by a bind at the LDAP server. Failures count by address, and
+// a password that was right is not asked about again for a minute.
 import { createHmac } from "node:crypto";
 import { toHex } from "../../lib/base/bytes.ts";
 import { isStoreError } from "../../lib/base/errors.ts";

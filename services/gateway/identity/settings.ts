@@ -1,4 +1,5 @@
-// Settings of who users are: tokens, identity providers, LDAP, and the switches that leave proofs out.
+// Settings of who users are: tokens, identity providers, LDAP, and the switches that leave proofs
+// out.
 import * as Type from "../../lib/base/settings-schema.ts";
 
 const strict = { additionalProperties: false } as const;

@@ -1,5 +1,6 @@
-// Errors of the security token service: codes and statuses of its own, and what errors of signatures
-// are called there. Source: AWS STS API reference, "Common Error Types" and the errors of each action.
+// Errors of the security token service: codes and statuses of its own, and what errors of
+// signatures are called there. Source: AWS STS API reference, "Common Error Types" and the errors
+// of each action.
 import { toStoreError } from "../../lib/base/errors.ts";
 import { isS3Error, type S3Error } from "../../lib/s3/errors.ts";
 import { XmlWriter } from "../../lib/s3/xml-writer.ts";

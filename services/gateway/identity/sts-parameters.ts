@@ -1,5 +1,5 @@
-// Parameters of the security token service, read strictly. Source: AWS STS API reference, AssumeRole,
-// AssumeRoleWithWebIdentity, GetSessionToken.
+// Parameters of the security token service, read strictly. Source: AWS STS API reference,
+// AssumeRole, AssumeRoleWithWebIdentity, GetSessionToken.
 
 import type { DirectoryView } from "../../lib/clients/identity-directory.ts";
 import { parseSessionPolicy } from "../../lib/iam/policy.ts";

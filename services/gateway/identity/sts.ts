@@ -1,7 +1,7 @@
 // The security token service: who am I, temporary credentials for myself, for a role, for somebody
 // whom an identity provider vouches for. Guarantees that a session never does more than whoever
-// asked for it, or the role he may become, could do himself. Source: AWS STS API reference; IAM user
-// guide, "Using an OIDC identity provider", "Policies and permissions: session policies".
+// asked for it, or the role he may become, could do himself. Source: AWS STS API reference; IAM
+// user guide, "Using an OIDC identity provider", "Policies and permissions: session policies".
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isStoreError } from "../../lib/base/errors.ts";
 import type { DirectoryView, IdentityDirectory } from "../../lib/clients/identity-directory.ts";

@@ -33,8 +33,8 @@ export interface WebClient {
 /** Asks a directory (LDAP) whether a password is right. */
 export interface PasswordCheck {
   /**
-   * True when the server took the password. Throws StoreError: "unavailable" (no answer), "timeout",
-   * "invalid" (a name that cannot stand in a distinguished name).
+   * True when the server took the password. Throws StoreError: "unavailable" (no answer),
+   * "timeout", "invalid" (a name that cannot stand in a distinguished name).
    */
   check(userName: string, password: string): Promise<boolean>;
 }

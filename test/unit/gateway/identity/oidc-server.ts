@@ -1,5 +1,6 @@
 // A small OpenID provider on a free port of loopback: discovery, keys, and a token endpoint that
-// checks the client, the code and its PKCE verifier. What it signs, and with what, tests may change.
+// checks the client, the code and its PKCE verifier. What it signs, and with what, tests may
+// change.
 import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
