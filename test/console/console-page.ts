@@ -18,6 +18,7 @@ import { after, before, type TestContext, test } from "node:test";
 import { S3Client } from "@aws-sdk/client-s3";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { buildConsole } from "../../services/console/build-console.ts";
+import { eventually } from "../support/eventually.ts";
 import { startServer, type TestServer } from "../support/test-server.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -55,6 +56,8 @@ export interface Visit {
   /** Goes to a place of the console: "b/photos". */
   readonly go: (place: string) => Promise<void>;
   readonly signIn: (accessKeyId?: string, secretAccessKey?: string) => Promise<void>;
+  /** Waits until the expression is true in the page. */
+  readonly until: (expression: string) => Promise<void>;
   /** No rule of WCAG A or AA, nor of good practice, is broken; and a picture is taken. */
   readonly check: (name: string) => Promise<void>;
   /** Texts of what went wrong in the page that a test expects: those are no failure. */
@@ -122,8 +125,9 @@ function watch(page: Page, own: ReadonlySet<string>, expected: readonly string[]
   });
   page.on("request", (request) => {
     const url = new URL(request.url());
-    const isLocal = url.protocol === "blob:" || url.protocol === "data:";
-    if (!isLocal && !own.has(url.hostname)) note(`request to ${request.url()}`);
+    // The browser's own PDF viewer is made of pages of its own.
+    const isOutside = ["http:", "https:", "ws:", "wss:"].includes(url.protocol);
+    if (isOutside && !own.has(url.hostname)) note(`request to ${request.url()}`);
   });
   page.on("dialog", (dialog) => {
     if (dialog.type() !== "beforeunload") note(`dialog: ${dialog.message()}`);
@@ -168,6 +172,11 @@ function visitOf(running: Rig, context: BrowserContext, page: Page): Visit {
       await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await page.getByRole("navigation", { name: "Pages" }).waitFor();
     },
+    until: async (expression) => {
+      await eventually(expression, WAIT_MS, async () => {
+        return (await page.evaluate(expression)) === true ? true : undefined;
+      });
+    },
     check: async (name) => {
       await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
       assert.deepEqual(await violations(page), [], name);
@@ -196,7 +205,7 @@ export function consoleTest(title: string, run: (visit: Visit) => Promise<void>)
       const path = join(tmpdir(), `dolium-console-failed-${process.pid}.png`);
       if (rig.keeps) await page.screenshot({ path });
       context.diagnostic(`at ${page.url()}; ${wrong.join("; ")}`);
-      context.diagnostic((await page.locator("body").textContent() ?? "").slice(0, 1500));
+      context.diagnostic(((await page.locator("body").textContent()) ?? "").slice(0, 1500));
       throw error;
     } finally {
       visit.s3.destroy();

@@ -82,7 +82,7 @@ consoleTest("hostile names are shown, and do nothing", async ({ page, s3, go, si
 });
 
 consoleTest("a page among the objects has an origin of its own", async (visit) => {
-  const { page, s3, go, signIn } = visit;
+  const { page, s3, go, signIn, until } = visit;
   const body =
     "<!doctype html><title>p</title><script>document.title = String(self.origin)</script>";
   await s3.send(new CreateBucketCommand({ Bucket: "pages" }));
@@ -95,11 +95,12 @@ consoleTest("a page among the objects has an origin of its own", async (visit) =
   await page.getByRole("button", { name: "Make link" }).click();
   const link = await page.getByLabel("Link", { exact: true }).inputValue();
   await page.goto(link);
-  await page.waitForFunction("document.title !== 'p'");
+  await until("document.title !== 'p'");
   assert.equal(await page.title(), "null");
 });
 
-consoleTest("pictures and PDF are shown as what they are", async ({ page, s3, go, signIn }) => {
+consoleTest("pictures and PDF are shown as what they are", async (visit) => {
+  const { page, s3, go, signIn, until } = visit;
   await bucketWith(s3, "looks", {
     "one.png": PIXEL,
     "two.pdf": "%PDF-1.4\n%%EOF",
@@ -108,7 +109,7 @@ consoleTest("pictures and PDF are shown as what they are", async ({ page, s3, go
   await signIn();
   await go("b/looks");
   await page.getByRole("link", { name: "one.png" }).click();
-  await page.waitForFunction("document.querySelector('dialog img')?.naturalWidth === 1");
+  await until("document.querySelector('dialog img')?.naturalWidth === 1");
   await page.keyboard.press("Escape");
   await page.getByRole("link", { name: "two.pdf" }).click();
   await page.locator("dialog iframe[src^='blob:']").waitFor();
@@ -130,7 +131,7 @@ consoleTest("a link works without signing in, and only for its object", async (v
   await check("share");
   const link = await page.getByLabel("Link", { exact: true }).inputValue();
   assert.match(link, /X-Amz-Expires=3600/);
-  const curl = await page.getByLabel("With curl").inputValue();
+  const curl = await page.getByRole("textbox", { name: "With curl" }).inputValue();
   assert.ok(curl.startsWith("curl -o 'note.txt' 'http"), curl);
   const answer = await fetch(link);
   assert.equal(await answer.text(), "for you");
@@ -146,7 +147,7 @@ consoleTest("an upload link takes files of its size into its folder only", async
   await page.getByRole("button", { name: "Upload link" }).click();
   await page.getByLabel("Largest file, MiB").fill("1");
   await page.getByRole("button", { name: "Make upload link" }).click();
-  const line = await page.getByLabel("With curl").inputValue();
+  const line = await page.getByRole("textbox", { name: "With curl" }).inputValue();
   await check("upload-link");
   const fields = [...line.matchAll(/--form-string '([^=]+)=([^']*)'/g)];
   const url = /'(https?:[^']+)'\s*$/.exec(line)?.[1] ?? "";
@@ -176,13 +177,13 @@ consoleTest("renamed, copied and deleted", async ({ page, s3, go, signIn }) => {
   await go("b/change");
   await page.getByRole("button", { name: "Actions for old.txt" }).click();
   await page.getByRole("button", { name: "Rename" }).click();
-  await page.getByLabel("New name").fill("new name.txt");
+  await page.getByRole("textbox", { name: "New name" }).fill("new name.txt");
   await page.getByRole("button", { name: "Rename", exact: true }).click();
   await page.getByRole("link", { name: "new name.txt" }).waitFor();
   assert.deepEqual(await keysOf(s3, "change"), ["dir/a", "dir/b", "keep.txt", "new name.txt"]);
   await page.getByRole("button", { name: "Actions for keep.txt" }).click();
   await page.getByRole("button", { name: "Copy", exact: true }).click();
-  await page.getByLabel("New name").fill("copies/kept.txt");
+  await page.getByRole("textbox", { name: "New name" }).fill("copies/kept.txt");
   await page.getByRole("button", { name: "Copy", exact: true }).click();
   await page.getByRole("link", { name: "copies/" }).waitFor();
   assert.equal(await textOf(s3, "change", "copies/kept.txt"), "two");

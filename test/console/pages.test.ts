@@ -102,7 +102,8 @@ for (const theme of ["light", "dark"] as const) {
   });
 }
 
-consoleTest("the keyboard alone opens a bucket and an object", async ({ page, s3, go, signIn }) => {
+consoleTest("the keyboard alone opens a bucket and an object", async (visit) => {
+  const { page, s3, go, signIn, until } = visit;
   await s3.send(new CreateBucketCommand({ Bucket: "keyboard" }));
   for (const key of ["a.txt", "b.txt", "c.txt"]) {
     await s3.send(new PutObjectCommand({ Bucket: "keyboard", Key: key, Body: `body of ${key}` }));
@@ -111,7 +112,7 @@ consoleTest("the keyboard alone opens a bucket and an object", async ({ page, s3
   await go("b/keyboard");
   await page.getByRole("row", { name: "a.txt" }).focus();
   await page.keyboard.press("ArrowDown");
-  await page.waitForFunction("document.activeElement?.textContent.includes('b.txt')");
+  await until("document.activeElement?.textContent.includes('b.txt')");
   await page.keyboard.press("Space");
   await page.getByRole("button", { name: "Delete 1" }).waitFor();
   await page.keyboard.press("Enter");

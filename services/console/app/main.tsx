@@ -33,16 +33,20 @@ function Outlet(): JSX.Element {
     const load = PAGES[name];
     if (load === undefined) {
       failure.value = "There is no such page.";
-      return;
+      return undefined;
     }
+    let isLeft = false;
     load().then(
       (Page) => {
-        page.value = { name, Page };
+        if (!isLeft) page.value = { name, Page };
       },
       (error: unknown) => {
-        failure.value = `The page cannot be loaded: ${textOf(error)}`;
+        if (!isLeft) failure.value = `The page cannot be loaded: ${textOf(error)}`;
       },
     );
+    return () => {
+      isLeft = true;
+    };
   }, [name]);
   if (failure.value !== "") return <Failure text={failure.value} />;
   if (page.value?.name !== name) return <p class="empty-state">Loading…</p>;
