@@ -1,0 +1,213 @@
+// The admin verbs and the AWS command line against a real `dolium server`, found by nothing but its
+// data directory: exit codes, JSON also for errors, users who count at once, watching requests.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, test } from "node:test";
+import { readPlan } from "../../services/cli/dev/cluster-file.ts";
+import { LocalCluster } from "../support/local-cluster.ts";
+import { missing, runCommand } from "../support/run-command.ts";
+import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
+
+const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
+const skip = (await missing("aws", ["--version"])) ?? false;
+
+let cluster: LocalCluster;
+let folder: TemporaryFolder;
+
+before(async () => {
+  folder = temporaryFolder("dolium-cli-admin-");
+  const data = join(folder.path, "data");
+  const environment = { DOLIUM_ADMIN__ADDRESS: "127.0.0.1:0" };
+  cluster = await LocalCluster.start({ args: ["server", data], dataDir: data, environment });
+});
+
+after(async () => {
+  await cluster?.stop();
+  folder?.remove();
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function dolium(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const { PATH = "" } = process.env;
+  const child = spawn(LAUNCHER, [...args], {
+    cwd: folder.path,
+    env: { PATH, HOME: folder.path, DOLIUM_DATA: cluster.dataDir, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (bytes: Buffer) => {
+    stdout += bytes.toString();
+  });
+  child.stderr.on("data", (bytes: Buffer) => {
+    stderr += bytes.toString();
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
+  child.once("error", reject);
+  child.once("close", (code) => resolve({ code, stdout, stderr }));
+  return promise;
+}
+
+/** The JSON that a verb prints, which must end with 0. */
+async function jsonOf(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  const { code, stdout, stderr } = await dolium([...args, "--json"], environment);
+  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+  const parsed: unknown = JSON.parse(stdout);
+  assert.ok(typeof parsed === "object" && parsed !== null);
+  return Object.fromEntries(Object.entries(parsed));
+}
+
+test("a user that the command made uses S3 and manages himself", async () => {
+  const made = await jsonOf(["user", "create", "alice_umich", "--display-name", "Alice"]);
+  const own = {
+    AWS_ACCESS_KEY_ID: String(made.accessKeyId),
+    AWS_SECRET_ACCESS_KEY: String(made.secretAccessKey),
+  };
+  const bucket = await dolium(["mb", "s3://alice-data"], own);
+  assert.equal(bucket.code, 0, bucket.stderr);
+  const me = await jsonOf(["user", "info", "alice_umich"], own);
+  assert.equal(me.name, "alice_umich");
+  const other = await dolium(["user", "create", "bob_wayne", "--json"], own);
+  assert.equal(other.code, 4);
+  assert.equal(JSON.parse(other.stdout).code, "AccessDenied");
+  const list = await jsonOf(["bucket", "list"]);
+  assert.ok(JSON.stringify(list).includes("alice-data"));
+  const quota = await jsonOf(["bucket", "quota", "alice-data", "--bytes", "1000"]);
+  assert.deepEqual(quota, { bytes: 1000, objects: 0 });
+});
+
+test("exit codes tell what went wrong, and errors are JSON where it is asked for", async () => {
+  const missingUser = await dolium(["user", "info", "nobody_x", "--json"]);
+  assert.equal(missingUser.code, 3);
+  assert.deepEqual(Object.keys(JSON.parse(missingUser.stdout)), ["event", "code", "message"]);
+  assert.match(missingUser.stderr, /nobody_x/);
+  assert.equal((await dolium(["user", "frobnicate"])).code, 2);
+  assert.equal((await dolium(["user", "info"])).code, 2);
+  assert.equal((await dolium(["user", "info", "a", "b"])).code, 2);
+  assert.equal((await dolium(["user", "delete", "alice_umich"])).code, 2, "nobody can be asked");
+  const wrongKeys = {
+    AWS_ACCESS_KEY_ID: "NOBODYSKEY0000000001",
+    AWS_SECRET_ACCESS_KEY: "x".repeat(20),
+  };
+  assert.equal((await dolium(["user", "list"], wrongKeys)).code, 4);
+  const nowhere = { DOLIUM_ADMIN_URL: "http://127.0.0.1:1" };
+  assert.equal((await dolium(["user", "list"], nowhere)).code, 5);
+  const quiet = await dolium(["user", "list", "-q"]);
+  assert.deepEqual([quiet.code, quiet.stdout, quiet.stderr], [0, "", ""]);
+});
+
+test("tokens, groups and policies, and what they come to", async () => {
+  const file = join(folder.path, "read.json");
+  const policy = {
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::shared/*" }],
+  };
+  writeFileSync(file, JSON.stringify(policy));
+  await jsonOf(["user", "create", "reader_umich"]);
+  await jsonOf(["policy", "create", "reading", file]);
+  await jsonOf(["group", "create", "readers"]);
+  await jsonOf(["group", "add", "readers", "reader_umich"]);
+  await jsonOf(["policy", "attach", "reading", "--group", "readers"]);
+  const arn = "arn:aws:s3:::shared/report";
+  const may = await jsonOf(["policy", "check", "reader_umich", "s3:GetObject", arn]);
+  assert.equal(may.allowed, true);
+  const mayNot = await dolium(["policy", "check", "reader_umich", "s3:PutObject", arn]);
+  assert.equal(mayNot.code, 4);
+  assert.match(mayNot.stdout, /^Denied: /);
+  const token = await jsonOf(["token", "create", "reader_umich", "--expires", "30d"]);
+  assert.match(String(token.token), /^DT[0-9a-f]{16}[A-Z2-7]{32}$/);
+  const listed = await jsonOf(["token", "list", "reader_umich"]);
+  assert.equal(JSON.stringify(listed).includes(String(token.token)), false);
+  await jsonOf(["token", "revoke", "reader_umich", String(token.id), "--yes"]);
+  await jsonOf(["user", "delete", "reader_umich", "--yes"]);
+});
+
+test("the cluster by the admin API: nodes, raft, scrub, doctor, layout, bundle", async () => {
+  const nodes = await jsonOf(["node", "list"]);
+  assert.ok(JSON.stringify(nodes).includes("storage-1"));
+  for (const args of [["raft", "status"], ["scrub", "status"], ["repair", "status"], ["events"]]) {
+    await jsonOf(args);
+  }
+  const doctor = await dolium(["doctor", "--json"]);
+  assert.ok(doctor.code === 0 || doctor.code === 1, doctor.stderr);
+  assert.ok(JSON.parse(doctor.stdout).checks.length > 5);
+  const plan = await jsonOf(["layout", "plan", "--change", "storage-1=draining"]);
+  assert.ok(JSON.stringify(plan.problems).includes("no disk"), "the only node cannot go");
+  const apply = ["layout", "apply", "--change", "storage-1=draining", "--yes"];
+  assert.equal((await dolium(apply)).code, 1);
+  assert.equal((await dolium(["node", "remove", "storage-1", "--yes"])).code, 1, "it is up");
+  assert.equal((await dolium(["node", "drain", "storage-9", "--yes"])).code, 3);
+  const bundle = await dolium(["support", "bundle", "-"]);
+  assert.equal(bundle.code, 0, bundle.stderr);
+  assert.equal(bundle.stdout.includes(cluster.ready.secretAccessKey), false);
+  assert.ok(bundle.stdout.split("\n").length > 5);
+  const seconds = await dolium(["top", "--count", "1", "--json"]);
+  assert.equal(JSON.parse(seconds.stdout).event, "second");
+});
+
+test("requests are traced as they end", async () => {
+  const trace = dolium(["trace", "--count", "1", "--filter", "ListBuckets", "--json"]);
+  let isDone = false;
+  const ended = trace.finally(() => {
+    isDone = true;
+  });
+  // Whoever watches misses what ended before: asked until it was seen.
+  while (!isDone) await dolium(["ls"]);
+  const { code, stdout, stderr } = await ended;
+  assert.equal(code, 0, stderr);
+  const request = JSON.parse(stdout);
+  assert.equal(request.operation, "ListBuckets");
+  assert.equal(request.user, "root");
+});
+
+test("aws iam makes users, keys and policies, and aws sts says who asks", { skip }, async () => {
+  const url = readPlan(cluster.dataDir)?.adminUrl ?? "";
+  const { accessKeyId, secretAccessKey } = cluster.ready;
+  const aws = (...args: string[]): Promise<string> =>
+    runCommand("aws", ["--endpoint-url", url, ...args], {
+      environment: {
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_DEFAULT_REGION: "us-east-1",
+        AWS_DEFAULT_OUTPUT: "json",
+        AWS_CONFIG_FILE: join(folder.path, "no-config"),
+        AWS_SHARED_CREDENTIALS_FILE: join(folder.path, "no-credentials"),
+      },
+    });
+  const made = JSON.parse(await aws("iam", "create-user", "--user-name", "aws_umich"));
+  assert.equal(made.User.UserName, "aws_umich");
+  const key = JSON.parse(await aws("iam", "create-access-key", "--user-name", "aws_umich"));
+  const own = {
+    AWS_ACCESS_KEY_ID: key.AccessKey.AccessKeyId,
+    AWS_SECRET_ACCESS_KEY: key.AccessKey.SecretAccessKey,
+  };
+  assert.equal((await dolium(["mb", "s3://aws-made"], own)).code, 0);
+  const users = JSON.parse(await aws("iam", "list-users"));
+  assert.ok(users.Users.some((user: { UserName: string }) => user.UserName === "aws_umich"));
+  const who = JSON.parse(await aws("sts", "get-caller-identity"));
+  assert.match(who.Arn, /^arn:aws:/);
+  await assert.rejects(aws("iam", "get-user", "--user-name", "nobody_x"), /NoSuchEntity/);
+});
+
+test("completion scripts know every verb", async () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { code, stdout } = await dolium(["completion", shell]);
+    assert.equal(code, 0);
+    for (const word of ["token", "rotate", "layout", "sync"])
+      assert.ok(stdout.includes(word), word);
+  }
+  assert.equal((await dolium(["completion", "tcsh"])).code, 2);
+});
