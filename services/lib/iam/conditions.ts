@@ -21,8 +21,8 @@ import { expand, plainArn, type VariableValues } from "./wildcard.ts";
 /** True, false, or undefined: cannot be told. */
 export type Truth = boolean | undefined;
 
-/** Whether a value of the request is what one value of the policy asks for. */
-type Comparison = (found: string, wanted: string, values: VariableValues | undefined) => Truth;
+/** Of a value of the request: whether it is what one value of the policy asks for. */
+type Comparison = (found: string, values: VariableValues | undefined) => (wanted: string) => Truth;
 
 interface Operator {
   readonly compare: Comparison;
@@ -58,9 +58,12 @@ function ordered<T extends bigint | number>(
 ): readonly (readonly [string, Operator])[] {
   const by =
     (isMet: (found: T, wanted: T) => boolean): Comparison =>
-    (found, wanted) => {
-      const [left, right] = [parse(found), parse(wanted)];
-      return left === undefined || right === undefined ? undefined : isMet(left, right);
+    (found) => {
+      const left = parse(found);
+      return (wanted) => {
+        const right = left === undefined ? undefined : parse(wanted);
+        return left === undefined || right === undefined ? undefined : isMet(left, right);
+      };
     };
   const equal = by((found, wanted) => found === wanted);
   return [
@@ -107,12 +110,14 @@ export function meetsCondition(
     if (qualifier === "ForAnyValue") return false;
     return ifExists || qualifier === "ForAllValues" || operator.isNegated;
   }
-  const isAsked = (value: string): Truth =>
-    some(condition.values, (wanted) => {
+  const isAsked = (value: string): Truth => {
+    const compare = operator.compare(value, values);
+    return some(condition.values, (wanted) => {
       // What has no value compares with nothing; that is no reason to meet a negated operator.
       if (expand(wanted, values) === undefined) return operator.isNegated ? undefined : false;
-      return operator.compare(value, wanted, values);
+      return compare(wanted);
     });
+  };
   if (qualifier === undefined) {
     const isOne = some(found, isAsked);
     return operator.isNegated ? not(isOne) : isOne;
@@ -147,49 +152,57 @@ function not(truth: Truth): Truth {
 }
 
 /** A variable without a value compares with nothing. */
-function compareText(found: string, wanted: string, values: VariableValues | undefined): Truth {
-  return expand(wanted, values)?.text === found;
+function compareText(found: string, values: VariableValues | undefined) {
+  return (wanted: string): Truth => expand(wanted, values)?.text === found;
 }
 
-function compareTextIgnoringCase(
-  found: string,
-  wanted: string,
-  values: VariableValues | undefined,
-): Truth {
-  return expand(wanted, values)?.text.toLowerCase() === found.toLowerCase();
+function compareTextIgnoringCase(found: string, values: VariableValues | undefined) {
+  const lower = found.toLowerCase();
+  return (wanted: string): Truth => expand(wanted, values)?.text.toLowerCase() === lower;
 }
 
-function compareLike(found: string, wanted: string, values: VariableValues | undefined): Truth {
-  const expanded = expand(wanted, values);
-  return expanded !== undefined && matchesPattern(expanded.text, found, expanded.options);
+function compareLike(found: string, values: VariableValues | undefined) {
+  return (wanted: string): Truth => {
+    const expanded = expand(wanted, values);
+    return expanded !== undefined && matchesPattern(expanded.text, found, expanded.options);
+  };
 }
 
-/**
- * Each of the six parts by itself, so that no wildcard reaches over a colon before the resource.
- */
-function compareArn(found: string, wanted: string, values: VariableValues | undefined): Truth {
-  if (wanted === "*") return true;
-  const asked = parseArn(plainArn(wanted));
-  if (asked === undefined) return undefined;
+/** Each of the six parts by itself: no wildcard reaches over a colon before the resource. */
+function compareArn(found: string, values: VariableValues | undefined) {
   const parts = parseArn(plainArn(found));
-  if (parts === undefined) return false;
-  return parts.every((part, index) => {
-    const expanded = expand(asked[index] ?? "", values);
-    return expanded !== undefined && matchesPattern(expanded.text, part, expanded.options);
-  });
+  return (wanted: string): Truth => {
+    if (wanted === "*") return true;
+    const asked = parseArn(plainArn(wanted));
+    if (asked === undefined) return undefined;
+    if (parts === undefined) return false;
+    return parts.every((part, index) => {
+      const expanded = expand(asked[index] ?? "", values);
+      return expanded !== undefined && matchesPattern(expanded.text, part, expanded.options);
+    });
+  };
 }
 
-function compareAddress(found: string, wanted: string): Truth {
-  const [address, range] = [parseAddress(found), parseRange(wanted)];
-  return address === undefined || range === undefined ? undefined : isInRange(address, range);
+function compareAddress(found: string) {
+  const address = parseAddress(found);
+  return (wanted: string): Truth => {
+    const range = address === undefined ? undefined : parseRange(wanted);
+    return address === undefined || range === undefined ? undefined : isInRange(address, range);
+  };
 }
 
-function compareTruth(found: string, wanted: string, values: VariableValues | undefined): Truth {
-  const [left, right] = [parseTruth(found), parseTruth(expand(wanted, values)?.text ?? "")];
-  return left === undefined || right === undefined ? undefined : left === right;
+function compareTruth(found: string, values: VariableValues | undefined) {
+  const left = parseTruth(found);
+  return (wanted: string): Truth => {
+    const right = parseTruth(expand(wanted, values)?.text ?? "");
+    return left === undefined || right === undefined ? undefined : left === right;
+  };
 }
 
-function compareBytes(found: string, wanted: string): Truth {
-  const [left, right] = [parseBytes(found), parseBytes(wanted)];
-  return left === undefined || right === undefined ? undefined : equalBytes(left, right);
+function compareBytes(found: string) {
+  const left = parseBytes(found);
+  return (wanted: string): Truth => {
+    const right = parseBytes(wanted);
+    return left === undefined || right === undefined ? undefined : equalBytes(left, right);
+  };
 }

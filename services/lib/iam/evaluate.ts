@@ -15,6 +15,7 @@ import type { AuthorizationRequest, BucketFacts, DecidedBy, Decision, Principal 
 import { aclRuleOf, isOpenToUsers, isOwnAction, isOwnersAffair, traitsOf } from "./permissions.ts";
 import {
   findStatement,
+  mentionsTags,
   type Question,
   type StatementMatch,
   type TagAssumption,
@@ -33,8 +34,13 @@ export function evaluate(request: AuthorizationRequest): Decision {
  * decision. Never once `request.object` is there.
  */
 export function needsObject(request: AuthorizationRequest): boolean {
-  if (request.object !== undefined) return false;
-  if (traitsOf(request.action)?.level !== "object") return false;
+  const { object, bucket, action, principal } = request;
+  if (object !== undefined || traitsOf(action)?.level !== "object") return false;
+  const hasLists = bucket !== undefined && bucket.ownership !== "BucketOwnerEnforced";
+  const own = principal.kind === "user" ? [...principal.policies, ...principal.bounds] : [];
+  const policies = own.map(({ policy }) => policy).concat(bucket?.policy ?? []);
+  // Most requests stop here: neither lists nor tags have a part in them.
+  if (!(hasLists && isOwnersAffair(action)) && !policies.some(mentionsTags)) return false;
   return decide(request, "best").allowed !== decide(request, "worst").allowed;
 }
 
@@ -52,10 +58,16 @@ function decide(request: AuthorizationRequest, tags: TagAssumption): Decision {
   if (action === "sts:GetCallerIdentity" && principal.kind === "user") {
     return allowed({ rule: "own-affairs" });
   }
-  const question: Question = { ...request, caller: principal, tags };
+  const resource = resourceOf(request);
+  const question: Question = { ...request, resource, caller: principal, tags };
   const denial = denialOf(request, question) ?? outsideBound(principal, question);
   if (denial !== undefined) return refused(denial);
   return allowanceOf(request, question);
+}
+
+/** What is on no bucket in particular is on all of them, which policies write in two ways. */
+function resourceOf({ action, resource }: AuthorizationRequest): string {
+  return resource === "*" && traitsOf(action)?.level === "service" ? "arn:aws:s3:::*" : resource;
 }
 
 function isKnown(action: string): boolean {

@@ -61,9 +61,9 @@ export function findStatement(
   const index = policy.statements.findIndex(
     (statement) =>
       statement.effect === effect &&
-      concernsPrincipal(statement, holder, question.caller) &&
       concernsAction(statement, question.action) &&
       concernsResource(statement, question, values) &&
+      concernsPrincipal(statement, holder, question.caller) &&
       statement.conditions.every((condition) => isMet(condition, { statement, question, values })),
   );
   const found = policy.statements[index];
@@ -136,8 +136,28 @@ function concernsPrincipal(
 }
 
 function isNamedIn({ values }: PolicyList<PolicyPrincipal>, caller: Caller): boolean {
-  return values.some((principal) => isNamed(principal, caller));
+  const names = namesOf(caller);
+  return values.some((principal) => couldName(principal, names) && isNamed(principal, caller));
 }
+
+/** How texts that name the caller may end, apart from those that name everybody or an account. */
+function namesOf(caller: Caller): readonly string[] {
+  if (caller.kind === "anonymous") return [];
+  if (caller.kind === "federated") return [caller.provider];
+  const [, role = "", session = ""] = SESSION.exec(caller.arn) ?? [];
+  const own = [caller.userId, caller.arn.slice(caller.arn.lastIndexOf("/") + 1), ...caller.groups];
+  return own.concat(role, session).filter((name) => name !== "");
+}
+
+/** Leaves out most of a long list without reading each of its ARNs. */
+function couldName({ type, value }: PolicyPrincipal, names: readonly string[]): boolean {
+  if (type === "AWS" && (value === "*" || !value.startsWith("arn:") || value.endsWith(":root"))) {
+    return true;
+  }
+  return names.some((name) => value.endsWith(name));
+}
+
+const SESSION = /:assumed-role\/([^/]+)\/([^/]+)$/;
 
 function isNamed(principal: PolicyPrincipal, caller: Caller): boolean {
   const named = namedPrincipal(principal);
@@ -146,7 +166,7 @@ function isNamed(principal: PolicyPrincipal, caller: Caller): boolean {
   if (caller.kind === "federated") {
     return named.kind === "federated" && named.provider === caller.provider;
   }
-  const session = /:assumed-role\/([^/]+)\/([^/]+)$/.exec(caller.arn);
+  const session = SESSION.exec(caller.arn);
   switch (named.kind) {
     case "user": {
       // A service account goes by its own name and by that of its user; a session by the role's.
@@ -169,6 +189,18 @@ function isNamed(principal: PolicyPrincipal, caller: Caller): boolean {
 
 /** The cluster's own user, who is what an account's root is on AWS. */
 const ROOT_USER = "root";
+
+/** Whether a condition on the tags of the object, or a variable of them, stands in the policy. */
+export function mentionsTags({ statements }: Policy): boolean {
+  return statements.some(
+    ({ conditions, resources }) =>
+      conditions.some(isAboutTags) || resources?.values.some(hasTagVariable) === true,
+  );
+}
+
+function isAboutTags({ key, values }: PolicyCondition): boolean {
+  return isTagKey(key.toLowerCase()) || values.some(hasTagVariable);
+}
 
 /** ARN of a user, as principals carry it. */
 export function userArn(name: string): string {

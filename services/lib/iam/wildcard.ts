@@ -37,5 +37,6 @@ export function expand(text: string, values: VariableValues | undefined): Expand
 
 /** The ARN in the one partition, and for IAM and STS in the one account. */
 export function plainArn(arn: string): string {
+  if (arn.startsWith("arn:aws:s3:")) return arn;
   return arn.replace(PARTITION, "arn:aws:").replace(IAM_ARN, "$1::");
 }

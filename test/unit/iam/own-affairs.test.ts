@@ -59,6 +59,19 @@ describe("what users do for themselves", () => {
     }
   });
 
+  test("listing buckets is on `*` and on all buckets alike", () => {
+    const list = { action: "s3:ListAllMyBuckets", bucket: undefined, resource: "*" };
+    for (const [Resource, expected] of [
+      ["*", "own-affairs"],
+      ["arn:aws:s3:::*", "own-affairs"],
+      ["arn:aws:s3:::data", "-outside-bound"],
+    ] as const) {
+      const bound = named("scope", { Effect: "Allow", Action: "s3:ListAllMyBuckets", Resource });
+      const principal = user("bob_wayne", { bounds: [bound] });
+      assert.equal(ruleOf({ ...list, principal }), expected, Resource);
+    }
+  });
+
   test("CVE-2024-24747: a service account makes no keys for the user it acts for", () => {
     for (const resource of [bob.arn, robot.arn]) {
       const change = { principal: robot, bucket: undefined, resource };

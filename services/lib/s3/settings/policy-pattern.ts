@@ -17,12 +17,17 @@ export function matchesPattern(
   text: string,
   { ignoreCase = false, literal }: PatternOptions = {},
 ): boolean {
+  // Half a character is no character, and stands in no text.
+  if (!pattern.isWellFormed()) return pattern === text;
   const wanted = ignoreCase ? lowerCase(pattern) : pattern;
   const found = ignoreCase ? lowerCase(text) : text;
   const first = firstWild(wanted, literal);
   if (first === wanted.length) return wanted === found;
   if (!found.startsWith(wanted.slice(0, first))) return false;
-  if (first === wanted.length - 1 && wanted[first] === "*") return true;
+  // One star is what most patterns have: what stands behind it is the end of the text.
+  if (wanted[first] === "*" && firstWild(wanted, literal, first + 1) === wanted.length) {
+    return found.length >= wanted.length - 1 && found.endsWith(wanted.slice(first + 1));
+  }
   return walks(tokensOf(wanted, first, literal), Array.from(found.slice(first)));
 }
 
@@ -36,8 +41,8 @@ function isWild(pattern: string, index: number, literal: ReadonlySet<number> | u
   return (character === "*" || character === "?") && literal?.has(index) !== true;
 }
 
-function firstWild(pattern: string, literal: ReadonlySet<number> | undefined): number {
-  for (let index = 0; index < pattern.length; index += 1) {
+function firstWild(pattern: string, literal: ReadonlySet<number> | undefined, start = 0): number {
+  for (let index = start; index < pattern.length; index += 1) {
     if (isWild(pattern, index, literal)) return index;
   }
   return pattern.length;
