@@ -16,7 +16,7 @@ import { runLanes } from "./lanes.ts";
 import { type RemoteLocation, shownLocation } from "./location.ts";
 import type { ObjectContext } from "./object-context.ts";
 import { headObject, type ObjectHead } from "./object-head.ts";
-import { COPY_BYTES_MAX, COPY_PART_BYTES, partBytesFor, partRanges } from "./part-plan.ts";
+import { partBytesFor, partRanges } from "./part-plan.ts";
 import type { StoreSettings } from "./store-settings.ts";
 import type { Stored, UploadFields } from "./upload.ts";
 import { beginUpload, completeUpload, type StoredPart } from "./upload-parts.ts";
@@ -41,11 +41,11 @@ export async function copyWithin(context: ObjectContext, call: CopyCall): Promis
   const progress = context.progress.file(shownLocation(source), head.bytes);
   try {
     const done =
-      head.bytes > COPY_BYTES_MAX
+      head.bytes > context.copyLimits.wholeBytesMax
         ? await copyInParts(context, { call, head, progress })
         : await copyWhole(context, { call, head });
     const proof = await compared(context, { head, done, target, settings });
-    if (head.bytes <= COPY_BYTES_MAX) progress.advance(head.bytes);
+    if (head.bytes <= context.copyLimits.wholeBytesMax) progress.advance(head.bytes);
     return { ...done, proof };
   } finally {
     progress.end();
@@ -154,7 +154,7 @@ async function copyInParts(
   const uploadId = await beginUpload(context, { target, settings, fields: { ...fields, store } });
   const stored: StoredPart[] = [];
   try {
-    const ranges = partRanges(head.bytes, partBytesFor(head.bytes, COPY_PART_BYTES));
+    const ranges = partRanges(head.bytes, partBytesFor(head.bytes, context.copyLimits.partBytes));
     await runLanes(ranges, context.partJobs, async ({ number, offset, bytes }) => {
       const answer = await about(shownLocation(call.source), () =>
         context.s3.send(

@@ -1,7 +1,7 @@
 // Fetches an object into a local file: ranges in parallel into `.NAME.dolium-part` beside the
 // target, each bound to one entity tag, verified as a whole, given its time, then renamed. The
-// target is the old file or the whole new one, never a part. An interrupted download goes on with the
-// ranges it lacks.
+// target is the old file or the whole new one, never a part. An interrupted download goes on with
+// the ranges it lacks.
 import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, utimes } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";

@@ -12,6 +12,13 @@ export interface CustomerKey {
   readonly SSECustomerKeyMD5: string;
 }
 
+/** Sizes of copies inside the server. */
+export interface CopyLimits {
+  /** One request copies at most this much. */
+  readonly wholeBytesMax: number;
+  readonly partBytes: number;
+}
+
 export interface ObjectContext {
   readonly s3: S3Client;
   readonly connection: Connection;
@@ -25,6 +32,7 @@ export interface ObjectContext {
   /** Parts of a file at a time. */
   readonly partJobs: number;
   readonly partBytes: number;
+  readonly copyLimits: CopyLimits;
   /** For reading what was sealed with a key of the caller's. */
   readonly customerKey: CustomerKey | undefined;
 }

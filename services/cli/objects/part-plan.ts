@@ -8,10 +8,8 @@ const MIB = 1024 * 1024;
 export const PART_BYTES_MIN = 5 * MIB;
 export const PART_BYTES_MAX = 5 * 1024 * MIB;
 export const PART_BYTES_DEFAULT = 8 * MIB;
-/** One CopyObject copies at most this much. */
-export const COPY_BYTES_MAX = 5 * 1024 * MIB;
-/** Parts of a server-side copy: no byte of them passes here. */
-export const COPY_PART_BYTES = 512 * MIB;
+/** One CopyObject copies at most 5 GiB; no byte of a copied part passes here. */
+export const COPY_LIMITS = { wholeBytesMax: 5 * 1024 * MIB, partBytes: 512 * MIB };
 
 export interface PartRange {
   /** From 1. */

@@ -13,7 +13,7 @@ import {
 } from "./connection.ts";
 import { codeOf } from "./failure.ts";
 import type { CustomerKey, ObjectContext } from "./object-context.ts";
-import { checkPartBytes, PART_BYTES_DEFAULT } from "./part-plan.ts";
+import { COPY_LIMITS, checkPartBytes, PART_BYTES_DEFAULT } from "./part-plan.ts";
 import { createProgress } from "./progress.ts";
 import { parseSize } from "./quantities.ts";
 import { Report } from "./report.ts";
@@ -86,6 +86,7 @@ export async function withSession(
     jobs: options.jobs ?? JOBS_DEFAULT,
     partJobs: options["part-jobs"] ?? JOBS_DEFAULT,
     partBytes,
+    copyLimits: COPY_LIMITS,
     customerKey,
   };
   try {

@@ -1,6 +1,6 @@
 // Links that work without keys: a presigned GET, and a form that uploads up to a size. They are
-// computed here from the keys; nothing is sent. Sources: S3 API reference, "Authenticating Requests:
-// Using Query Parameters" and "POST Policy".
+// computed here from the keys; nothing is sent. Sources: S3 API reference, "Authenticating
+// Requests: Using Query Parameters" and "POST Policy".
 import { toHex } from "../../lib/base/bytes.ts";
 import { formatAmzDate, formatIsoDate } from "../../lib/s3/http-date.ts";
 import { presign } from "../../lib/s3/sigv4/sign.ts";

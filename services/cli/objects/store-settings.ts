@@ -1,5 +1,5 @@
-// How an object is stored: options of cp, mv and sync as fields of S3 requests. Bad values are usage
-// errors before anything is sent.
+// How an object is stored: options of cp, mv and sync as fields of S3 requests. Bad values are
+// usage errors before anything is sent.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { PutObjectCommandInput } from "@aws-sdk/client-s3";

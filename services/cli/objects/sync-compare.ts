@@ -1,5 +1,6 @@
-// Whether the two sides of one name are the same: size first, then times (files' times are kept with
-// objects), or with --checksum the bytes themselves. Only what passes for the same is left alone.
+// Whether the two sides of one name are the same: size first, then times (files' times are kept
+// with objects), or with --checksum the bytes themselves. Only what passes for the same is left
+// alone.
 import { open } from "node:fs/promises";
 import { bareEtag, isMd5Etag, partCountOf } from "./checksum-kinds.ts";
 import { about } from "./failure.ts";

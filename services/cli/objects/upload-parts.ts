@@ -1,6 +1,6 @@
 // A file in parallel parts. The upload's id is kept before the first part is sent; a later run of
-// the same command asks the server which parts it has, hashes the file's own, and sends only what is
-// missing or other. The whole is completed with the checksum of the whole.
+// the same command asks the server which parts it has, hashes the file's own, and sends only what
+// is missing or other. The whole is completed with the checksum of the whole.
 import {
   type CompletedPart,
   CompleteMultipartUploadCommand,

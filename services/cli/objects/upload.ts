@@ -1,7 +1,7 @@
 // Stores a local file as an object: in one request, or in parallel parts that an interrupted run
 // goes on with. Every request carries a checksum that the server checks and answers; a server that
-// answers none is checked by MD5 entity tags. Either the whole verified object is there, or an error
-// is thrown, and no object is what it was not.
+// answers none is checked by MD5 entity tags. Either the whole verified object is there, or an
+// error is thrown, and no object is what it was not.
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { PutObjectCommand } from "@aws-sdk/client-s3";

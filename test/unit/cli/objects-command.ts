@@ -1,5 +1,5 @@
-// Runs object verbs of the built command as people do, in a process of its own, against a gateway of
-// the test; files and state live in a temporary folder that is removed with the bench.
+// Runs object verbs of the built command as people do, in a process of its own, against a gateway
+// of the test; files and state live in a temporary folder that is removed with the bench.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

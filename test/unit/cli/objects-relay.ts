@@ -2,7 +2,6 @@
 // so that tests interrupt transfers at a known point and never by time.
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { TLSSocket } from "node:tls";
 
 export type Verdict =
   | "pass"
@@ -10,6 +9,8 @@ export type Verdict =
   | "hold"
   /** The body is cut in its middle and the connection destroyed. */
   | "cut"
+  /** 403 without asking the gateway. */
+  | "refuse"
   /** One byte of the body is another. */
   | "spoil";
 
@@ -50,7 +51,11 @@ export class Relay {
     this.asked.push(asked);
     const verdict = this.judge(asked);
     const { method, url: path, headers } = incoming;
-    if (incoming.socket instanceof TLSSocket) throw new Error("the relay speaks plain HTTP");
+    if (verdict === "refuse") {
+      incoming.resume();
+      outgoing.writeHead(403).end();
+      return;
+    }
     const onward = request(
       {
         host: upstream.hostname,

@@ -1,5 +1,5 @@
-// The verbs that look, remove, share and make buckets, as people run them: what is printed, in words
-// and JSON, what is asked before anything is destroyed, and every exit code.
+// The verbs that look, remove, share and make buckets, as people run them: what is printed, in
+// words and JSON, what is asked before anything is destroyed, and every exit code.
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";

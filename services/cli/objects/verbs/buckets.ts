@@ -1,5 +1,5 @@
-// `dolium mb` and `dolium rb`: makes buckets; removes them, with what is in them on request. Removal
-// asks for the name of each.
+// `dolium mb` and `dolium rb`: makes buckets; removes them, with what is in them on request.
+// Removal asks for the name of each.
 import {
   BucketLocationConstraint,
   CreateBucketCommand,

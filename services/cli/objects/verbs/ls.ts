@@ -1,6 +1,6 @@
 // `dolium ls`: buckets, or one level below a prefix, or everything below it; with versions on
-// request. A prefix need not end at a folder: `ls bucket/pre` lists what begins with it. A path that
-// matches nothing is not found.
+// request. A prefix need not end at a folder: `ls bucket/pre` lists what begins with it. A path
+// that matches nothing is not found.
 import type { CommandArguments, OptionTable } from "../../command-line.ts";
 import { CommandError, ExitCode } from "../../exit-code.ts";
 import { pathRules } from "../commands.ts";

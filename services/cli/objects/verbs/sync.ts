@@ -1,6 +1,6 @@
 // `dolium sync`: makes a destination like a source, moving only what is missing or other. With
-// --delete, what the source does not have is removed afterwards, and only if all of the source could
-// be read: a folder that cannot be read must not look empty.
+// --delete, what the source does not have is removed afterwards, and only if all of the source
+// could be read: a folder that cannot be read must not look empty.
 import { existsSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { CommandArguments, OptionTable } from "../../command-line.ts";
