@@ -167,7 +167,7 @@ function allowanceInBucket(
   const isForeign = isForeignObject(request, bucket, question.tags);
   if (!isForeign && owns(principal, bucket.owner)) return allowed({ rule: "bucket-owner" });
   const match = isForeign ? undefined : statementOfBucket(bucket, "Allow", question);
-  const isRestricted = match !== undefined && isRestrictedTo(bucket, principal);
+  const isRestricted = match !== undefined && isHeldBack(bucket);
   if (match !== undefined && !isRestricted) {
     return allowed({ rule: "policy-allow", source: policySource(bucket), ...match });
   }
@@ -189,12 +189,9 @@ function isForeignObject(
   return object === undefined ? tags === "worst" : object.owner !== bucket.owner;
 }
 
-/**
- * A public policy that is held back lets nobody in but the owner (administrators passed before).
- */
-function isRestrictedTo({ policy, publicAccessBlock, owner }: BucketFacts, by: Principal): boolean {
-  if (policy === undefined || !publicAccessBlock.restrictPublicBuckets) return false;
-  return isPublicPolicy(policy) && !owns(by, owner);
+/** A public policy that lets nobody in; owner and administrators have passed before. */
+function isHeldBack({ policy, publicAccessBlock }: BucketFacts): boolean {
+  return publicAccessBlock.restrictPublicBuckets && policy !== undefined && isPublicPolicy(policy);
 }
 
 /** The grant of a list that allows what is asked. */
