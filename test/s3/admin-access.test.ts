@@ -180,6 +180,39 @@ test("a service account with policies of its own is not its user", async () => {
   assert.equal((await robot.post("/users/robot_umich/keys", {})).status, 403);
 });
 
+test("addresses signed for the session of a service account act as that account", async () => {
+  const parent = await makeUser("owner_umich");
+  assert.equal(
+    (await cluster.caller(parent).call({ method: "PUT", target: "/owned-x" })).status,
+    200,
+  );
+  assert.equal((await cluster.caller(parent).put("owned-x", "a", "secret")).status, 200);
+  const policy = ALLOW("s3:ListAllMyBuckets");
+  const made = await root.post("/users", { name: "clerk_umich", parent: "owner_umich", policy });
+  assert.equal(made.status, 201, made.text);
+  const fetchBy = async (keys: Keys): Promise<number> => {
+    const { cookie, csrf } = await signIn(keys);
+    const signed = await new AdminCaller(url).call("POST", "/presign", {
+      body: { method: "GET", bucket: "owned-x", key: "a" },
+      headers: { cookie, "x-dolium-csrf": csrf },
+    });
+    assert.equal(signed.status, 200, signed.text);
+    return (await fetch(textOf(signed.json, "url"))).status;
+  };
+  assert.equal(await fetchBy(parent), 200);
+  const clerk = {
+    accessKeyId: textOf(made.json, "accessKeyId"),
+    secretAccessKey: textOf(made.json, "secretAccessKey"),
+  };
+  assert.equal(await fetchBy(clerk), 403);
+  const unsigned = await new AdminCaller(url, parent).post("/presign", {
+    method: "GET",
+    bucket: "owned-x",
+    key: "a",
+  });
+  assert.equal(unsigned.status, 403, "keys sign for themselves");
+});
+
 async function signIn(keys: Keys): Promise<{ cookie: string; csrf: string }> {
   const answer = await new AdminCaller(url).call("POST", "/session", { body: keys });
   assert.equal(answer.status, 200, answer.text);

@@ -1,6 +1,7 @@
-// Signed addresses for the console, whose pages hold no key: a request of S3, or a form to upload by,
-// signed with temporary credentials of the session's own user. What the address may do is decided
-// where it is used, by the rules for that user at that time; ending the user's sessions ends it.
+// Signed addresses for the console, whose pages hold no key: a request of S3, or a form to upload
+// by, signed with temporary credentials of the session's own user. What the address may do is
+// decided where it is used, by the rules for that user at that time; ending the user's sessions
+// ends it.
 
 import { toHex } from "../../../lib/base/bytes.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
@@ -10,7 +11,7 @@ import { presign, type SigningIdentity } from "../../../lib/s3/sigv4/sign.ts";
 import { deriveSigningKey, hmacSha256 } from "../../../lib/s3/sigv4/signing-key.ts";
 import { uriEncode } from "../../../lib/s3/uri-encoding.ts";
 import { newSession } from "../../identity/session-token.ts";
-import { callerName, callerOf, ROOT_USER } from "../admin-access.ts";
+import { callerOf, ROOT_USER } from "../admin-access.ts";
 import { type AdminAnswer, json } from "../admin-answer.ts";
 import { accessDenied, invalidArgument, notImplemented } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, withBody } from "../admin-operation.ts";
@@ -81,7 +82,7 @@ interface Signer extends SigningIdentity {
 
 /** Credentials of the session's user for `seconds`. Throws AdminError 403 without a session. */
 function signerFor(context: AdminContext, seconds: number): Signer {
-  const { session } = callerOf(context);
+  const { session, identity } = callerOf(context);
   // A key or token may be bound to less than its user may; its holder signs for himself.
   if (session === undefined) {
     throw accessDenied("Only pages of the console are given signed addresses; sign with your key.");
@@ -89,7 +90,8 @@ function signerFor(context: AdminContext, seconds: number): Signer {
   const { clock, random, gateway } = context.deps;
   const { sts } = gateway.dependencies;
   if (sts === undefined) throw notImplemented("This gateway makes no temporary credentials.");
-  const name = callerName(context);
+  // Of a service account its own name, not that of the user it acts for.
+  const name = identity.userName ?? identity.userId;
   const nowMs = clock.wallMs();
   const made = newSession(
     sts.keys,
