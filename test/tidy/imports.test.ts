@@ -21,9 +21,10 @@ const LIBRARY = [
   "lib/placement",
   "lib/s3",
   "lib/seal",
-  "lib/iam",
   "lib/clients",
 ];
+/** For those who ask who may do what. */
+const WITH_ACCESS = [...LIBRARY, "lib/iam"];
 
 /** What each layer may import besides itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -38,12 +39,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "lib/iam": [...PURE, "lib/s3"],
   "lib/clients": [...PURE, "lib/erasure", "lib/placement", "lib/seal"],
   "lib/host": [...PURE, "lib/erasure"],
-  gateway: LIBRARY,
+  gateway: WITH_ACCESS,
   metadata: LIBRARY,
   storage: LIBRARY,
-  keeper: LIBRARY,
+  keeper: WITH_ACCESS,
   console: LIBRARY,
-  cli: [...LIBRARY, "lib/host", "gateway", "metadata", "storage", "keeper", "console"],
+  cli: [...WITH_ACCESS, "lib/host", "gateway", "metadata", "storage", "keeper", "console"],
 };
 
 /** Node modules that do no I/O, read no clock and no environment. */
