@@ -21,8 +21,7 @@ export const ROWS = {
   A4: { what: "service names: `bucket.name`, also with a port, several at once" },
   A5: {
     what: "TLS on the endpoint and plain HTTP both serve",
-    waits:
-      "TLS ended by a balancer is run under A1, A9 and A11; the gateway's own listener is not there yet",
+    tests: ["test/s3/tls.test.ts"],
   },
   A6: { what: "Apache libcloud: containers, upload, download, delete" },
   A7: { what: "Cyberduck: browse, upload, set ACL", waits: `duck is ${NOT_OFFERED}` },
@@ -79,7 +78,7 @@ export const ROWS = {
   },
   B8: {
     what: "a self-signed certificate made by openssl is taken",
-    waits: "comes with the gateway's own TLS listener; a balancer with one is run under A1",
+    tests: ["test/s3/tls.test.ts"],
   },
   B9: { what: "one-shot registration of keys and certificate", waits: "comes with users" },
   B10: { what: "boto with custom host, port and base path" },
@@ -100,7 +99,7 @@ export const ROWS = {
     tests: ["test/cluster/round-trip.test.ts"],
     waits: "as a DaemonSet: comes with the chart",
   },
-  C10: { what: "simple authentication mode", waits: "comes with identities" },
+  C10: { what: "simple authentication mode", tests: ["test/s3/access-tokens.test.ts"] },
   C11: { what: "every action through the AWS CLI as documented" },
   C12: { what: "the same by curl, with the XML fields shown" },
   C13: { what: "CopyObject: content type, source with and without /, directives" },
@@ -123,7 +122,11 @@ export const ROWS = {
     waits: "needs names in DNS; that any gateway serves is held by test/cluster",
   },
   D2: { what: "names of campuses", waits: "comes with campuses" },
-  D3: { what: "certificates with global, campus and wildcard names", waits: "comes with TLS" },
+  D3: {
+    what: "certificates with global, campus and wildcard names",
+    tests: ["test/s3/tls.test.ts"],
+    waits: "a list of names made by the chart: comes with it",
+  },
   D4: { what: "users who reach only their campus", waits: "comes with campuses" },
   D5: { what: "token as access key, secret empty or ignored" },
   D6: { what: "tokens made and revoked by oneself" },

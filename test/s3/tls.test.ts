@@ -199,6 +199,57 @@ test("changed files count from the next connection on, broken ones change nothin
   assert.equal((await ask()).status, 403, "and it still serves");
 });
 
+test("a certificate of openssl req -x509 serves, and pinned clients sign themselves", async () => {
+  const own = await certificates.selfSigned("own-server");
+  const client = await certificates.selfSigned("own-client");
+  const files = { certificateFile: own.certificate, keyFile: own.key, certificateDirectory: "" };
+  const options = { ...files, clientCaFile: "", pinnedClients: true, reloadMs: 3_600_000 };
+  const listener = createTlsListener(options, log);
+  const other = await IdentityGateway.start({ dependencies: { tls: listener } });
+  try {
+    await other.createUser("bob_wayne");
+    const callStatus = async (shown: CertificateFiles | undefined): Promise<number> => {
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      const identity =
+        shown === undefined
+          ? {}
+          : { cert: readFileSync(shown.certificate), key: readFileSync(shown.key) };
+      request(`${other.endpoint}/`, {
+        agent: false,
+        ca: readFileSync(own.certificate),
+        checkServerIdentity: () => undefined,
+        ...identity,
+      })
+        .on("response", (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        })
+        .on("error", reject)
+        .end();
+      return promise;
+    };
+    assert.equal(await callStatus(undefined), 403);
+    assert.equal(await callStatus(client), 403, "not registered");
+    const x509 = new X509Certificate(readFileSync(client.certificate));
+    const fingerprint = Buffer.from(x509.fingerprint256.replaceAll(":", ""), "hex");
+    const expiresMs = BigInt(Date.parse(x509.validTo));
+    const record = { fingerprint, subject: "CN=bob", createdMs: 1n, expiresMs };
+    await other.change("bob_wayne", (user) => ({
+      ...user,
+      certificates: [create(ClientCertificateSchema, record)],
+    }));
+    assert.equal(await callStatus(client), 200);
+    await other.change("bob_wayne", (user) => ({
+      ...user,
+      certificates: [create(ClientCertificateSchema, { ...record, expiresMs: 1000n })],
+    }));
+    assert.equal(await callStatus(client), 403, "over");
+  } finally {
+    await other.stop();
+    listener.close();
+  }
+});
+
 test("files that cannot be used are refused at the start, by name", () => {
   const options = {
     ...{ certificateFile: server.certificate, keyFile: server.key, certificateDirectory: "" },
