@@ -1,6 +1,6 @@
-// `dolium kms create|rotate|list|rewrap`: the named keys of a running cluster, for SSE-KMS, and what
-// is left to do after a change of the cluster key. Needs the cluster key, since the keys are made
-// here and leave this process sealed. Exit code 0 done, 1 failed, 5 when the cluster does not
+// `dolium kms create|rotate|list|rewrap`: the named keys of a running cluster, for SSE-KMS, and
+// what is left to do after a change of the cluster key. Needs the cluster key, since the keys are
+// made here and leave this process sealed. Exit code 0 done, 1 failed, 5 when the cluster does not
 // answer.
 import { resolve } from "node:path";
 import process from "node:process";
