@@ -1,7 +1,7 @@
 // The keeper: garbage collection, repair, orphan sweeping, stale uploads, lifecycle rules, buckets
-// whose groups are behind, notifications, replication and access logs. Each task is done in rounds under a
-// lease, each is idempotent. Any number of keepers may run; stopping one at any instant loses
-// nothing.
+// whose groups are behind, notifications, replication and access logs. Each task is done in rounds
+// under a lease, each is idempotent. Any number of keepers may run; stopping one at any instant
+// loses nothing.
 import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError } from "../lib/base/errors.ts";
 import { BucketCatalog } from "./buckets/bucket-catalog.ts";

@@ -42,8 +42,8 @@ interface Swap {
 
 /**
  * Resolves when the version is of the class and its bytes lie as that wants. Throws StoreError:
- * "invalid" for a class that is not known, or whose policy the cluster does not have, "corrupt" when what was written is
- * not what was read, and what reading and writing throw.
+ * "invalid" for a class that is not known, or whose policy the cluster does not have, "corrupt"
+ * when what was written is not what was read, and what reading and writing throw.
  */
 export async function transitionVersion(
   deps: TransitionDeps,

@@ -1,6 +1,7 @@
 // Which targets want an event, by the bucket's notification setting as it is now, and the record
-// they get; and to which destinations of replication the event itself says it is to be carried. A bucket that is gone, or asks for nothing any more, has no targets. A setting that
-// cannot be read counts as none, and is logged once a revision.
+// they get; and to which destinations of replication the event itself says it is to be carried. A
+// bucket that is gone, or asks for nothing any more, has no targets. A setting that cannot be read
+// counts as none, and is logged once a revision.
 import { fromUtf8, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Event, OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";

@@ -8,7 +8,7 @@ export interface ReplicationMetrics {
   readonly begun: Counter;
   readonly failures: Counter;
   readonly failed: Counter;
-  /** Entries of a group's outbox that wait for the destination, as of the last look; 100 at most. */
+  /** Entries that wait for the destination, of the 100 of each group that are looked at. */
   readonly pending: Gauge;
   readonly behind: Gauge;
 }
