@@ -60,7 +60,7 @@ consoleTest("a user is made, given a key, switched off and deleted", async (visi
   await stops(server, key);
   await page.getByRole("button", { name: `Delete ${key.accessKeyId}` }).click();
   await page.getByRole("button", { name: "Go on" }).click();
-  await page.getByText(key.accessKeyId).waitFor({ state: "detached" });
+  await page.getByRole("rowheader", { name: key.accessKeyId }).waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Delete user" }).click();
   await page.getByLabel("Type alice_umich to go on").fill("alice_umich");
   await page.getByRole("dialog").getByRole("button", { name: "Delete user" }).click();

@@ -4,6 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { api } from "./api.ts";
 import {
   attempt,
+  go,
   isAdministrator,
   link,
   place,
@@ -13,6 +14,7 @@ import {
   theme,
 } from "./state.ts";
 import { Button, Choice, Icon, type IconName } from "./ui.tsx";
+import { uploads } from "./upload/queue.ts";
 import { UploadTray } from "./upload/tray.tsx";
 
 interface Entry {
@@ -51,7 +53,10 @@ function asTheme(text: string): Theme {
 }
 
 async function signOut(): Promise<void> {
-  if (await attempt(() => api.signOut())) session.value = undefined;
+  uploads.pauseAll();
+  if (!(await attempt(() => api.signOut()))) return;
+  session.value = undefined;
+  go(link("buckets"));
 }
 
 export function Frame({ children }: { readonly children: ComponentChildren }): JSX.Element {
