@@ -189,9 +189,9 @@ function namesResource(
 ): boolean {
   if (resources === undefined) return true;
   const patterns = resources.values.map((each) => pieces(withoutPlace(each), request, version));
-  const found = patterns.some(
-    (pattern) => pattern !== undefined && like(pattern, withoutPlace(request.resource)),
-  );
+  const isOfAll = request.action === "s3:ListAllMyBuckets" && request.resource === "*";
+  const asked = isOfAll ? "arn:aws:s3:::*" : withoutPlace(request.resource);
+  const found = patterns.some((pattern) => pattern !== undefined && like(pattern, asked));
   if (!resources.isNegated) return found;
   return !found && (effect === "Deny" || !patterns.includes(undefined));
 }

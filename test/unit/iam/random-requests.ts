@@ -275,7 +275,7 @@ export const authorizationRequest: fc.Arbitrary<AuthorizationRequest> = fc.recor
   action: anyAction,
   resource: fc.constantFrom(
     ...["key", "Key", "a/b", "home/bob_wayne/x", "*"].map((key) => `${BUCKET_ARN}/${key}`),
-    ...[BUCKET_ARN, "arn:aws:iam:::user/bob_wayne"],
+    ...[BUCKET_ARN, "arn:aws:iam:::user/bob_wayne", "*"],
   ),
   bucket: fc.option(bucketFacts, { nil: undefined, freq: 6 }),
   object: fc.option(objectFacts, { nil: undefined }),
