@@ -25,6 +25,7 @@ import { type DefaultEncryption, parseEncryption } from "../../lib/s3/settings/e
 import { clientKeyBinding, dataKeyBinding } from "../../lib/seal/key-bindings.ts";
 import { KEY_BYTES } from "../../lib/seal/key-derivation.ts";
 import { unwrapKey, wrapKey } from "../../lib/seal/wrapped-key.ts";
+import { isPrivate } from "../identity/request-origin.ts";
 import { type BucketContext, callOptions, type ServiceContext } from "../operation.ts";
 import type { SettingKind } from "./bucket-settings.ts";
 
@@ -199,11 +200,9 @@ export async function managedDataKey(
   throw new StoreError("corrupt", `a data key does not open with the key ${keyName}`);
 }
 
-const LOOPBACK = /^(?:127\.|::ffff:127\.|::1$)/;
-
 /** Throws InvalidRequest when a client's key came over a connection that others may read. */
-function requireClosedConnection({ remoteAddress, gateway }: ServiceContext): void {
-  if (gateway.settings.customerKeysOverHttp || LOOPBACK.test(remoteAddress)) return;
+function requireClosedConnection({ request, gateway }: ServiceContext): void {
+  if (gateway.settings.customerKeysOverHttp || isPrivate(request.origin)) return;
   throw new S3Error(
     "InvalidRequest",
     "Requests specifying Server Side Encryption with Customer provided keys must be made over a " +
