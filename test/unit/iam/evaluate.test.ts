@@ -17,6 +17,7 @@ import {
   BUCKET_ARN,
   bucket,
   bucketPolicy,
+  identityPolicy,
   type Json,
   named,
   request,
@@ -235,6 +236,12 @@ describe("policies", () => {
       const isAllowed = evaluate(request({ principal: who, bucket: facts })).allowed;
       assert.equal(isAllowed, expected, JSON.stringify([principal, who]));
     }
+  });
+
+  test("that name nobody, in a bucket's place, concern nobody", () => {
+    const facts = bucket({ policy: identityPolicy(ALL) });
+    assert.equal(ruleOf({ bucket: facts }), "-no-rule-allows");
+    assert.equal(ruleOf({ bucket: facts, principal: ANONYMOUS }), "-no-rule-allows");
   });
 
   test("negated lists mean all others", () => {
