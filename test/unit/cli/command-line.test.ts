@@ -5,6 +5,8 @@ import { test } from "node:test";
 import {
   command,
   commandHelp,
+  findVerb,
+  groupHelp,
   parseCommand,
   UsageError,
 } from "../../../services/cli/command-line.ts";
@@ -51,4 +53,36 @@ test("the help page names every option", () => {
   for (const text of ["Usage: dolium try", "--count N", "how many", "--name TEXT", "--json"]) {
     assert.ok(page.includes(text), text);
   }
+});
+
+const verb = (name: string) =>
+  command({
+    name,
+    summary: "A verb.",
+    positionals: "",
+    options: {
+      quiet: { kind: "flag", short: "q", help: "say nothing" },
+      bucket: { kind: "list", value: "B", help: "a bucket" },
+    },
+    run: async () => 0,
+  });
+const GROUP = {
+  name: "user",
+  summary: "Users.",
+  verbs: [verb("user list"), verb("user key create"), verb("user key")],
+};
+
+test("the longest verb that fits is meant, and the rest is its own", () => {
+  const { verb: found, rest } = findVerb(GROUP, ["key", "create", "alice", "-q"]);
+  assert.equal(found.name, "user key create");
+  assert.deepEqual(rest, ["alice", "-q"]);
+  assert.equal(findVerb(GROUP, ["key", "delete"]).verb.name, "user key");
+  assert.throws(() => findVerb(GROUP, ["frobnicate"]), /has no verb "frobnicate"/);
+  assert.throws(() => findVerb(GROUP, ["--json"]), /needs a verb/);
+  assert.match(groupHelp(GROUP), /key create/);
+});
+
+test("options that repeat are lists, and short ones are known", () => {
+  const parsed = parseCommand(verb("user list"), ["--bucket", "a", "-q", "--bucket=b,c"]);
+  assert.deepEqual({ ...parsed.options }, { quiet: true, bucket: ["a", "b,c"] });
 });
