@@ -116,7 +116,7 @@ export class Dispatcher {
     return collect(verified);
   }
 
-  /** What asks for no bucket that exists is for users only, and authorized by the action's facts. */
+  /** What asks for no bucket that exists is for users only. */
   async #runService(operation: ServiceOperation, context: ServiceContext): Promise<Answer> {
     refuseAnonymous(context.identity);
     const document = await this.#readDocument(operation, context);

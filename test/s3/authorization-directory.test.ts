@@ -1,5 +1,6 @@
-// A day of users of several organisations, all of them in the directory: buckets that are private to
-// an identity, sharing by grants to `name_org`, revoking, groups, limits. Client rows D5, D7 to D9.
+// A day of users of several organisations, all of them in the directory: buckets that are private
+// to an identity, sharing by grants to `name_org`, revoking, groups, limits. Client rows D5, D7 to
+// D9.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";

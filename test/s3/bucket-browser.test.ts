@@ -1,5 +1,5 @@
-// The bucket browser: GET of a bucket with `browser=true` is a page for people, in the limits of who
-// may list and read, and whatever keys hold is text. Action: BrowseBucket. Client row E4.
+// The bucket browser: GET of a bucket with `browser=true` is a page for people, in the limits of
+// who may list and read, and whatever keys hold is text. Action: BrowseBucket. Client row E4.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ROOT_USER } from "../unit/gateway/memory-gateway.ts";

@@ -1,6 +1,6 @@
-// Groups B (8) to (13): the right is asked before anything is told, copies ask on both sides, denials
-// and bounds come first, clients cannot say what only the server knows, and everybody who is nobody
-// passes the public access block.
+// Groups B (8) to (13): the right is asked before anything is told, copies ask on both sides,
+// denials and bounds come first, clients cannot say what only the server knows, and everybody who
+// is nobody passes the public access block.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";

@@ -1,5 +1,5 @@
-// Group B (14): object lock fails closed. What is locked goes on no way and for nobody, and where the
-// settings of a bucket cannot be read, nothing is served or changed by guessing.
+// Group B (14): object lock fails closed. What is locked goes on no way and for nobody, and where
+// the settings of a bucket cannot be read, nothing is served or changed by guessing.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";

@@ -130,7 +130,7 @@ function objectRow(
   return `<tr><td>${name}</td>${sizeCell}<td class="date">${date}</td></tr>`;
 }
 
-/** What comes after the last slash of the prefix, so that a prefix in the middle of a name stays. */
+/** What comes after the last slash of the prefix: one in the middle of a name stays. */
 function nameWithin(key: string, prefix: string): string {
   return key.slice(prefix.lastIndexOf(SLASH) + 1);
 }

@@ -1,7 +1,7 @@
-// The links of a page of the bucket browser. A page that was opened without a signature, or with one
-// in headers, has plain links. One that was opened by a presigned URL has links presigned with the
-// same key, which live no longer than that URL and lead only to what lies under its prefix: whoever
-// presigns `browser=true` hands out that much, and each link is authorized when it is used.
+// The links of a page of the bucket browser. A page that was opened without a signature, or with
+// one in headers, has plain links. One that was opened by a presigned URL has links presigned with
+// the same key, which live no longer than that URL and lead only to what lies under its prefix:
+// whoever presigns `browser=true` hands out that much, and each link is authorized when it is used.
 import { unreachable } from "../../lib/base/assert.ts";
 import { parseAuthorization } from "../../lib/s3/sigv4/claim.ts";
 import { presign } from "../../lib/s3/sigv4/sign.ts";

@@ -36,8 +36,8 @@ export interface BodyToWrite {
 }
 
 /**
- * Throws QuotaExceeded before the source is read, what the source throws, IncompleteBody when it has
- * another length, and StoreError.
+ * Throws QuotaExceeded before the source is read, what the source throws, IncompleteBody when it
+ * has another length, and StoreError.
  */
 export async function writeBody(context: ServiceContext, body: BodyToWrite): Promise<WrittenBody> {
   await checkUserQuota(context, body.bucket, body.size);

@@ -30,8 +30,8 @@ export function chargeFields(
 }
 
 /**
- * Throws AccessDenied for whoever does not own a bucket whose requesters pay, and does not agree to;
- * nobody anonymous can. Throws InvalidArgument for a payer who is not the requester.
+ * Throws AccessDenied for whoever does not own a bucket whose requesters pay, and does not agree
+ * to; nobody anonymous can. Throws InvalidArgument for a payer who is not the requester.
  */
 export function checkPayer(
   { gateway, request, identity }: ServiceContext,

@@ -11,8 +11,8 @@ import { findObject, type StoredObject } from "./object-reader.ts";
 import { requestedVersionId, storedVersionIdText, versionIdFields } from "./version-id.ts";
 
 /**
- * The version that the request means, as a record, once the caller may have it. Throws AccessDenied,
- * as missingVersion, deleteMarkerError.
+ * The version that the request means, as a record, once the caller may have it. Throws
+ * AccessDenied, as missingVersion, deleteMarkerError.
  */
 export async function requireVersion(context: ObjectContext): Promise<StoredObject> {
   const { bucket, key } = context;

@@ -1,7 +1,7 @@
 // Asks whether the caller of a request may do something, and refuses. Where the answer depends on
-// the version that is asked about (its list, its owner, its tags), the first answer is pending until
-// the version is known; nothing is told of the version before. Whoever may not list a bucket is
-// refused alike where an object is missing and where it is closed. Source: Amazon S3 user guide,
+// the version that is asked about (its list, its owner, its tags), the first answer is pending
+// until the version is known; nothing is told of the version before. Whoever may not list a bucket
+// is refused alike where an object is missing and where it is closed. Source: Amazon S3 user guide,
 // "How Amazon S3 authorizes a request"; API reference, GetObject, Permissions.
 import { assert } from "../../../lib/base/assert.ts";
 import { utf8 } from "../../../lib/base/bytes.ts";

@@ -1,6 +1,6 @@
 // Who may create a bucket, and how many. Whoever creates one owns it, so that what the request sets
-// on it (list, ownership, lock) is asked about a bucket of the caller; policies and bounds may still
-// refuse that. Source: Amazon S3 API reference, CreateBucket, Permissions.
+// on it (list, ownership, lock) is asked about a bucket of the caller; policies and bounds may
+// still refuse that. Source: Amazon S3 API reference, CreateBucket, Permissions.
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
 import type { BucketFacts } from "../../../lib/iam/model.ts";
 import { S3Error } from "../../../lib/s3/errors.ts";

@@ -1,6 +1,6 @@
-// What a user may hold in all its buckets together. Asked before a body is read, by sums that are up
-// to five seconds old: kept to roughly, while quotas of buckets hold exactly where they are applied.
-// What an overwrite would free is not counted; deleting always passes.
+// What a user may hold in all its buckets together. Asked before a body is read, by sums that are
+// up to five seconds old: kept to roughly, while quotas of buckets hold exactly where they are
+// applied. What an overwrite would free is not counted; deleting always passes.
 import type { BucketRecord } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { S3Error } from "../../../lib/s3/errors.ts";
 import { callOptions, type ServiceContext } from "../../operation.ts";
