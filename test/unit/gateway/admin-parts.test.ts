@@ -1,4 +1,5 @@
-// Small parts of the admin API: routes, spans, addresses that must not be open, files of the console.
+// Small parts of the admin API: routes, spans, addresses that must not be open, files of the
+// console.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AdminError } from "../../../services/gateway/admin/admin-error.ts";

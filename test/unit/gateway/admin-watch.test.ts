@@ -1,5 +1,5 @@
-// What is watched at a gateway: the window of seconds, the feed of requests, the ring of events, and
-// nodes that change their states. All of it is bounded, and nothing waits for a slow reader.
+// What is watched at a gateway: the window of seconds, the feed of requests, the ring of events,
+// and nodes that change their states. All of it is bounded, and nothing waits for a slow reader.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NodeWatch } from "../../../services/gateway/admin/cluster/node-watch.ts";
