@@ -130,7 +130,10 @@ export const ROWS = {
   D4: { what: "users who reach only their campus", waits: "comes with campuses" },
   D5: { what: "token as access key, secret empty or ignored" },
   D6: { what: "tokens made and revoked by oneself" },
-  D7: { what: "one identity for each organisational unit" },
+  D7: {
+    what: "one identity for each organisational unit",
+    tests: ["test/s3/authorization-directory.test.ts"],
+  },
   D8: { what: "a new bucket is private to its identity" },
   D9: { what: "sharing by ACL grant to another user" },
   D10: { what: "several key pairs a user" },
@@ -142,7 +145,10 @@ export const ROWS = {
   },
   E2: { what: "`docker compose up -d`, scaled", waits: "comes with the containers" },
   E3: { what: "both URL forms; one domain setting turns virtual hosts on" },
-  E4: { what: "`GET /bucket?browser=true`", waits: "comes with the bucket browser" },
+  E4: {
+    what: "`GET /bucket?browser=true`",
+    tests: ["test/s3/bucket-browser.test.ts"],
+  },
   E5: {
     what: "service, bucket, object, range and multipart actions of Ozone's page, and its gaps",
   },
