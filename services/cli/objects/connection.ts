@@ -69,7 +69,6 @@ export function planConnection(
     set(environment.AWS_ENDPOINT_URL_S3) ??
     set(environment.AWS_ENDPOINT_URL) ??
     profile.endpoint;
-  const hasKeys = set(environment.AWS_ACCESS_KEY_ID) !== undefined || profile.known;
   const local = localCluster(environment);
   const region =
     options.region ??
@@ -79,6 +78,9 @@ export function planConnection(
     REGION_DEFAULT;
   const useLocal = named === undefined && local !== undefined;
   const endpoint = useLocal ? local.endpoint : named;
+  const chosen = set(environment.AWS_ACCESS_KEY_ID) !== undefined || profileName !== undefined;
+  // The default profile is for elsewhere, unless it names an endpoint itself.
+  const hasKeys = chosen || (!useLocal && profile.known);
   const localKeys = local !== undefined && (useLocal || isHere(endpoint, local.endpoint));
   return {
     endpoint: endpoint === undefined ? undefined : checkedEndpoint(endpoint),

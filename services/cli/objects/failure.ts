@@ -90,7 +90,7 @@ function meaningOf(facts: FailureFacts): readonly [ExitCode, string, string] {
 
 /** What a HEAD, which has no body, means. */
 const BY_STATUS = new Map([
-  [400, "the request is not understood (a wrong region or key?)"],
+  [400, "refused as wrong (another region, or sealed with a key of your own?)"],
   [403, "access denied"],
   [404, "not found"],
   [412, "it has changed meanwhile"],

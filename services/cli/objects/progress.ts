@@ -11,8 +11,8 @@ export interface FileProgress {
 }
 
 export interface Progress {
-  /** Work that became known. */
-  expect(files: number, bytes: number): void;
+  /** A file that became known; `bytes` undefined: its size is told when it begins. */
+  expect(bytes: number | undefined): void;
   /** `bytes` undefined: nobody knows. */
   file(name: string, bytes: number | undefined): FileProgress;
   /** A line of stdout, above the bars. */
@@ -43,7 +43,8 @@ export function terminalProgress(
   colour: boolean,
 ): Progress {
   const bars = new Set<BarState>();
-  const whole = { files: 0, filesDone: 0, bytes: 0, done: 0, startedMs: performance.now() };
+  const startedMs = performance.now();
+  const whole = { files: 0, filesDone: 0, bytes: 0, done: 0, unsized: 0, startedMs };
   let drawn = 0;
   const clear = (): void => {
     if (drawn > 0) stream.write(`\u001b[${drawn}A\r${CLEAR_BELOW}`);
@@ -65,11 +66,16 @@ export function terminalProgress(
   const timer = setInterval(draw, DRAW_EVERY_MS);
   timer.unref();
   return {
-    expect: (files, bytes) => {
-      whole.files += files;
-      whole.bytes += bytes;
+    expect: (bytes) => {
+      whole.files += 1;
+      whole.bytes += bytes ?? 0;
+      if (bytes === undefined) whole.unsized += 1;
     },
     file: (name, bytes) => {
+      if (whole.unsized > 0) {
+        whole.unsized -= 1;
+        whole.bytes += bytes ?? 0;
+      }
       const bar: BarState = { name, done: 0, bytes };
       bars.add(bar);
       return {

@@ -114,7 +114,8 @@ function listenForInterrupt(): { readonly signal: AbortSignal; readonly close: (
     if (controller.signal.aborted) process.exit(ExitCode.FAILED);
     controller.abort();
   };
-  // Whoever read our output has gone: nothing more can be told, and nobody asks.
+  // Whoever read our output has gone: nothing more can be told, and nobody asks. That may show
+  // only after the verb has ended.
   const brokenPipe = (error: Error & { code?: string }): void => {
     if (error.code === "EPIPE") process.exit(ExitCode.FAILED);
     throw error;
@@ -127,7 +128,6 @@ function listenForInterrupt(): { readonly signal: AbortSignal; readonly close: (
     close: () => {
       process.off("SIGINT", stop);
       process.off("SIGTERM", stop);
-      process.stdout.off("error", brokenPipe);
     },
   };
 }

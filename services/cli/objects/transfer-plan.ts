@@ -41,7 +41,7 @@ export type Transfer =
   | { readonly kind: "folder"; readonly source: RemoteLocation; readonly target: LocalLocation };
 
 export type Planned =
-  | { readonly kind: "transfer"; readonly transfer: Transfer; readonly bytes: number }
+  | { readonly kind: "transfer"; readonly transfer: Transfer; readonly bytes: number | undefined }
   | { readonly kind: "problem"; readonly source: Location; readonly error: CommandError };
 
 export interface TransferRequest {
@@ -95,7 +95,7 @@ export async function* planTransfers(
 function planOne(source: Location, { destination }: TransferRequest): Planned {
   if (source.kind === "stream") {
     if (destination.kind !== "remote") throw new UsageError("- needs a key in a bucket");
-    return planned({ kind: "receive", source, target: destination }, 0);
+    return planned({ kind: "receive", source, target: destination }, undefined);
   }
   if (source.kind === "local") {
     if (destination.kind !== "remote") throw new UsageError("a file goes to a bucket only");
@@ -111,15 +111,19 @@ function planOne(source: Location, { destination }: TransferRequest): Planned {
     throw new UsageError(`${shownLocation(source)} is a folder: give -r`);
   }
   if (destination.kind === "stream")
-    return planned({ kind: "print", source, target: destination }, 0);
+    return planned({ kind: "print", source, target: destination }, undefined);
   const into = isFolderName(destination);
   if (destination.kind === "remote") {
     const key = into ? `${destination.key}${lastName(source)}` : destination.key;
-    return planned({ kind: "copy", source, target: { ...destination, key } }, 0);
+    return planned({ kind: "copy", source, target: { ...destination, key } }, undefined);
   }
   if (!into)
-    return planned({ kind: "download", source, target: destination, inside: undefined }, 0);
-  return planDownload(source, { folder: destination.path, relative: lastName(source), bytes: 0 });
+    return planned({ kind: "download", source, target: destination, inside: undefined }, undefined);
+  return planDownload(source, {
+    folder: destination.path,
+    relative: lastName(source),
+    bytes: undefined,
+  });
 }
 
 function sizeOf(source: LocalLocation): number {
@@ -180,16 +184,16 @@ async function* planPrefix(
 /** A download below `folder`, or the reason why there is none. */
 export function planDownload(
   source: RemoteLocation,
-  { folder, relative, bytes }: { folder: string; relative: string; bytes: number },
+  { folder, relative, bytes }: { folder: string; relative: string; bytes: number | undefined },
 ): Planned {
-  const name = downloadName(relative, bytes);
+  const name = downloadName(relative, bytes ?? 0);
   if (name.kind === "refused") return problem(source, name.reason);
   const target: LocalLocation = { kind: "local", path: join(folder, name.name) };
   if (name.kind === "folder") return planned({ kind: "folder", source, target }, 0);
   return planned({ kind: "download", source, target, inside: folder }, bytes);
 }
 
-export function planned(transfer: Transfer, bytes: number): Planned {
+export function planned(transfer: Transfer, bytes: number | undefined): Planned {
   return { kind: "transfer", transfer, bytes };
 }
 

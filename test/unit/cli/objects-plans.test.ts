@@ -18,7 +18,7 @@ import {
 } from "../../../services/cli/objects/checksum-kinds.ts";
 import { planConnection } from "../../../services/cli/objects/connection.ts";
 import { asCommandError, codeOf, isPassing } from "../../../services/cli/objects/failure.ts";
-import { runLanes } from "../../../services/cli/objects/lanes.ts";
+import { readAhead, runLanes } from "../../../services/cli/objects/lanes.ts";
 import { compareKeys } from "../../../services/cli/objects/listing.ts";
 import {
   checkPartBytes,
@@ -250,6 +250,8 @@ test("endpoint and keys: options, then environment, then profile, then the local
     [local.endpoint, local.keys?.accessKeyId],
     ["http://127.0.0.1:4321", "LOCALKEY"],
   );
+  const withDefault = planConnection({}, { ...withProfiles, DOLIUM_DATA: data });
+  assert.equal(withDefault.keys?.accessKeyId, "LOCALKEY", "a default profile is for elsewhere");
   const own = planConnection({}, { ...none, DOLIUM_DATA: data, AWS_ACCESS_KEY_ID: "mine" });
   assert.deepEqual([own.endpoint, own.keys], ["http://127.0.0.1:4321", undefined]);
   const elsewhere = { ...none, DOLIUM_DATA: data, AWS_ENDPOINT_URL: "https://elsewhere.example" };
@@ -314,6 +316,29 @@ test("work runs so wide and no wider, and the first failure ends it", async () =
   });
   await assert.rejects(failing, /four/);
   assert.ok(begun.length < 10, String(begun.length));
+});
+
+test("planning runs so far ahead and no further, and its failure comes last", async () => {
+  let made = 0;
+  async function* source(): AsyncGenerator<number> {
+    for (; made < 50; made += 1) yield made;
+    throw new Error("the end of it");
+  }
+  const taken: number[] = [];
+  let seen = 0;
+  const all = (async () => {
+    for await (const item of readAhead(source(), 5, () => (seen += 1))) {
+      await setImmediate();
+      assert.ok(seen <= item + 6, `${seen} seen at ${item}`);
+      assert.ok(seen > item);
+      taken.push(item);
+    }
+  })();
+  await assert.rejects(all, /the end of it/);
+  assert.equal(taken.length, 50);
+  made = 0;
+  for await (const item of readAhead(source(), 5, () => undefined)) if (item === 3) break;
+  assert.ok(made < 12, String(made));
 });
 
 test("bars fit the line and say what is known", () => {

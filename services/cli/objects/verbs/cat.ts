@@ -1,5 +1,5 @@
-// `dolium cat`: objects to stdout, one after another, byte for byte. With --json only failures are
-// JSON, and they come on stderr's side of the pipe as always: the bytes are the output.
+// `dolium cat`: objects to stdout, one after another, byte for byte, whatever else was asked for.
+// With --json a failure adds its line to what was printed; the exit code tells the two apart.
 import { UsageError } from "../../command-line.ts";
 import { ExitCode } from "../../exit-code.ts";
 import { parseObject } from "../location.ts";

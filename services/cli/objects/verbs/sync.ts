@@ -205,7 +205,7 @@ async function runStep(
   { how }: SyncRun,
 ): Promise<void> {
   if (item.kind === "problem") throw item.error;
-  context.progress.expect(1, item.bytes);
+  context.progress.expect(item.bytes);
   await runTransfer(context, { transfer: item.transfer, how, report });
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import type { CommandArguments, OptionTable } from "../../command-line.ts";
 import { UsageError } from "../../command-line.ts";
 import { pathRules } from "../commands.ts";
-import { runLanes } from "../lanes.ts";
+import { readAhead, runLanes } from "../lanes.ts";
 import { locationText, parseTransfer } from "../location.ts";
 import { pathFilter } from "../path-filter.ts";
 import { runTransfer, type TransferHow } from "../run-transfer.ts";
@@ -64,18 +64,23 @@ export async function transfer(
   });
 }
 
+/** How far planning may run ahead of moving. */
+const PLANNED_MAX = 10_000;
+
 /** Throws only what ends everything. */
 export async function runPlanned(
   { context, report }: Session,
   plan: AsyncIterable<Planned>,
   how: TransferHow,
 ): Promise<void> {
-  await runLanes(plan, context.jobs, async (item) => {
+  const ahead = readAhead(plan, PLANNED_MAX, (item) => {
+    if (item.kind === "transfer") context.progress.expect(item.bytes);
+  });
+  await runLanes(ahead, context.jobs, async (item) => {
     if (item.kind === "problem") {
       report.fail(item.error, locationText(item.source));
       return;
     }
-    context.progress.expect(1, item.bytes);
     try {
       await runTransfer(context, { transfer: item.transfer, how, report });
     } catch (error) {
