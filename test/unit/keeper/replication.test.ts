@@ -22,6 +22,7 @@ import {
   PutObjectTaggingCommand,
   type ReplicationRule,
   S3Client,
+  type S3ClientConfig,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { S3Settings } from "../../../services/gateway/config.ts";
@@ -39,7 +40,7 @@ import { seededBytes } from "../../support/seeded-bytes.ts";
 import { CLUSTER_KEY, ROOT_USER, startGatewayOver } from "../gateway/memory-gateway.ts";
 import { NEVER, Rig } from "./rig.ts";
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const HERE = "arn:aws:s3:::";
 const MIB = 1024 * 1024;
 
@@ -55,15 +56,21 @@ async function place(t: TestContext, changes: Partial<S3Settings> = {}): Promise
   const gateway = await startGatewayOver(rig.metadata, changes, options);
   t.after(() => gateway.stop());
   const endpoint = `http://127.0.0.1:${gateway.running.port}`;
-  const { accessKeyId, secret: secretAccessKey } = ROOT_USER;
-  const s3 = new S3Client({
-    endpoint,
-    region: "us-east-1",
-    credentials: { accessKeyId, secretAccessKey },
-    forcePathStyle: true,
-  });
+  const s3 = clientOf(endpoint);
   t.after(() => s3.destroy());
   return { rig, s3, endpoint };
+}
+
+function clientOf(endpoint: string, more: S3ClientConfig = {}): S3Client {
+  const { accessKeyId, secret: secretAccessKey } = ROOT_USER;
+  const credentials = { accessKeyId, secretAccessKey };
+  return new S3Client({
+    endpoint,
+    region: "us-east-1",
+    credentials,
+    forcePathStyle: true,
+    ...more,
+  });
 }
 
 /** The keeper's part; ends with the test, or by `stop`. */
@@ -342,15 +349,50 @@ test("tags that change later change at the replica; a target of another name wor
   const made = await place(t);
   for (const bucket of ["source", "copies"]) await makeBucket(made, bucket);
   const arn = "arn:dolium:replication:::away/copies";
-  await replicate(made, "source", ruleTo(arn));
+  const Destination = { Bucket: arn, StorageClass: "STANDARD_IA" } as const;
+  await replicate(made, "source", ruleTo(arn, { Destination }));
   startKeeper(t, made);
   await put(made, "a", { Tagging: "k=v" });
   await untilStatus(made, "a", "COMPLETED");
+  assert.equal((await head(made, "copies", "a")).StorageClass, "STANDARD_IA");
   const Tagging = { TagSet: [{ Key: "n", Value: "w" }] };
   await made.s3.send(new PutObjectTaggingCommand({ Bucket: "source", Key: "a", Tagging }));
   await untilQuiet(made);
   const tagged = await made.s3.send(new GetObjectTaggingCommand({ Bucket: "copies", Key: "a" }));
   assert.deepEqual(tagged.TagSet, Tagging.TagSet);
+});
+
+test("locks go along; what a named key seals goes only where a rule says so", async (t) => {
+  const made = await place(t);
+  for (const Bucket of ["source", "copies"]) {
+    await made.s3.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+  }
+  const plain = clientOf(made.endpoint, { requestChecksumCalculation: "WHEN_REQUIRED" });
+  t.after(() => plain.destroy());
+  const sealed = { Bucket: "source", Body: "sealed", ServerSideEncryption: "aws:kms" as const };
+  const { SSEKMSKeyId = "" } = await plain.send(new PutObjectCommand({ ...sealed, Key: "first" }));
+  await replicate(made, "source", ruleTo("copies"));
+  await plain.send(new PutObjectCommand({ ...sealed, Key: "stays" }));
+  assert.equal(await statusOf(made, "stays"), undefined);
+  const SourceSelectionCriteria = { SseKmsEncryptedObjects: { Status: "Enabled" as const } };
+  const EncryptionConfiguration = { ReplicaKmsKeyID: SSEKMSKeyId };
+  const Destination = { Bucket: `${HERE}copies`, EncryptionConfiguration };
+  await replicate(made, "source", ruleTo("copies", { SourceSelectionCriteria, Destination }));
+  // Without a checksum, and with an entity tag that says nothing of the bytes.
+  await plain.send(new PutObjectCommand({ ...sealed, Key: "goes" }));
+  const ObjectLockRetainUntilDate = new Date(Date.now() + 3_600_000);
+  await put(made, "locked", { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate });
+  await put(made, "held", { ObjectLockLegalHoldStatus: "ON" });
+  startKeeper(t, made);
+  for (const key of ["goes", "locked", "held"]) await untilStatus(made, key, "COMPLETED");
+  assert.equal(await text(made, "copies", "goes"), "sealed");
+  assert.equal((await head(made, "copies", "goes")).SSEKMSKeyId, SSEKMSKeyId);
+  for (const key of ["locked", "held"]) {
+    const [from, to] = [await head(made, "source", key), await head(made, "copies", key)];
+    assert.equal(to.ObjectLockMode, from.ObjectLockMode);
+    assert.deepEqual(to.ObjectLockRetainUntilDate, from.ObjectLockRetainUntilDate);
+    assert.equal(to.ObjectLockLegalHoldStatus, from.ObjectLockLegalHoldStatus);
+  }
 });
 
 test("a refused version has failed in the end, and holds up no other", async (t) => {
