@@ -20,6 +20,8 @@ export interface RunningProcess {
 
 interface ReadyLine {
   readonly endpoints: readonly string[];
+  /** Console and admin API on a port of their own. */
+  readonly adminUrl?: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly region: string;

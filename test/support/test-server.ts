@@ -6,6 +6,8 @@ import { LocalCluster } from "./local-cluster.ts";
 
 export interface TestServer {
   readonly endpoint: string;
+  /** Console and admin API on a port of their own; empty: there is none. */
+  readonly adminUrl: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly region: string;
@@ -24,9 +26,10 @@ export async function startServer(
     dataDir: root,
     environment,
   });
-  const { endpoints, accessKeyId, secretAccessKey, region } = cluster.ready;
+  const { endpoints, adminUrl = "", accessKeyId, secretAccessKey, region } = cluster.ready;
   return {
     endpoint: endpoints[0] ?? "",
+    adminUrl,
     accessKeyId,
     secretAccessKey,
     region,
