@@ -10,6 +10,7 @@ import { LIFTED_TAG_LIMITS, parseTaggingHeader } from "../../../lib/s3/settings/
 import type { Tag } from "../../../lib/s3/xml-requests.ts";
 import type { Identity } from "../../plugins/authentication.ts";
 import type { S3Request } from "../../request.ts";
+import { DeferredKeys } from "./deferred-keys.ts";
 
 /** What the keys are read from. */
 export interface ConditionSource {
@@ -78,7 +79,12 @@ const HEADER_KEYS: readonly (readonly [header: string, key: string, actions: rea
 
 const DAY_MS = 86_400_000;
 
+/** The keys, worked out when one of them is looked at. */
 export function conditionContext(source: ConditionSource): ConditionContext {
+  return new DeferredKeys(() => allKeys(source));
+}
+
+function allKeys(source: ConditionSource): ConditionContext {
   const keys = new Map<string, readonly string[]>();
   addCaller(keys, source);
   addTransport(keys, source);
