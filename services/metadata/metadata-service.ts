@@ -1,4 +1,5 @@
-// The metadata service as others call it: Execute, Query, ReplicaStatus.
+// The metadata service as others call it: Execute, Query, ReplicaStatus, TransferLeadership.
+import { toSafeNumber } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { MetadataService } from "../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { ServiceHandlers } from "../lib/ports/transport.ts";
@@ -6,6 +7,9 @@ import { checkCommandScope, checkQueryScope } from "./command-scope.ts";
 import type { Proposer } from "./proposer.ts";
 import { replicaStatus, type StatusSource } from "./replica-status.ts";
 import { answerQuery } from "./state/queries/query-table.ts";
+
+/** A transfer that takes longer is given up; the leader leads on. */
+const TRANSFER_MS = 5000;
 
 export function metadataHandlers(
   proposer: Proposer,
@@ -22,5 +26,16 @@ export function metadataHandlers(
       return proposer.read(groupId, (view) => answerQuery(view, kind), signal);
     },
     replicaStatus: () => Promise.resolve(replicaStatus(status)),
+    async transferLeadership({ groupId, toReplicaId }) {
+      const group = status
+        .replica()
+        ?.groups()
+        .find((one) => one.groupId === groupId);
+      if (group === undefined) throw new StoreError("not-found", `group ${groupId} is not here`);
+      if (!group.raft.isLeader()) throw new StoreError("not-leader", "another replica leads");
+      const deadlineMs = TRANSFER_MS;
+      await group.raft.transferLeadership(toSafeNumber(toReplicaId), { deadlineMs });
+      return {};
+    },
   };
 }

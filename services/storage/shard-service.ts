@@ -36,7 +36,15 @@ export function createShardHandlers(disks: () => DiskSet): ServiceHandlers<typeo
     statShards: (request, context) => statShards(disks().store(request.diskId), request, context),
     listShards: (request) => listShards(disks().store(request.diskId), request),
     listBadShards: async (request) => listBad(disks().store(request.diskId), request),
+    retryDisk: (request, context) => retryDisk(disks(), request.diskId, context),
   };
+}
+
+async function retryDisk(disks: DiskSet, diskId: number, { signal }: CallContext) {
+  const place = disks.placeOf(diskId);
+  if (place === undefined) throw new StoreError("not-found", `disk ${diskId} is not here`);
+  await disks.revive(place, signal);
+  return {};
 }
 
 async function writeShard(

@@ -150,6 +150,13 @@ test("the cluster by the admin API: nodes, raft, scrub, doctor, layout, bundle",
   assert.equal((await dolium(apply)).code, 1);
   assert.equal((await dolium(["node", "remove", "storage-1", "--yes"])).code, 1, "it is up");
   assert.equal((await dolium(["node", "drain", "storage-9", "--yes"])).code, 3);
+  assert.equal((await jsonOf(["node", "retry-disk", "1"])).done, "retry");
+  assert.equal((await dolium(["node", "retry-disk", "99"])).code, 3);
+  const already = await jsonOf(["raft", "transfer", "1", "metadata-1"]);
+  assert.equal(already.leader, "metadata-1");
+  assert.equal((await dolium(["raft", "transfer", "1", "metadata-9"])).code, 3);
+  assert.equal((await dolium(["raft", "transfer", "77", "metadata-1"])).code, 3);
+  assert.equal((await dolium(["repair", "start"])).code, 1, "keepers repair by themselves");
   const bundle = await dolium(["support", "bundle", "-"]);
   assert.equal(bundle.code, 0, bundle.stderr);
   assert.equal(bundle.stdout.includes(cluster.ready.secretAccessKey), false);

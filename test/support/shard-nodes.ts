@@ -107,6 +107,7 @@ export class ShardNodes {
       statShards: async () => ({ states: [ShardState.PRESENT] }),
       listShards: async () => ({ entries: [] }),
       listBadShards: async () => ({ entries: [] }),
+      retryDisk: async () => ({}),
     };
   }
 

@@ -49,6 +49,16 @@ export const nodeGroup: CommandGroup = {
     nodeVerb("drain", "Take a storage node out of placement."),
     nodeVerb("undrain", "Take a draining node back."),
     nodeVerb("remove", "Give a storage node up for good."),
+    adminVerb({
+      name: "node retry-disk",
+      summary: "Try a failed disk again now.",
+      positionals: "DISK",
+      options: {},
+      run: async ({ client, words: [disk = ""] }) => {
+        await client.call("POST", `/cluster/disks/${seg(disk)}/retry`);
+        return { value: { disk, done: "retry" }, lines: [`disk ${disk} was tried again`] };
+      },
+    }),
   ],
 };
 

@@ -36,6 +36,7 @@ async function replicas(
       },
       query: async () => ({ kind: { case: "getBucket", value: {} } }),
       replicaStatus: async () => ({}),
+      transferLeadership: async () => ({}),
     });
     await server.listen(addresses[at] ?? "");
   }

@@ -183,6 +183,7 @@ export class Rig {
         return create(QueryResponseSchema, answer === undefined ? {} : { kind: answer });
       },
       replicaStatus: async () => ({}),
+      transferLeadership: async () => ({}),
     });
     server.add(ClusterService, {
       heartbeat: async () => ({ mapEpoch: 1n, registerAgain: false, wallMs: 0n }),

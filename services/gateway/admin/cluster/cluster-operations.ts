@@ -2,22 +2,29 @@
 // Nothing here is remembered; every call asks.
 import { mapBounded } from "../../../lib/base/bounded.ts";
 import { toHex, toSafeNumber } from "../../../lib/base/bytes.ts";
+import * as Type from "../../../lib/base/settings-schema.ts";
 import { gatherReport } from "../../../lib/clients/cluster-report.ts";
 import { describeCluster, type StatusView } from "../../../lib/clients/cluster-status.ts";
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
+import { MetadataService } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import {
   DiskState,
   type ClusterMap as MapRecord,
   NodeState,
 } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
+import { ShardService } from "../../../lib/gen/dolium/storage/v1/storage_pb.ts";
 import { type AdminAnswer, done, json } from "../admin-answer.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
 import { AdminError, notFound, notImplemented } from "../admin-error.ts";
-import { type AdminContext, type AdminOperation, parameter } from "../admin-operation.ts";
+import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
+import { body } from "../identity/field-schemas.ts";
 import { limitOf } from "../page.ts";
 
 const WIDTH = 8;
+/** Calls that run on a disk must end first. */
+const RETRY_MS = 30_000;
+const TRANSFER_MS = 10_000;
 const WORDS: ReadonlyMap<NodeState, string> = new Map([
   [NodeState.UP, "up"],
   [NodeState.DRAINING, "draining"],
@@ -69,13 +76,9 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
     name: "RetryDisk",
     method: "POST",
     path: "/cluster/disks/{disk}/retry",
-    summary: "Try a failed disk again (storage nodes do so by themselves, with pauses).",
+    summary: "Try a failed disk again now; storage nodes do so by themselves, with pauses.",
     admission: { action: "dolium:RetryDisk" },
-    run: async () => {
-      throw notImplemented(
-        "Storage nodes try failed disks again by themselves; they cannot be told to yet.",
-      );
-    },
+    run: retryDisk,
   },
   {
     name: "ReplaceDisk",
@@ -130,16 +133,15 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
     admission: { action: "dolium:GetCluster" },
     run: async ({ deps }) => json({ items: (await statusOf(deps)).groups }),
   },
-  {
+  withBody({
     name: "TransferLeadership",
     method: "POST",
     path: "/raft/{group}/transfer",
-    summary: "Hand the lead of a group to another replica.",
+    summary: "Hand the lead of a group to another of its replicas, by name.",
     admission: { action: "dolium:TransferLeadership" },
-    run: async () => {
-      throw notImplemented("Leaders hand over when they stop or stall; not on demand yet.");
-    },
-  },
+    body: body({ to: Type.String({ minLength: 1, maxLength: 255 }) }),
+    run: transferLeadership,
+  }),
 ];
 
 export async function statusOf(deps: AdminDependencies): Promise<StatusView> {
@@ -220,12 +222,51 @@ async function removeNode(context: AdminContext): Promise<AdminAnswer> {
   return done();
 }
 
-async function replaceDisk(context: AdminContext): Promise<AdminAnswer> {
-  const text = parameter(context, "disk");
+async function retryDisk({ deps, parameters }: AdminContext): Promise<AdminAnswer> {
+  const { node, disk } = await diskOf(deps, parameters.disk ?? "");
+  const request = { diskId: disk.diskId };
+  await deps.transport
+    .channel(node.address)
+    .unary(ShardService.method.retryDisk, request, { deadlineMs: RETRY_MS });
+  return done();
+}
+
+/** The disk of that id with its node. Throws AdminError 404. */
+async function diskOf(
+  deps: AdminDependencies,
+  text: string,
+): Promise<{ readonly node: NodeRecord; readonly disk: NodeRecord["disks"][number] }> {
   const diskId = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
-  const { nodes } = await mapOf(context.deps);
-  const disk = nodes.flatMap((node) => node.disks).find((one) => one.diskId === diskId);
-  if (disk === undefined) throw notFound("NoSuchDisk", `There is no disk ${text}.`);
+  const { nodes } = await mapOf(deps);
+  for (const node of nodes) {
+    const disk = node.disks.find((one) => one.diskId === diskId);
+    if (disk !== undefined) return { node, disk };
+  }
+  throw notFound("NoSuchDisk", `There is no disk ${text}.`);
+}
+
+async function transferLeadership(
+  { deps, parameters }: AdminContext,
+  { to }: { readonly to: string },
+): Promise<AdminAnswer> {
+  const { groups } = await statusOf(deps);
+  const group = groups.find(({ groupId }) => String(groupId) === parameters.group);
+  if (group === undefined) throw notFound("NoSuchGroup", `There is no group ${parameters.group}.`);
+  const heir = group.replicas.find(({ name }) => name === to);
+  if (heir === undefined) throw notFound("NoSuchReplica", `The group has no replica ${to}.`);
+  const leader = group.replicas.find(({ leads }) => leads);
+  if (leader === undefined) throw new AdminError(503, "Unavailable", "The group has no leader.");
+  const request = { groupId: group.groupId, toReplicaId: BigInt(heir.replicaId) };
+  await deps.transport
+    .channel(leader.address)
+    .unary(MetadataService.method.transferLeadership, request, { deadlineMs: TRANSFER_MS });
+  deps.events.add("node", `${to} leads group ${group.groupId}`, { group: group.groupId, to });
+  return json({ groupId: group.groupId, leader: to });
+}
+
+async function replaceDisk(context: AdminContext): Promise<AdminAnswer> {
+  const { disk } = await diskOf(context.deps, parameter(context, "disk"));
+  const { diskId } = disk;
   if (disk.state === DiskState.UP) {
     throw new AdminError(409, "DiskIsUp", `Disk ${diskId} is up: only failed ones are given up.`);
   }
