@@ -186,7 +186,8 @@ export class Exchange {
     const { uses } = this.#deps.gateway.dependencies;
     const { useId } = identity;
     if (useId !== undefined) {
-      uses?.touch(useId, `s3:${this.#operationName()}`, this.#remoteAddress());
+      const service = this.#isSts ? "sts" : "s3";
+      uses?.touch(useId, `${service}:${this.#operationName()}`, this.#remoteAddress());
     }
     if (identity.rates === undefined) return;
     const { signal } = this.#gone;
@@ -198,7 +199,8 @@ export class Exchange {
   async #stsAnswer(request: S3Request): Promise<Answer> {
     this.#isSts = true;
     const form = await readSmallBody(this.#body);
-    return present(this.#deps.sts, "the security token service").handle(request, form);
+    const sts = present(this.#deps.sts, "the security token service");
+    return sts.handle(request, form, (identity) => this.#admitUser(identity));
   }
 
   async #websiteAnswer(request: S3Request): Promise<Answer> {

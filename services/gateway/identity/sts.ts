@@ -101,13 +101,21 @@ export class Sts {
     return method === "POST" && address.bucket === undefined && view === undefined && isForm;
   }
 
-  /** Answers a POST whose body is a form of the query protocol. Never throws. */
-  async handle(request: S3Request, body: Uint8Array): Promise<Answer> {
+  /**
+   * Answers a POST whose body is a form of the query protocol. Never throws. `onIdentity` is told who
+   * asks as soon as that is known, and may throw S3Error SlowDown.
+   */
+  async handle(
+    request: S3Request,
+    body: Uint8Array,
+    onIdentity: (identity: UserIdentity) => void = () => undefined,
+  ): Promise<Answer> {
     let action = "unknown";
     try {
       const parameters = formOf(body);
       action = actionOf(parameters);
       const call = await this.#call(request, { body, parameters });
+      if (call.identity.kind === "user") onIdentity(call.identity);
       const result = await this.#run(call);
       this.#requests.increment({ action, outcome: "ok" });
       return xml(200, resultDocument(call.action, result, request.requestId));
