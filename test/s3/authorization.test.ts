@@ -3,10 +3,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
+import { OPERATIONS } from "../../services/gateway/operations.ts";
+import { present } from "../../services/lib/base/assert.ts";
 import type { HeaderField } from "../../services/lib/s3/headers.ts";
 import { ROOT_USER } from "../unit/gateway/memory-gateway.ts";
 import { type Answer, type Caller, pathOf } from "./caller.ts";
 import { makeBucket, makeVersionedBucket } from "./harness.ts";
+import { requestOf } from "./row-requests.ts";
 import { startWatchedGateway, testUser, type WatchedGateway } from "./watched-gateway.ts";
 
 const ALICE = testUser({ userId: "alice_umich", groups: ["staff_umich"] });
@@ -303,6 +306,28 @@ test("each key of a multi-object delete is decided on its own", async () => {
   const strange = await bob.call(call);
   assert.equal(strange.text.match(/<Code>AccessDenied</g)?.length, keys.length);
   assert.deepEqual(watched.reached(), []);
+});
+
+test("a form that nobody signed uploads only where everybody may, by what it says", async () => {
+  const row = present(
+    OPERATIONS.find(({ name }) => name === "PostObject"),
+    "row of forms",
+  );
+  const closed = await openBucket();
+  const post = (bucket: string): Promise<Answer> =>
+    owner.call({ ...requestOf(row, bucket), sign: false });
+  watched.reached();
+  assert.equal((await post(closed)).code, "AccessDenied");
+  assert.deepEqual(watched.reached(), []);
+  const Resource = `arn:aws:s3:::${closed}/other/*`;
+  await setPolicy(closed, { Principal: "*", Action: "s3:PutObject", Resource });
+  assert.equal((await post(closed)).code, "AccessDenied");
+  const open = await openBucket({ Principal: "*", Action: "s3:PutObject" });
+  assert.equal((await post(open)).status, 204);
+  assert.equal((await owner.get(open, "key")).text, "content");
+  const Condition = { StringEquals: { "s3:authType": "POST" } };
+  const signed = await openBucket({ Principal: "*", Action: "s3:PutObject", Condition });
+  assert.equal((await post(signed)).code, "AccessDenied");
 });
 
 test("requesters of a bucket whose requesters pay must say so", async () => {

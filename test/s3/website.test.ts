@@ -229,6 +229,21 @@ test("text of the client cannot become markup of the error page", async () => {
   assert.ok(!answer.text.includes("<script"), answer.text);
 });
 
+test("a policy may let in those who come from certain pages only", async () => {
+  const bucket = await makeSite({ open: [] });
+  const Condition = { StringLike: { "aws:Referer": "https://own.example/*" } };
+  const Resource = `arn:aws:s3:::${bucket}/*`;
+  const fields = { Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource, Condition };
+  const body = JSON.stringify({ Version: "2012-10-17", Statement: [fields] });
+  const put = await s3.call({ method: "PUT", target: `/${bucket}?policy`, body });
+  assert.equal(put.status, 204, put.text);
+  const from = async (...headers: HeaderField[]): Promise<number> =>
+    (await visit(bucket, "/page.html", headers)).status;
+  assert.equal(await from(["Referer", "https://own.example/index"]), 200);
+  assert.equal(await from(["Referer", "https://other.example/"]), 403);
+  assert.equal(await from(), 403);
+});
+
 test("the API stays on its own hosts", async () => {
   const bucket = await makeSite();
   const host = `${bucket}.example.org`;
