@@ -102,8 +102,8 @@ export class Sts {
   }
 
   /**
-   * Answers a POST whose body is a form of the query protocol. Never throws. `onIdentity` is told who
-   * asks as soon as that is known, and may throw S3Error SlowDown.
+   * Answers a POST whose body is a form of the query protocol. Never throws. `onIdentity` is told
+   * who asks as soon as that is known, and may throw S3Error SlowDown.
    */
   async handle(
     request: S3Request,

@@ -1,5 +1,5 @@
-// Credentials where the directory or the cluster key is missing: the root user gets in, others get an
-// error that says that it cannot be told, and nobody gets in by mistake.
+// Credentials where the directory or the cluster key is missing: the root user gets in, others get
+// an error that says that it cannot be told, and nobody gets in by mistake.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
