@@ -57,6 +57,16 @@ export class Report {
     if (this.#unavailableInRow >= UNAVAILABLE_MAX) throw error;
   }
 
+  /** Runs `work`; what failed until it is thrown out of is listed all the same. */
+  async listing(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.finish(false);
+      throw error;
+    }
+  }
+
   /**
    * Lists failures on stderr. The exit code: 0, or 1 when some failed; the only thing of a command,
    * `single`, fails with the code of its failure.

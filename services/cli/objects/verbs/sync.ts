@@ -142,19 +142,21 @@ async function runSync(session: Session, run: SyncRun): Promise<number> {
     entriesOf(context, { side: run.from, run, onProblem }),
     entriesOf(context, { side: run.to, run, onProblem }),
   );
-  await runLanes(steps, context.jobs, async (step) => {
-    if (step.kind === "extra") {
-      if (run.removes) extras.push(step.target);
-      return;
-    }
-    try {
-      if (await isNeedless(context, step, run)) same += 1;
-      else await runStep(session, planStep(step.source, run), run);
-    } catch (error) {
-      if (context.signal.aborted) throw error;
-      report.fail(error, step.source.place);
-    }
-  });
+  await report.listing(() =>
+    runLanes(steps, context.jobs, async (step) => {
+      if (step.kind === "extra") {
+        if (run.removes) extras.push(step.target);
+        return;
+      }
+      try {
+        if (await isNeedless(context, step, run)) same += 1;
+        else await runStep(session, planStep(step.source, run), run);
+      } catch (error) {
+        if (context.signal.aborted) throw error;
+        report.fail(error, placeText(run.from, step.source));
+      }
+    }),
+  );
   const changed = report.done;
   if (unread === 0) await removeExtras(session, extras, run);
   else if (extras.length > 0) {
@@ -166,6 +168,11 @@ async function runSync(session: Session, run: SyncRun): Promise<number> {
   output.event({ event: "summary", copied: changed, same, removed });
   output.say(`${changed} copied, ${same} the same, ${removed} removed`);
   return exitCode;
+}
+
+function placeText(side: SyncSide, { place }: SyncEntry): string {
+  if (side.kind === "local") return place;
+  return locationText({ kind: "remote", bucket: side.bucket, key: place });
 }
 
 async function isNeedless(

@@ -59,7 +59,7 @@ export async function transfer(
     customerKeyOf(options["sse-c-source-key"]) ?? (toServer ? undefined : customerKey);
   return withSession({ options, bars: true, customerKey: readKey }, async (session) => {
     const plan = planTransfers(session.context, request);
-    await runPlanned(session, plan, how);
+    await session.report.listing(() => runPlanned(session, plan, how));
     return session.report.finish(isSingle);
   });
 }
