@@ -151,7 +151,8 @@ test("events of every acknowledged write arrive, whatever happens to the keeper"
     }
     hook.isDown = false;
   })();
-  const written = [...(await putUntil(s3, { Bucket, prefix: "in/" }, kills)).keys()].toSorted();
+  const inOrder = [...(await putUntil(s3, { Bucket, prefix: "in/" }, kills)).keys()];
+  const written = inOrder.toSorted();
   const [first = ""] = written;
   await s3.send(new DeleteObjectCommand({ Bucket, Key: first }));
   await eventually("every event has arrived", TIMEOUT_MS, async () => {
@@ -160,6 +161,8 @@ test("events of every acknowledged write arrive, whatever happens to the keeper"
     return hook.keys("ObjectRemoved:Delete").includes(first) ? true : undefined;
   });
   assert.deepEqual(hook.keys("ObjectCreated:Put"), written, "and nothing that did not happen");
+  const puts = hook.told.filter(({ name }) => name === "ObjectCreated:Put");
+  assert.deepEqual([...new Set(puts.map(({ key }) => key))], inOrder, "in the order of the writes");
   assert.deepEqual(hook.keys("ObjectRemoved:Delete"), [first]);
   assert.deepEqual([...hook.tokens], ["Bearer let-me-in"]);
   assert.ok(written.length > KILLS);

@@ -137,6 +137,8 @@ export class EntryCarrier {
     if (endpoint === undefined) {
       throw new StoreError("unavailable", "replication.endpoints names no gateway");
     }
+    // Asked without a key a gateway would refuse, and the version would seem to be at fault.
+    if (accessKeyId === "") throw new StoreError("unavailable", "replication.accessKeyId is empty");
     return this.#endpoint({ endpoint, region, accessKeyId, secretAccessKey });
   }
 

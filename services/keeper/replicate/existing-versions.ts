@@ -1,5 +1,5 @@
 // Current versions that wait for nothing though a rule wants them: those that are older than a rule
-// for existing objects, and those whose event a full outbox dropped. Each is marked PENDING with an
+// for existing objects or have failed before it, and those whose event a full outbox dropped. Each is marked PENDING with an
 // event of its own, so that it takes its place in the order of its key; older versions are not
 // brought up, because they would arrive on top of newer ones.
 import { fromUtf8, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
@@ -120,7 +120,8 @@ function wantedBy(
   const isSettled = quietSinceMs !== undefined && toSafeNumber(version.modifiedMs) < quietSinceMs;
   return [...arns].filter((arn) => {
     const known = replication?.destinations.find(({ bucket }) => bucket === arn);
-    if (known !== undefined) return isSettled && known.status === Replication_Status.PENDING;
+    if (known?.status === Replication_Status.COMPLETED) return false;
+    if (known?.status === Replication_Status.PENDING) return isSettled;
     return matching.some(
       ({ destination, existingObjects }) => destination.arn === arn && existingObjects === true,
     );

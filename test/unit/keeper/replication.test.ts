@@ -405,7 +405,7 @@ test("a refused version has failed in the end, and holds up no other", async (t)
       return made.rig.deps.exchanger.exchange({ ...request, headers });
     },
   };
-  startKeeper(t, made, { attemptsMax: 2 }, refusing);
+  const { stop } = startKeeper(t, made, { attemptsMax: 2 }, refusing);
   await put(made, "bad");
   await put(made, "good");
   await untilStatus(made, "good", "COMPLETED");
@@ -415,6 +415,29 @@ test("a refused version has failed in the end, and holds up no other", async (t)
     (await versionsOf(made, "copies")).versions.map(({ Key }) => Key),
     ["good"],
   );
+  await stop();
+  const ExistingObjectReplication = { Status: "Enabled" } as const;
+  await replicate(made, "source", ruleTo("copies", { ExistingObjectReplication }));
+  const { deps } = made.rig;
+  assert.equal(await new ExistingVersions(deps, new BucketCatalog(deps)).round(NEVER), 1);
+  startKeeper(t, made);
+  await untilStatus(made, "bad", "COMPLETED");
+});
+
+test("without a gateway or keys to read with everything waits, nothing fails", async (t) => {
+  const made = await pair(t);
+  await put(made, "a");
+  const failures = `replication_failures_total{destination="${HERE}copies"}`;
+  const tried = () => made.rig.metrics.values.get(failures) ?? 0;
+  for (const lacking of [{ endpoints: [] }, { accessKeyId: "" }]) {
+    const before = tried();
+    const { stop } = startKeeper(t, made, { ...lacking, attemptsMax: 1 });
+    await eventually("it was tried", TIMEOUT_MS, async () =>
+      tried() > before + 2 ? true : undefined,
+    );
+    await stop();
+    assert.equal(await statusOf(made, "a"), "PENDING");
+  }
 });
 
 test("a destination that is away is waited for; a keeper that ends loses nothing", async (t) => {
