@@ -81,8 +81,9 @@ test("an upload killed in the middle goes on, and sends no part twice", async ()
   assert.deepEqual(readdirSync(bench.path("state/dolium/transfers")), []);
 });
 
-test("a file that changed between the runs is uploaded anew", async () => {
+test("a file with other bytes and the same time and size keeps no part of the first run", async () => {
   writeFileSync(bench.path("changing"), BODY.subarray(0, 3 * 8 * MIB));
+  utimesSync(bench.path("changing"), 1, 1);
   const args = ["cp", "./changing", `s3://${bucket}/k`, ...PART, "--part-jobs", "1", "--json"];
   const held = holdAfter(PUT_PART, 1);
   const first = throughRelay(args);
