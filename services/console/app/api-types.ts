@@ -8,6 +8,7 @@ export interface Session {
   readonly csrf: string;
   readonly version: string;
   readonly s3Endpoint: string;
+  readonly region?: string;
   readonly features?: { readonly tokens?: boolean; readonly providers?: readonly string[] };
 }
 

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { Key, Token, User } from "../api-types.ts";
 import { timeText } from "../format.ts";
-import { tell } from "../state.ts";
+import { session, tell } from "../state.ts";
 import { Button, Confirm } from "../ui.tsx";
 import { NewToken } from "./new-token.tsx";
 import { type NewSecret, ShownOnce } from "./shown-once.tsx";
@@ -183,6 +183,9 @@ function Tokens(props: SectionProps): JSX.Element {
       <p class="hint">
         A token is given to clients as the access key, with any secret. Use it over HTTPS only.
       </p>
+      {session.value?.features?.tokens === false ? (
+        <p class="warning">Tokens are switched off on this server (identity.tokens).</p>
+      ) : null}
       {tokens.length === 0 ? (
         <p class="soft">None.</p>
       ) : (

@@ -26,6 +26,7 @@ export function ShownOnce(props: {
   const chosen = useSignal("~/.aws/config");
   const access = {
     endpoint: session.value?.s3Endpoint ?? "",
+    region: session.value?.region ?? "us-east-1",
     accessKeyId: secret.kind === "token" ? secret.token : secret.accessKeyId,
     secretAccessKey: secret.kind === "token" ? TOKEN_SECRET : secret.secretAccessKey,
   };

@@ -1,6 +1,7 @@
 // Ready-made settings of common clients for an access key or token, with this server's address.
 export interface Access {
   readonly endpoint: string;
+  readonly region: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
@@ -10,17 +11,15 @@ export interface Snippet {
   readonly text: string;
 }
 
-const REGION = "us-east-1";
-
 /** Tokens go alone; clients want some secret all the same. */
 export const TOKEN_SECRET = "unused";
 
-export function awsConfig({ endpoint, accessKeyId, secretAccessKey }: Access): string {
+export function awsConfig({ endpoint, region, accessKeyId, secretAccessKey }: Access): string {
   return [
     "[profile dolium]",
     `aws_access_key_id = ${accessKeyId}`,
     `aws_secret_access_key = ${secretAccessKey}`,
-    `region = ${REGION}`,
+    `region = ${region}`,
     `endpoint_url = ${endpoint}`,
     "s3 =",
     "  addressing_style = path",
@@ -29,7 +28,7 @@ export function awsConfig({ endpoint, accessKeyId, secretAccessKey }: Access): s
 }
 
 export function snippets(access: Access): readonly Snippet[] {
-  const { endpoint, accessKeyId, secretAccessKey } = access;
+  const { endpoint, region, accessKeyId, secretAccessKey } = access;
   const host = endpoint.replace(/^https?:\/\//, "");
   const isTls = endpoint.startsWith("https:");
   return [
@@ -38,7 +37,7 @@ export function snippets(access: Access): readonly Snippet[] {
       name: "Environment",
       text: [
         `export AWS_ENDPOINT_URL=${endpoint}`,
-        `export AWS_REGION=${REGION}`,
+        `export AWS_REGION=${region}`,
         `export AWS_ACCESS_KEY_ID=${accessKeyId}`,
         `export AWS_SECRET_ACCESS_KEY=${secretAccessKey}`,
       ].join("\n"),
@@ -50,7 +49,7 @@ export function snippets(access: Access): readonly Snippet[] {
         "type = s3",
         "provider = Other",
         `endpoint = ${endpoint}`,
-        `region = ${REGION}`,
+        `region = ${region}`,
         `access_key_id = ${accessKeyId}`,
         `secret_access_key = ${secretAccessKey}`,
         "force_path_style = true",
@@ -75,7 +74,7 @@ export function snippets(access: Access): readonly Snippet[] {
         "s3 = boto3.client(",
         '    "s3",',
         `    endpoint_url="${endpoint}",`,
-        `    region_name="${REGION}",`,
+        `    region_name="${region}",`,
         `    aws_access_key_id="${accessKeyId}",`,
         `    aws_secret_access_key="${secretAccessKey}",`,
         ")",

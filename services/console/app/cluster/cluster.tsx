@@ -16,6 +16,7 @@ const TONES: Readonly<Record<string, string>> = {
   leader: "good",
   follower: "good",
   ready: "good",
+  serving: "good",
   suspect: "warn",
   draining: "warn",
   "read-only": "warn",

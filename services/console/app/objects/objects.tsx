@@ -109,7 +109,7 @@ function Row(props: {
         )}
       </div>
       {withVersions ? (
-        <div role="gridcell" class="mono">
+        <div role="gridcell" class="mono" title={item.versionId}>
           {item.isMarker === true ? <span class="pill warn">delete marker</span> : null}{" "}
           {item.isLatest === true ? <span class="pill">latest</span> : null} {item.versionId ?? ""}
         </div>
