@@ -148,6 +148,12 @@ for (const [name, createSetting] of Object.entries(SETTINGS)) {
       })();
       assert.equal(await codeOf(reading), "not-found");
       assert.deepEqual(await client.listBad(target, 0n, 10), { owners: [], next: 0n });
+      const retry = (diskId: number) =>
+        transport
+          .channel(address)
+          .unary(ShardService.method.retryDisk, { diskId }, { deadlineMs: 30_000 });
+      await retry(DISK_ID);
+      assert.equal(await codeOf(retry(DISK_ID + 1)), "not-found");
     } finally {
       await transport.close();
       await server.close(0);
