@@ -22,7 +22,7 @@ const OIDC = Type.Object(
       default: [],
       description: "Clients whose tokens AssumeRoleWithWebIdentity takes, besides our own.",
     }),
-    createUsers: flag("Whoever signs in and is not there is made a user.", true),
+    createUsers: flag("Whoever signs in and is not there is made a user."),
     linkUsers: flag("A user of that name who has no account of the provider is given it."),
   },
   strict,

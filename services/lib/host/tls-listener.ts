@@ -12,6 +12,8 @@ import { StoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
 
 const MINIMUM_VERSION = "TLSv1.2";
+/** A connection that has not said who it is by then is cut. */
+const HANDSHAKE_MS_MAX = 20_000;
 const CERTIFICATE_SUFFIX = ".crt";
 const KEY_SUFFIX = ".key";
 
@@ -76,6 +78,7 @@ export function createTlsListener(options: TlsListenerOptions, log: Log): TlsLis
           ...http,
           ...serverContext(loaded.main),
           minVersion: MINIMUM_VERSION,
+          handshakeTimeout: HANDSHAKE_MS_MAX,
           requestCert: options.clientCaFile !== "" || options.pinnedClients,
           rejectUnauthorized: false,
           SNICallback: (name, done) => done(null, contextFor(loaded, name)),

@@ -22,7 +22,8 @@ afterEach(async () => {
 async function start(changes: Readonly<Record<string, unknown>> = {}): Promise<void> {
   const client = { clientId: CLIENT.id, clientSecret: CLIENT.secret };
   const settings = { name: "campus", issuer: oidc.issuer, organisation: "umich", ...client };
-  here = await IdentityGateway.start({ identity: { oidc: [{ ...settings, ...changes }] } });
+  const all = { createUsers: true, ...settings, ...changes };
+  here = await IdentityGateway.start({ identity: { oidc: [all] } });
 }
 
 async function signIn(): Promise<string> {
