@@ -1,7 +1,8 @@
-// The console on the admin port is of another origin than S3, and reads and writes objects by signed
-// addresses. Its pages, and those of no other origin, may do so whatever the CORS setting of a bucket
-// says: the page must come from the same host, by the port that this gateway's own console has. No
-// cookie counts on the S3 port, so a page can do no more than its signed addresses allow.
+// The console on the admin port is of another origin than S3, and reads and writes objects by
+// signed addresses. Its pages, and those of no other origin, may do so whatever the CORS setting
+// of a bucket says: the page must come from the same host, by the port that this gateway's own
+// console has. No cookie counts on the S3 port, so a page can do no more than its signed
+// addresses allow.
 import type { CorsRule } from "../../lib/s3/settings/cors.ts";
 import type { S3Request } from "../request.ts";
 
