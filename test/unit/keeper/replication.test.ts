@@ -495,6 +495,39 @@ test("existing objects are brought up where a rule says so, current versions onl
   assert.equal(await text(made, "copies", "old/one"), "second");
 });
 
+test("a version whose event was dropped is found when its group is quiet", async (t) => {
+  const made = await pair(t);
+  await put(made, "a");
+  const { deps, clock } = made.rig;
+  let drops = 0n;
+  const metadata: KeeperDeps["metadata"] = {
+    execute: (...args) => deps.metadata.execute(...args),
+    query: async (...args) => {
+      const answer = await deps.metadata.query(...args);
+      if (args[1].case === "groupStats") Object.assign(answer, { outboxDropped: drops });
+      return answer;
+    },
+  };
+  const look = (): Promise<number> => {
+    const changed = made.rig.with({ metadata });
+    return new ExistingVersions(changed, new BucketCatalog(changed)).round(NEVER);
+  };
+  clock.shiftMs += 120_000;
+  assert.equal(await look(), 0, "nothing was dropped");
+  drops = 1n;
+  assert.equal(await look(), 0, "its event still waits");
+  for (const groupId of made.rig.view.indexGroups()) {
+    const kind = { case: "listOutbox", value: { afterSequence: 0n, limit: 1000 } } as const;
+    const { entries } = await made.rig.query(groupId, kind);
+    const sequences = entries.map(({ sequence }) => sequence);
+    await made.rig.execute(groupId, { case: "finishOutbox", value: { sequences } });
+  }
+  assert.equal(await look(), 1);
+  assert.equal(await look(), 0, "its new event waits");
+  startKeeper(t, made);
+  await untilStatus(made, "a", "COMPLETED");
+});
+
 test("the setting is checked, kept, shown and taken away", async (t) => {
   const made = await place(t);
   const { s3 } = made;
