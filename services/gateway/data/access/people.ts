@@ -73,8 +73,9 @@ export class People {
     return name === "" ? id : name;
   }
 
-  /** Throws StoreError "unavailable". */
+  /** The root user has none, and needs no directory. Throws StoreError "unavailable". */
   async limitsOf(userId: string, options: MetadataCallOptions): Promise<OwnerLimits | undefined> {
+    if (userId === ROOT) return undefined;
     const people = await this.#directory?.view(options);
     return people?.user(userId)?.limits;
   }
