@@ -2,7 +2,7 @@
 // Guarantees that a token which passes was signed by a key of the provider with a public-key
 // algorithm, for one of our clients, and lives now (60 s of leeway). Source: OpenID Connect Core
 // 1.0 section 3.1.3.7, OpenID Connect Discovery 1.0, RFC 8725.
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
+import type { JSONWebKeySet, JWTPayload } from "jose";
 import { fromUtf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
@@ -114,7 +114,7 @@ export class OidcProvider {
     try {
       return await this.#verifyWith(known, question);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw asRefusal(error);
+      if (joseCode(error) !== "ERR_JWKS_NO_MATCHING_KEY") throw asRefusal(error);
     }
     try {
       return await this.#verifyWith(await this.#jwks(true), question);
@@ -127,6 +127,8 @@ export class OidcProvider {
     keys: JSONWebKeySet,
     { token, audiences, nonce }: IdTokenQuestion,
   ): Promise<JWTPayload & { readonly sub: string }> {
+    // Loaded by the first token only: most gateways never see one.
+    const { createLocalJWKSet, jwtVerify } = await import("jose");
     const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
       algorithms: ALGORITHMS,
       issuer: this.settings.issuer,
@@ -238,13 +240,21 @@ function refused(reason: string): StoreError {
 
 /** Why the token does not count; what else went wrong stays as it is. */
 function asRefusal(error: unknown): unknown {
-  if (error instanceof errors.JOSEError) {
-    return new StoreError("denied", `the token does not count: ${error.code}`, { cause: error });
+  const code = joseCode(error);
+  if (code !== undefined) {
+    return new StoreError("denied", `the token does not count: ${code}`, { cause: error });
   }
   return error;
 }
 
 /** Whether a token was refused for nothing but its age. */
 export function isExpiredToken(error: unknown): boolean {
-  return error instanceof StoreError && error.cause instanceof errors.JWTExpired;
+  return error instanceof StoreError && joseCode(error.cause) === "ERR_JWT_EXPIRED";
+}
+
+/** The code of an error about a token ("ERR_JWT_EXPIRED", "ERR_JWS_INVALID"), or undefined. */
+export function joseCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  const { code } = error;
+  return typeof code === "string" && /^ERR_J(?:W|OSE)/.test(code) ? code : undefined;
 }
