@@ -1,7 +1,7 @@
 // Current versions that wait for nothing though a rule wants them: those that are older than a rule
-// for existing objects or have failed before it, and those whose event a full outbox dropped. Each is marked PENDING with an
-// event of its own, so that it takes its place in the order of its key; older versions are not
-// brought up, because they would arrive on top of newer ones.
+// for existing objects or have failed before it, and those whose event a full outbox dropped. Each
+// is marked PENDING with an event of its own, so that it takes its place in the order of its key;
+// older versions are not brought up, because they would arrive on top of newer ones.
 import { fromUtf8, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";

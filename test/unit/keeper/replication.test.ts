@@ -1,187 +1,37 @@
 // Replication by the real keeper through a real gateway: what rules ask for arrives whole and in
-// order, is shown for what it is, and never goes round in circles; what fails is told, and holds up
-// nobody else.
+// order, is shown for what it is, and never goes round in circles.
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
-  DeleteBucketReplicationCommand,
   DeleteObjectCommand,
-  GetBucketReplicationCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
-  HeadObjectCommand,
-  type HeadObjectCommandOutput,
-  ListObjectVersionsCommand,
-  PutBucketReplicationCommand,
-  PutBucketVersioningCommand,
   PutObjectCommand,
-  type PutObjectCommandInput,
   PutObjectTaggingCommand,
-  type ReplicationRule,
-  S3Client,
-  type S3ClientConfig,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import type { S3Settings } from "../../../services/gateway/config.ts";
-import { BucketCatalog } from "../../../services/keeper/buckets/bucket-catalog.ts";
-import type { KeeperDeps } from "../../../services/keeper/deps.ts";
-import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
-import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
-import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
-import { ExistingVersions } from "../../../services/keeper/replicate/existing-versions.ts";
-import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
-import { StoreError } from "../../../services/lib/base/errors.ts";
-import type { HttpExchanger } from "../../../services/lib/ports/http-exchange.ts";
-import { eventually } from "../../support/eventually.ts";
 import { seededBytes } from "../../support/seeded-bytes.ts";
-import { CLUSTER_KEY, ROOT_USER, startGatewayOver } from "../gateway/memory-gateway.ts";
-import { NEVER, Rig } from "./rig.ts";
-
-const TIMEOUT_MS = 60_000;
-const HERE = "arn:aws:s3:::";
-const MIB = 1024 * 1024;
-
-interface Place {
-  readonly rig: Rig;
-  readonly s3: S3Client;
-  readonly endpoint: string;
-}
-
-async function place(t: TestContext, changes: Partial<S3Settings> = {}): Promise<Place> {
-  const rig = await Rig.open(t);
-  const options = { clusterKey: CLUSTER_KEY, replicationTargets: ["away"] };
-  const gateway = await startGatewayOver(rig.metadata, changes, options);
-  t.after(() => gateway.stop());
-  const endpoint = `http://127.0.0.1:${gateway.running.port}`;
-  const s3 = clientOf(endpoint);
-  t.after(() => s3.destroy());
-  return { rig, s3, endpoint };
-}
-
-function clientOf(endpoint: string, more: S3ClientConfig = {}): S3Client {
-  const { accessKeyId, secret: secretAccessKey } = ROOT_USER;
-  const credentials = { accessKeyId, secretAccessKey };
-  return new S3Client({
-    endpoint,
-    region: "us-east-1",
-    credentials,
-    forcePathStyle: true,
-    ...more,
-  });
-}
-
-/** The keeper's part; ends with the test, or by `stop`. */
-function startKeeper(
-  t: TestContext,
-  { rig, endpoint }: Place,
-  more: Partial<KeeperDeps["replication"]> = {},
-  exchanger: HttpExchanger = rig.deps.exchanger,
-) {
-  const { accessKeyId, secret: secretAccessKey } = ROOT_USER;
-  const home = { endpoints: [endpoint], region: "us-east-1", accessKeyId, secretAccessKey };
-  const away = { endpoint, region: "us-east-1", accessKeyId, secretAccessKey };
-  const replication = { ...rig.deps.replication, ...home, targets: { away }, ...more };
-  const deps = rig.with({ replication, exchanger });
-  const session = new OutboxSession({
-    deps,
-    catalog: new BucketCatalog(deps),
-    notifyMetrics: notifyMetrics(rig.metrics),
-    logMetrics: logMetrics(rig.metrics),
-    replicationMetrics: replicationMetrics(rig.metrics),
-  });
-  const end = new AbortController();
-  const done = session.run(end.signal);
-  const stop = async (): Promise<void> => {
-    end.abort();
-    await done;
-  };
-  t.after(stop);
-  return { stop };
-}
-
-async function makeBucket({ s3 }: Place, Bucket: string): Promise<void> {
-  await s3.send(new CreateBucketCommand({ Bucket }));
-  const VersioningConfiguration = { Status: "Enabled" } as const;
-  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
-}
-
-const ruleTo = (bucket: string, more: Partial<ReplicationRule> = {}): ReplicationRule => ({
-  ID: bucket,
-  Priority: 1,
-  Status: "Enabled",
-  Filter: { Prefix: "" },
-  DeleteMarkerReplication: { Status: "Disabled" },
-  Destination: { Bucket: bucket.startsWith("arn:") ? bucket : `${HERE}${bucket}` },
-  ...more,
-});
-
-async function replicate(
-  { s3 }: Place,
-  Bucket: string,
-  ...Rules: ReplicationRule[]
-): Promise<void> {
-  const ReplicationConfiguration = { Role: "arn:aws:iam:::role/any", Rules };
-  await s3.send(new PutBucketReplicationCommand({ Bucket, ReplicationConfiguration }));
-}
-
-/** Two buckets with versions, the first replicated to the second. */
-async function pair(t: TestContext, more: Partial<ReplicationRule> = {}): Promise<Place> {
-  const made = await place(t);
-  for (const bucket of ["source", "copies"]) await makeBucket(made, bucket);
-  await replicate(made, "source", ruleTo("copies", more));
-  return made;
-}
-
-async function put({ s3 }: Place, Key: string, more: Partial<PutObjectCommandInput> = {}) {
-  const input = { Bucket: "source", Key, Body: `body of ${Key}`, ...more };
-  return s3.send(new PutObjectCommand(input));
-}
-
-async function head({ s3 }: Place, Bucket: string, Key: string): Promise<HeadObjectCommandOutput> {
-  return s3.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: "ENABLED" }));
-}
-
-async function statusOf(made: Place, Key: string, Bucket = "source"): Promise<string | undefined> {
-  return (await head(made, Bucket, Key)).ReplicationStatus;
-}
-
-async function untilStatus(made: Place, Key: string, wanted: string): Promise<void> {
-  await eventually(`${Key} is ${wanted}`, TIMEOUT_MS, async () => {
-    const status = await statusOf(made, Key);
-    if (status === wanted) return true;
-    throw new Error(`it is ${status}`);
-  });
-}
-
-async function text({ s3 }: Place, Bucket: string, Key: string): Promise<string | undefined> {
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-  return Body?.transformToString();
-}
-
-async function versionsOf({ s3 }: Place, Bucket: string) {
-  const { Versions = [], DeleteMarkers = [] } = await s3.send(
-    new ListObjectVersionsCommand({ Bucket }),
-  );
-  return { versions: Versions, markers: DeleteMarkers };
-}
-
-async function waiting({ rig }: Place): Promise<number> {
-  let count = 0;
-  for (const groupId of rig.view.indexGroups()) {
-    const kind = { case: "listOutbox", value: { afterSequence: 0n, limit: 1000 } } as const;
-    count += (await rig.query(groupId, kind)).entries.length;
-  }
-  return count;
-}
-
-async function untilQuiet(made: Place): Promise<void> {
-  await eventually("the outboxes are empty", TIMEOUT_MS, async () =>
-    (await waiting(made)) === 0 ? true : undefined,
-  );
-}
+import {
+  clientOf,
+  HERE,
+  head,
+  MIB,
+  makeBucket,
+  pair,
+  place,
+  put,
+  replicate,
+  ruleTo,
+  startKeeper,
+  statusOf,
+  text,
+  untilQuiet,
+  untilStatus,
+  versionsOf,
+} from "./replication-rig.ts";
 
 test("a version is pending, then completed, and its replica is like it", async (t) => {
   const made = await pair(t);
@@ -195,7 +45,7 @@ test("a version is pending, then completed, and its replica is like it", async (
     ServerSideEncryption: "AES256",
     ChecksumAlgorithm: "SHA256",
   });
-  await put(made, "empty", { Body: "" });
+  await put(made, "empty", { Body: new Uint8Array(0) });
   assert.equal(await statusOf(made, "a b/ä+?"), "PENDING");
   startKeeper(t, made);
   await untilStatus(made, "a b/ä+?", "COMPLETED");
@@ -393,174 +243,4 @@ test("locks go along; what a named key seals goes only where a rule says so", as
     assert.deepEqual(to.ObjectLockRetainUntilDate, from.ObjectLockRetainUntilDate);
     assert.equal(to.ObjectLockLegalHoldStatus, from.ObjectLockLegalHoldStatus);
   }
-});
-
-test("a refused version has failed in the end, and holds up no other", async (t) => {
-  const made = await pair(t);
-  const refusing: HttpExchanger = {
-    ...made.rig.deps.exchanger,
-    exchange: async (request) => {
-      const isBad = request.method === "PUT" && request.target.includes("bad");
-      const headers = isBad ? { ...request.headers, Authorization: "none" } : request.headers;
-      return made.rig.deps.exchanger.exchange({ ...request, headers });
-    },
-  };
-  const { stop } = startKeeper(t, made, { attemptsMax: 2 }, refusing);
-  await put(made, "bad");
-  await put(made, "good");
-  await untilStatus(made, "good", "COMPLETED");
-  await untilStatus(made, "bad", "FAILED");
-  await untilQuiet(made);
-  assert.deepEqual(
-    (await versionsOf(made, "copies")).versions.map(({ Key }) => Key),
-    ["good"],
-  );
-  await stop();
-  const ExistingObjectReplication = { Status: "Enabled" } as const;
-  await replicate(made, "source", ruleTo("copies", { ExistingObjectReplication }));
-  const { deps } = made.rig;
-  assert.equal(await new ExistingVersions(deps, new BucketCatalog(deps)).round(NEVER), 1);
-  startKeeper(t, made);
-  await untilStatus(made, "bad", "COMPLETED");
-});
-
-test("without a gateway or keys to read with everything waits, nothing fails", async (t) => {
-  const made = await pair(t);
-  await put(made, "a");
-  const failures = `replication_failures_total{destination="${HERE}copies"}`;
-  const tried = () => made.rig.metrics.values.get(failures) ?? 0;
-  for (const lacking of [{ endpoints: [] }, { accessKeyId: "" }]) {
-    const before = tried();
-    const { stop } = startKeeper(t, made, { ...lacking, attemptsMax: 1 });
-    await eventually("it was tried", TIMEOUT_MS, async () =>
-      tried() > before + 2 ? true : undefined,
-    );
-    await stop();
-    assert.equal(await statusOf(made, "a"), "PENDING");
-  }
-});
-
-test("a destination that is away is waited for; a keeper that ends loses nothing", async (t) => {
-  const made = await pair(t);
-  let isAway = true;
-  const gone: HttpExchanger = {
-    ...made.rig.deps.exchanger,
-    exchange: async (request) => {
-      if (isAway && request.method === "PUT") throw new StoreError("unavailable", "away");
-      return made.rig.deps.exchanger.exchange(request);
-    },
-  };
-  const first = startKeeper(t, made, { attemptsMax: 1 }, gone);
-  await put(made, "a");
-  await eventually("it was tried", TIMEOUT_MS, async () => {
-    const failures = `replication_failures_total{destination="${HERE}copies"}`;
-    return (made.rig.metrics.values.get(failures) ?? 0) > 3 ? true : undefined;
-  });
-  assert.equal(await statusOf(made, "a"), "PENDING");
-  await first.stop();
-  isAway = false;
-  startKeeper(t, made);
-  await untilStatus(made, "a", "COMPLETED");
-});
-
-test("existing objects are brought up where a rule says so, current versions only", async (t) => {
-  const made = await place(t);
-  for (const bucket of ["source", "copies"]) await makeBucket(made, bucket);
-  await put(made, "old/one", { Body: "first" });
-  await put(made, "old/one", { Body: "second" });
-  await put(made, "elsewhere");
-  await put(made, "old/gone");
-  await made.s3.send(new DeleteObjectCommand({ Bucket: "source", Key: "old/gone" }));
-  const Filter = { Prefix: "old/" };
-  await replicate(made, "source", ruleTo("copies", { Filter }));
-  const existing = (): Promise<number> => {
-    const deps = made.rig.deps;
-    return new ExistingVersions(deps, new BucketCatalog(deps)).round(NEVER);
-  };
-  assert.equal(await existing(), 0, "not unless the rule says so");
-  const ExistingObjectReplication = { Status: "Enabled" } as const;
-  await replicate(made, "source", ruleTo("copies", { Filter, ExistingObjectReplication }));
-  await put(made, "old/new");
-  assert.equal(await existing(), 1);
-  assert.equal(await existing(), 0, "once");
-  assert.equal(await statusOf(made, "old/one"), "PENDING");
-  startKeeper(t, made);
-  await untilStatus(made, "old/one", "COMPLETED");
-  await untilQuiet(made);
-  const { versions } = await versionsOf(made, "copies");
-  assert.deepEqual(
-    versions.map(({ Key }) => Key),
-    ["old/new", "old/one"],
-  );
-  assert.equal(await text(made, "copies", "old/one"), "second");
-});
-
-test("a version whose event was dropped is found when its group is quiet", async (t) => {
-  const made = await pair(t);
-  await put(made, "a");
-  const { deps, clock } = made.rig;
-  let drops = 0n;
-  const metadata: KeeperDeps["metadata"] = {
-    execute: (...args) => deps.metadata.execute(...args),
-    query: async (...args) => {
-      const answer = await deps.metadata.query(...args);
-      if (args[1].case === "groupStats") Object.assign(answer, { outboxDropped: drops });
-      return answer;
-    },
-  };
-  const look = (): Promise<number> => {
-    const changed = made.rig.with({ metadata });
-    return new ExistingVersions(changed, new BucketCatalog(changed)).round(NEVER);
-  };
-  clock.shiftMs += 120_000;
-  assert.equal(await look(), 0, "nothing was dropped");
-  drops = 1n;
-  assert.equal(await look(), 0, "its event still waits");
-  for (const groupId of made.rig.view.indexGroups()) {
-    const kind = { case: "listOutbox", value: { afterSequence: 0n, limit: 1000 } } as const;
-    const { entries } = await made.rig.query(groupId, kind);
-    const sequences = entries.map(({ sequence }) => sequence);
-    await made.rig.execute(groupId, { case: "finishOutbox", value: { sequences } });
-  }
-  assert.equal(await look(), 1);
-  assert.equal(await look(), 0, "its new event waits");
-  startKeeper(t, made);
-  await untilStatus(made, "a", "COMPLETED");
-});
-
-test("the setting is checked, kept, shown and taken away", async (t) => {
-  const made = await place(t);
-  const { s3 } = made;
-  for (const bucket of ["source", "copies"]) await makeBucket(made, bucket);
-  await s3.send(new CreateBucketCommand({ Bucket: "plain" }));
-  const get = new GetBucketReplicationCommand({ Bucket: "source" });
-  await assert.rejects(s3.send(get), { name: "ReplicationConfigurationNotFoundError" });
-  for (const [bucket, rule, name] of [
-    ["plain", ruleTo("copies"), "InvalidRequest"],
-    ["source", ruleTo("plain"), "InvalidRequest"],
-    ["source", ruleTo("missing"), "InvalidRequest"],
-    ["source", ruleTo("source"), "InvalidRequest"],
-    ["source", ruleTo("arn:dolium:replication:::unknown/copies"), "InvalidArgument"],
-    ["source", ruleTo("arn:aws:s3:::NO"), "InvalidArgument"],
-    [
-      "source",
-      ruleTo("copies", { Destination: { Bucket: `${HERE}copies`, StorageClass: "GLACIER" } }),
-      "InvalidStorageClass",
-    ],
-  ] as const) {
-    await assert.rejects(replicate(made, bucket, rule), { name });
-  }
-  await replicate(made, "source", ruleTo("copies"));
-  const { ReplicationConfiguration } = await s3.send(get);
-  assert.deepEqual(ReplicationConfiguration?.Rules, [ruleTo("copies")]);
-  const suspend = new PutBucketVersioningCommand({
-    Bucket: "source",
-    VersioningConfiguration: { Status: "Suspended" },
-  });
-  await assert.rejects(s3.send(suspend), { name: "InvalidBucketState" });
-  await s3.send(new DeleteBucketReplicationCommand({ Bucket: "source" }));
-  await assert.rejects(s3.send(get), { name: "ReplicationConfigurationNotFoundError" });
-  await put(made, "a");
-  assert.equal(await statusOf(made, "a"), undefined);
-  await s3.send(suspend);
 });
