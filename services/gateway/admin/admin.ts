@@ -149,6 +149,7 @@ export class Admin {
   async close(): Promise<void> {
     this.#watch.stop();
     this.#deps.live.stop();
+    this.#deps.trace.close();
     await this.#listener.close();
   }
 

@@ -126,6 +126,14 @@ test("watchers are bounded, and make room when they end", async () => {
   assert.throws(() => traceFilter(new URLSearchParams("status=x")), /status/);
 });
 
+test("watches end when the gateway stops", async () => {
+  const feed = new TraceFeed();
+  const events = feed.watch(traceFilter(new URLSearchParams()), new AbortController().signal);
+  const next = events.next();
+  feed.close();
+  assert.equal((await next).done, true);
+});
+
 test("events are numbered, and the oldest are dropped", () => {
   const ring = new EventRing(new SimClock());
   for (let at = 1; at <= 2500; at += 1) ring.add("admin", `event ${at}`);

@@ -39,6 +39,13 @@ export function traceFilter(query: URLSearchParams): TraceFilter {
 
 export class TraceFeed implements RequestObserver {
   readonly #watchers = new Set<Watcher>();
+  #isClosed = false;
+
+  /** Ends every watch, so that their connections can close. */
+  close(): void {
+    this.#isClosed = true;
+    for (const watcher of this.#watchers) watcher.wake();
+  }
 
   observe(request: ObservedRequest): void {
     for (const watcher of this.#watchers) {
@@ -63,7 +70,7 @@ export class TraceFeed implements RequestObserver {
     const onAbort = (): void => watcher.wake();
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      while (!signal.aborted) {
+      while (!signal.aborted && !this.#isClosed) {
         for (const request of watcher.queue.splice(0)) {
           yield { event: "request", data: shown(request) };
         }
@@ -75,7 +82,7 @@ export class TraceFeed implements RequestObserver {
         if (watcher.queue.length > 0) continue;
         const { promise, resolve } = Promise.withResolvers<void>();
         watcher.wake = resolve;
-        if (!signal.aborted) await promise;
+        if (!signal.aborted && !this.#isClosed) await promise;
       }
     } finally {
       this.#watchers.delete(watcher);
