@@ -1,5 +1,5 @@
-// An operator hands the lead of a group to another replica: it leads when the answer comes. Who does
-// not lead, or is no voter, refuses.
+// An operator hands the lead of a group to another replica: it leads when the answer comes. Who
+// does not lead, or is no voter, refuses.
 import { test } from "node:test";
 import { toStoreError } from "../../../services/lib/base/errors.ts";
 import { MetadataService } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
