@@ -140,7 +140,7 @@ function isNamedIn({ values }: PolicyList<PolicyPrincipal>, caller: Caller): boo
   return values.some((principal) => couldName(principal, names) && isNamed(principal, caller));
 }
 
-/** How texts that name the caller may end, apart from those that name everybody or an account. */
+/** How ARNs and names of the caller end. */
 function namesOf(caller: Caller): readonly string[] {
   if (caller.kind === "anonymous") return [];
   if (caller.kind === "federated") return [caller.provider];
@@ -151,7 +151,7 @@ function namesOf(caller: Caller): readonly string[] {
 
 /** Leaves out most of a long list without reading each of its ARNs. */
 function couldName({ type, value }: PolicyPrincipal, names: readonly string[]): boolean {
-  if (type === "AWS" && (value === "*" || !value.startsWith("arn:") || value.endsWith(":root"))) {
+  if (type === "AWS" && (value === "*" || !value.startsWith("arn:"))) {
     return true;
   }
   return names.some((name) => value.endsWith(name));

@@ -271,6 +271,8 @@ describe("policies", () => {
     const context = new Map([["aws:username", ["bob_wayne"]]]);
     assert.equal(ruleOf({ principal: own, resource, context }), "policy-allow");
     assert.equal(ruleOf({ principal: own, context }), "-no-rule-allows");
+    const several = new Map([["aws:username", ["bob_wayne", "carl_msu"]]]);
+    assert.equal(ruleOf({ principal: own, resource, context: several }), "-no-rule-allows");
     assert.equal(ruleOf({ principal: own, resource }), "-no-rule-allows");
     assert.equal(ruleOf({ principal: others, context }), "policy-allow");
     assert.equal(ruleOf({ principal: others, resource, context }), "-no-rule-allows");

@@ -73,6 +73,8 @@ describe("every kind", () => {
         expectS3Error("MalformedPolicy", () => parse(bad));
       }
       expectS3Error("MalformedPolicy", () => parse(Uint8Array.from([0x7b, 0xff, 0x7d])));
+      const deep = `{"Statement":${"[".repeat(10)}${"]".repeat(10)}}`;
+      assert.match(expectS3Error("MalformedPolicy", () => parse(deep)).message, /too deeply/);
       const twice = `{"Statement":[{${inner},"Sid":"Effect: \\" Sid"}],"Id":"Id"}`;
       assert.equal(parse(twice).statements[0]?.sid, 'Effect: " Sid');
     });
@@ -194,6 +196,7 @@ describe("scopes of tokens", () => {
       assert.equal(may(scope, "s3:PutObject", { resource }), false, resource);
     }
     assert.equal(may(scope, "s3:ListAllMyBuckets", { resource: "*" }), false);
+    assert.equal(may(scope, "dolium:PutBucketQuota", { resource: BUCKET_ARN }), false);
     assert.equal(may(scope, "iam:CreateAccessKey", { resource: "arn:aws:iam:::user/x" }), false);
   });
 

@@ -43,6 +43,16 @@ describe("what matches", () => {
     }
   });
 
+  test("long ones", () => {
+    const pattern = `*${"a?".repeat(40)}*${"b".repeat(70)}*c`;
+    const [head, tail] = ["x".repeat(50) + "ay".repeat(40), "b".repeat(70)];
+    assert.equal(matchesPattern(pattern, `${head}zz${tail}zzc`), true);
+    assert.equal(matchesPattern(pattern, `${head}zz${tail.slice(1)}zzc`), false);
+    assert.equal(matchesPattern(pattern, `${head.slice(0, -2)}zz${tail}zzc`), false);
+    assert.equal(matchesPattern("?".repeat(64), "x".repeat(64)), true);
+    assert.equal(matchesPattern("?".repeat(64), "x".repeat(63)), false);
+  });
+
   test("partition, and the account of users, say nothing; other parts do", () => {
     const user = "arn:aws:iam:::user/bob_wayne";
     assert.equal(matchesResource("arn:aws:iam::111122223333:user/bob*", user, undefined), true);
