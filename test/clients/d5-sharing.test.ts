@@ -1,6 +1,6 @@
-// Two people of two organisations, as on the pages of OSiRIS: an administrator makes them known, one
-// makes a token, uses it with an empty and with a dummy secret, shares a bucket by access control
-// lists and takes that back; the token, revoked, stops at every gateway.
+// Two people of two organisations, as on the pages of OSiRIS: an administrator makes them known,
+// one makes a token, uses it with an empty and with a dummy secret, shares a bucket by access
+// control lists and takes that back; the token, revoked, stops at every gateway.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
