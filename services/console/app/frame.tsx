@@ -2,6 +2,7 @@
 // go on whatever page is shown.
 import type { ComponentChildren, JSX } from "preact";
 import { api } from "./api.ts";
+import icon from "./icon.svg";
 import {
   attempt,
   go,
@@ -70,7 +71,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }): J
       <div class="shell">
         <header class="side">
           <a class="brand" href={link("buckets")}>
-            <img src="icon.svg" alt="" />
+            <img src={icon} alt="" />
             Dolium
           </a>
           <nav aria-label="Pages">

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api, apiUrl } from "./api.ts";
+import icon from "./icon.svg";
 import { session, textOf } from "./state.ts";
 import { Button, Failure, Field } from "./ui.tsx";
 
@@ -23,7 +24,7 @@ export function SignIn(props: { readonly providers: readonly string[] }): JSX.El
     <main class="sign-in">
       <div class="card">
         <h1 class="brand">
-          <img src="icon.svg" alt="" />
+          <img src={icon} alt="" />
           Dolium
         </h1>
         <form
