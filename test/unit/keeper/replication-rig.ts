@@ -1,3 +1,5 @@
+// Two buckets and more behind a real gateway, and the part of the keeper that replicates: what the
+// tests of replication are made with.
 import type { TestContext } from "node:test";
 import {
   CreateBucketCommand,
