@@ -44,7 +44,7 @@ export function OwnAccess(): JSX.Element {
               <Button
                 kind="bad"
                 onClick={async () => {
-                  if (await attempt(() => api.revokeSessions(name))) location.reload();
+                  if (await attempt(() => api.revokeSessions(name))) session.value = undefined;
                 }}
               >
                 End all my sessions
