@@ -9,7 +9,7 @@ import type {
   UserRecord,
 } from "../../lib/gen/dolium/record/v1/identity_pb.ts";
 import type { NamedPolicy, UserPrincipal } from "../../lib/iam/model.ts";
-import { type Policy, parseIdentityPolicy } from "../../lib/iam/policy.ts";
+import { mergePolicies, type Policy, parseIdentityPolicy } from "../../lib/iam/policy.ts";
 import { tokenScopePolicy } from "../../lib/iam/token-scope.ts";
 import { isS3Error } from "../../lib/s3/errors.ts";
 
@@ -126,7 +126,10 @@ export class Principals {
       return { ...account, administrator: false, bounds: [{ source: arn, policy: NOTHING }] };
     }
     const source = `policies of service account ${account.userId}`;
-    const own = policies.length === 0 ? [] : [{ source, policy: merged(policies) }];
+    const own =
+      policies.length === 0
+        ? []
+        : [{ source, policy: mergePolicies(policies.map(({ policy }) => policy)) }];
     const holder = this.ofUser(view, user);
     return {
       ...holder,
@@ -187,8 +190,7 @@ export class Principals {
     const source = "session policy";
     const parsed = policies.map((document) => this.#parse(document));
     const isWhole = parsed.every((policy) => policy !== undefined);
-    if (!isWhole) return [{ source, policy: NOTHING }];
-    return [{ source, policy: merged(parsed.map((policy) => ({ source, policy }))) }];
+    return [{ source, policy: isWhole ? mergePolicies(parsed) : NOTHING }];
   }
 
   /** Undefined for what is missing or no policy. */
@@ -217,10 +219,4 @@ function brokenBound({ broken }: Gathered): NamedPolicy[] {
 
 function bounded(principal: UserPrincipal, ...bounds: readonly NamedPolicy[]): UserPrincipal {
   return { ...principal, bounds: [...principal.bounds, ...bounds] };
-}
-
-/** One policy that says what all of them say. */
-function merged(policies: readonly NamedPolicy[]): Policy {
-  const statements = policies.flatMap(({ policy }) => policy.statements);
-  return { version: VERSION, id: undefined, statements };
 }

@@ -6,6 +6,7 @@ import {
   type PolicyKind,
   parsePolicyOf,
   type Statement,
+  takesVariables,
 } from "../s3/settings/policy-grammar.ts";
 import { parseArn } from "../s3/settings/policy-values.ts";
 
@@ -65,6 +66,27 @@ export function parseTrustPolicy(document: string | Uint8Array): Policy {
     },
     bytesOf(document),
   );
+}
+
+const VERSION = "2012-10-17";
+
+/** One policy that says what all of them say. Those without variables keep their `${` as characters. */
+export function mergePolicies(policies: readonly Policy[]): Policy {
+  const statements = policies.flatMap((policy) =>
+    takesVariables(policy.version) ? policy.statements : policy.statements.map(asLiteral),
+  );
+  return { version: VERSION, id: undefined, statements };
+}
+
+/** The statement in the words of a version with variables: `${$}` is a dollar sign. */
+function asLiteral(statement: Statement): Statement {
+  const literal = (text: string): string => text.replaceAll("$", `\${$}`);
+  const { resources, conditions } = statement;
+  return {
+    ...statement,
+    resources: resources && { ...resources, values: resources.values.map(literal) },
+    conditions: conditions.map((each) => ({ ...each, values: each.values.map(literal) })),
+  };
 }
 
 function bytesOf(document: string | Uint8Array): Uint8Array {

@@ -8,6 +8,7 @@ import { explainDecision } from "../../../services/lib/iam/explain.ts";
 import type { DecidedBy } from "../../../services/lib/iam/model.ts";
 import {
   IDENTITY_POLICY_BYTES_MAX,
+  mergePolicies,
   parseIdentityPolicy,
   parseSessionPolicy,
   parseTrustPolicy,
@@ -307,4 +308,28 @@ test("explanations say rule and place in one sentence", () => {
     assert.match(text, expected);
     assert.match(text, /^(?:Allowed|Denied): [^\n.]+\.$/);
   }
+});
+
+test("merged policies of both versions mean what each of them means", () => {
+  const spelled = variable("aws:username");
+  const old = parseIdentityPolicy(
+    JSON.stringify({
+      Version: "2008-10-17",
+      Statement: { Effect: "Deny", Action: "*", Resource: `${BUCKET_ARN}/${spelled}` },
+    }),
+  );
+  const recent = parseIdentityPolicy(document(ALL));
+  const principal = user("bob_wayne", {
+    policies: [{ source: "both", policy: mergePolicies([old, recent]) }],
+  });
+  const asked = (key: string): boolean =>
+    evaluate(
+      request({
+        principal,
+        resource: `${BUCKET_ARN}/${key}`,
+        context: new Map([["aws:username", ["bob_wayne"]]]),
+      }),
+    ).allowed;
+  assert.equal(asked("bob_wayne"), true);
+  assert.equal(asked(spelled), false);
 });
