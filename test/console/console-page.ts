@@ -85,7 +85,9 @@ async function startRig(environment: Readonly<Record<string, string>>): Promise<
   try {
     // As root, as in most containers, Chromium has no sandbox of its own.
     const args = ["--no-sandbox", "--disable-dev-shm-usage"];
-    const browser = await chromium.launch({ executablePath, args, timeout: WAIT_MS * 3 });
+    // Without a locale of UTF-8 Chromium gives downloads with other letters a name of its own.
+    const env = { ...process.env, LC_ALL: "C.UTF-8" };
+    const browser = await chromium.launch({ executablePath, args, env, timeout: WAIT_MS * 3 });
     return { server, browser, pictures, keeps: kept !== undefined };
   } catch (error) {
     await server.stop();
