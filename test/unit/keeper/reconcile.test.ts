@@ -91,7 +91,7 @@ test("an older state never replaces a newer one", async (t) => {
 
 test("a document that cannot be read stops no other bucket", async (t) => {
   const rig = await Rig.open(t);
-  await rig.bucket("broken", { "object-lock": "<nonsense" });
+  await rig.bucket("broken", { quota: "<nonsense" });
   const bucket = await rig.bucket("fine");
   await enableVersioning(rig, bucket);
   assert.equal(await reconciler(rig).round(NEVER), 1);

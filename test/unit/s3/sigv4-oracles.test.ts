@@ -22,10 +22,12 @@ const text = fc
   .string({ unit: "binary", minLength: 1, maxLength: 30 })
   .filter((value) => value.isWellFormed());
 const headerValue = fc.stringMatching(/^[\x21-\x7e]([\x20-\x7e]{0,20}[\x21-\x7e])?$/);
+/** Both signers keep parameters in plain objects, which have no place for this name. */
+const parameterName = text.filter((name) => name !== "__proto__");
 const requests = fc.record({
   method: fc.constantFrom("GET", "PUT", "POST", "DELETE", "HEAD"),
   key: text,
-  query: fc.array(fc.tuple(text, text), { maxLength: 4 }),
+  query: fc.array(fc.tuple(parameterName, text), { maxLength: 4 }),
   meta: headerValue,
 });
 
@@ -72,7 +74,7 @@ describe("oracles", () => {
     await fc.assert(
       fc.asyncProperty(requests, fc.boolean(), async ({ method, key, query, meta }, inQuery) => {
         // The SDK holds queries as objects: names once, in its own order.
-        const pairs = [...new Map(query.filter(([name]) => name !== "__proto__"))];
+        const pairs = [...new Map(query)];
         const path = `/b/${uriEncode(key, true)}`;
         const request = {
           method,
