@@ -74,13 +74,16 @@ export const ROWS = {
   },
   B7: {
     what: "API key and secret key shown to an administrator",
-    waits: "comes with users and the console",
+    tests: ["test/console/access.test.ts"],
   },
   B8: {
     what: "a self-signed certificate made by openssl is taken",
     tests: ["test/s3/tls.test.ts"],
   },
-  B9: { what: "one-shot registration of keys and certificate", waits: "comes with users" },
+  B9: {
+    what: "registration of keys and a certificate by the command",
+    tests: ["test/cluster/cli-admin.test.ts", "test/s3/tls.test.ts"],
+  },
   B10: { what: "boto with custom host, port and base path" },
   B11: { what: "a SOAP call gets a clean error" },
   C1: { what: "S3 under a base URI, signed over the prefixed path; also at /" },
@@ -152,8 +155,11 @@ export const ROWS = {
   E5: {
     what: "service, bucket, object, range and multipart actions of Ozone's page, and its gaps",
   },
-  E6: { what: "development mode: any key and secret", waits: "comes with identities" },
-  E7: { what: "the command line shows where a bucket lives", waits: "comes with the admin verbs" },
+  E6: { what: "development mode: any key and secret", tests: ["test/s3/access-tokens.test.ts"] },
+  E7: {
+    what: "the command line shows where a bucket lives",
+    tests: ["test/cluster/cli-admin.test.ts"],
+  },
   E8: { what: "`aws s3api create-bucket`, `aws s3 ls` with an endpoint" },
   E9: {
     what: "goofys, mountpoint-s3, geesefs mounts",

@@ -89,6 +89,33 @@ test("a user that the command made uses S3 and manages himself", async () => {
   assert.deepEqual(quota, { bytes: 1000, objects: 0 });
 });
 
+test("one command registers keys and a certificate, another says where a bucket lives", async () => {
+  const pem = join(folder.path, "carol.pem");
+  const key = join(folder.path, "carol.key");
+  const subject = ["-subj", "/CN=carol"];
+  const made = ["req", "-x509", "-nodes", "-days", "365", "-newkey", "rsa:2048", ...subject];
+  await runCommand("openssl", [...made, "-keyout", key, "-out", pem]);
+  const keys = ["--access-key", "CAROLSKEY", "--secret-key", "a secret of her own"];
+  const carol = await jsonOf(["user", "create", "carol_msu", ...keys, "--certificate", pem]);
+  assert.equal(carol.accessKeyId, "CAROLSKEY");
+  const { certificates } = await jsonOf(["user", "info", "carol_msu"]);
+  assert.ok(Array.isArray(certificates));
+  assert.deepEqual(
+    certificates.map(({ subject: name }: { readonly subject: string }) => name),
+    ["CN=carol"],
+  );
+  const none = await dolium(["user", "create", "dave_msu", "--certificate", `${pem}.not`]);
+  assert.equal(none.code, 2);
+  assert.equal((await dolium(["user", "info", "dave_msu"])).code, 3);
+  const own = { AWS_ACCESS_KEY_ID: "CAROLSKEY", AWS_SECRET_ACCESS_KEY: "a secret of her own" };
+  assert.equal((await dolium(["mb", "s3://carol-data"], own)).code, 0);
+  const place = await jsonOf(["bucket", "info", "carol-data"], own);
+  assert.deepEqual(
+    [place.owner, place.policy, place.campuses, place.shards],
+    ["carol_msu", "standard", ["main"], 1],
+  );
+});
+
 test("exit codes tell what went wrong, and errors are JSON where it is asked for", async () => {
   const missingUser = await dolium(["user", "info", "nobody_x", "--json"]);
   assert.equal(missingUser.code, 3);

@@ -250,6 +250,8 @@ test("without secrets, where the operator wants it: users by name, a default use
     const bob = open.caller({ accessKeyId: "bob_wayne", secretAccessKey: "anything" });
     const own = await makeBucket(bob);
     assert.equal((await bob.call({ target: `/${own}`, sign: false })).status, 200);
+    const anybody = open.caller({ accessKeyId: "minioadmin", secretAccessKey: "minioadmin" });
+    assert.equal((await anybody.call({ target: `/${own}` })).status, 200, "any key is bob");
     const eve = open.caller({ accessKeyId: "eve_msu", secretAccessKey: "anything" });
     assert.equal((await eve.call({ target: "/" })).code, "InvalidAccessKeyId");
     const wrong = open.caller({ ...keys, secretAccessKey: "anything" });

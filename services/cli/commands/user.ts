@@ -35,6 +35,14 @@ function keyLines(made: Readonly<Record<string, unknown>>): string[] {
   ];
 }
 
+async function registered(
+  client: AdminClient,
+  name: string,
+  pem: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  return record(await client.call("POST", `/users/${seg(name)}/certificates`, { pem }));
+}
+
 function setDisabled(client: AdminClient, name: string, disabled: boolean): Promise<unknown> {
   return client.call("PATCH", `/users/${seg(name)}`, { disabled });
 }
@@ -53,6 +61,7 @@ export const userGroup: CommandGroup = {
         "display-name": text("TEXT", "how the user is shown"),
         email: text("ADDRESS", "e-mail address"),
         policy: text("FILE", "a policy of the user, JSON; - for stdin"),
+        certificate: text("FILE", "register a client certificate (PEM) as well"),
         attach: { kind: "list", value: "POLICY", help: "attach a managed policy" },
         group: { kind: "list", value: "GROUP", help: "make a member" },
         parent: text("USER", "a service account that acts in the name of this user"),
@@ -60,7 +69,9 @@ export const userGroup: CommandGroup = {
         "no-key": { kind: "flag", help: "make no access key" },
       },
       run: async ({ client, words: [name = ""], options }) => {
-        const { group, attach, policy } = options;
+        const { group, attach, policy, certificate } = options;
+        // Read first: a file that is not there leaves no user behind.
+        const pem = certificate === undefined ? undefined : readText(certificate);
         const wish = {
           name,
           accessKeyId: options["access-key"],
@@ -76,7 +87,9 @@ export const userGroup: CommandGroup = {
         };
         const made = record(await client.call("POST", "/users", wish));
         const lines = made.accessKeyId === undefined ? [] : keyLines(made);
-        return { value: made, lines: [`made ${name}`, ...lines] };
+        if (pem === undefined) return { value: made, lines: [`made ${name}`, ...lines] };
+        const certificates = [await registered(client, name, pem)];
+        return { value: { ...made, certificates }, lines: [`made ${name}`, ...lines] };
       },
     }),
     adminVerb({
@@ -213,8 +226,7 @@ export const userGroup: CommandGroup = {
       positionals: "NAME FILE",
       options: {},
       run: async ({ client, words: [name = "", file = ""] }) => {
-        const body = { pem: readText(file) };
-        const value = record(await client.call("POST", `/users/${seg(name)}/certificates`, body));
+        const value = await registered(client, name, readText(file));
         return { value, lines: [`registered ${String(value.fingerprint)}`] };
       },
     }),

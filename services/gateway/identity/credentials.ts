@@ -87,8 +87,7 @@ export class DirectoryCredentials implements CredentialStore {
 
   async findUnsigned(question: CredentialQuestion): Promise<Credential | undefined> {
     const { certificate } = question.origin;
-    const { simple, defaultUser } = this.#settings;
-    if (certificate === undefined && !simple) return undefined;
+    if (certificate === undefined && !this.#settings.simple) return undefined;
     const view = await this.#view(question);
     const holder = certificate === undefined ? undefined : view.byCertificate(certificate);
     if (holder !== undefined) {
@@ -97,18 +96,28 @@ export class DirectoryCredentials implements CredentialStore {
       const publicId = Buffer.from(fingerprint.subarray(0, 8)).toString("hex");
       return this.#credential(view, holder.user, { secret: undefined, publicId });
     }
-    const user = simple && defaultUser !== "" ? view.user(defaultUser) : undefined;
+    const user = this.#claimed(view, "");
     return user && this.#credential(view, user, { secret: undefined, publicId: user.name });
+  }
+
+  /**
+   * Where nothing is checked: the user of that name, else the one for everybody. Whoever may do
+   * everything proves who he is, whatever the setting.
+   */
+  #claimed(view: DirectoryView, name: string): UserRecord | undefined {
+    const { simple, defaultUser } = this.#settings;
+    if (!simple) return undefined;
+    const named = name === "" ? undefined : view.user(name);
+    const user = named ?? (defaultUser === "" ? undefined : view.user(defaultUser));
+    return user?.administrator === false ? user : undefined;
   }
 
   async #ofKey(accessKeyId: string, question: CredentialQuestion): Promise<Credential | undefined> {
     const view = await this.#view(question);
     const found = view.byAccessKey(accessKeyId);
     if (found === undefined) {
-      const user = this.#settings.simple ? view.user(accessKeyId) : undefined;
-      // Whoever may do everything proves who he is, whatever the setting.
-      if (user?.administrator !== false) return undefined;
-      return this.#credential(view, user, { secret: undefined });
+      const user = this.#claimed(view, accessKeyId);
+      return user && this.#credential(view, user, { secret: undefined });
     }
     const { user, key } = found;
     if (key.disabled || isOver(key.expiresMs, question)) return undefined;

@@ -47,7 +47,9 @@ export const IDENTITY_SETTINGS = Type.Object(
     simple: flag(
       "Check no secrets: the access key is the name of a user. For trials among friends only.",
     ),
-    defaultUser: text("With `simple`: who sends requests without a signature; empty: nobody."),
+    defaultUser: text(
+      "With `simple`: who sends requests without a signature or by a key nobody has; empty: nobody.",
+    ),
     oidc: Type.Array(OIDC, { default: [], description: "Identity providers (OpenID Connect)." }),
     oidcCaFile: text("Authorities (PEM) of identity providers, instead of the system's."),
     ldap: LDAP,

@@ -4,7 +4,11 @@ import { fromUtf8, toSafeNumber } from "../../../lib/base/bytes.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
 import { usageOfBuckets } from "../../../lib/clients/user-usage.ts";
-import { type BucketRecord, Versioning } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
+import {
+  type BucketRecord,
+  NodeState,
+  Versioning,
+} from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { formatIsoDate } from "../../../lib/s3/http-date.ts";
 import { isPublicAcl } from "../../../lib/s3/settings/acl.ts";
 import { isPublicPolicy } from "../../../lib/s3/settings/policy-status.ts";
@@ -106,8 +110,8 @@ async function listBuckets(context: AdminContext): Promise<AdminAnswer> {
   };
   const kind = { case: "listBuckets", value } as const;
   const answer = await metadata.query<"listBuckets">(ROOT_GROUP, kind);
-  const usages = await usagesOf(context, answer.buckets);
-  const items = answer.buckets.map((bucket) => shownBucket(context, bucket, usages));
+  const known = await knownOf(context, answer.buckets);
+  const items = answer.buckets.map((bucket) => shownBucket(context, bucket, known));
   const next = answer.truncated ? answer.buckets.at(-1)?.name : undefined;
   return json(next === undefined ? { items } : { items, next });
 }
@@ -131,17 +135,30 @@ async function visibleBucket(context: AdminContext): Promise<BucketRecord> {
 }
 
 async function bucketView(context: AdminContext, bucket: BucketRecord): Promise<unknown> {
-  const usages = await usagesOf(context, [bucket]);
-  return shownBucket(context, bucket, usages);
+  return shownBucket(context, bucket, await knownOf(context, [bucket]));
 }
 
-type Usages = Awaited<ReturnType<typeof usageOfBuckets>>;
-
-function usagesOf({ deps }: AdminContext, buckets: readonly BucketRecord[]): Promise<Usages> {
-  return usageOfBuckets(deps.metadata, buckets);
+/** What is asked for once, however many buckets are shown. */
+interface Known {
+  readonly usages: Awaited<ReturnType<typeof usageOfBuckets>>;
+  /** Where bodies may lie: policies place them over all campuses that have nodes. */
+  readonly campuses: readonly string[];
 }
 
-function usageView(usage: ReturnType<Usages["get"]>): Readonly<Record<string, number>> {
+async function knownOf(
+  { deps: { metadata } }: AdminContext,
+  buckets: readonly BucketRecord[],
+): Promise<Known> {
+  const kind = { case: "getClusterMap", value: {} } as const;
+  const [usages, { map }] = await Promise.all([
+    usageOfBuckets(metadata, buckets),
+    metadata.query<"getClusterMap">(ROOT_GROUP, kind),
+  ]);
+  const nodes = map?.nodes.filter(({ state }) => state !== NodeState.OUT) ?? [];
+  return { usages, campuses: [...new Set(nodes.map(({ campus }) => campus))].sort() };
+}
+
+function usageView(usage: ReturnType<Known["usages"]["get"]>): Readonly<Record<string, number>> {
   const { objects = 0n, versions = 0n, bytes = 0n, uploadBytes = 0n } = usage ?? {};
   return {
     objects: toSafeNumber(objects),
@@ -151,7 +168,7 @@ function usageView(usage: ReturnType<Usages["get"]>): Readonly<Record<string, nu
   };
 }
 
-function shownBucket(context: AdminContext, bucket: BucketRecord, usages: Usages): unknown {
+function shownBucket(context: AdminContext, bucket: BucketRecord, known: Known): unknown {
   const { gateway } = context.deps;
   const { policy, grants, publicAccessBlock } = bucketFacts(gateway, bucket);
   const byPolicy =
@@ -162,11 +179,12 @@ function shownBucket(context: AdminContext, bucket: BucketRecord, usages: Usages
     createdAt: formatIsoDate(toSafeNumber(bucket.createdMs)),
     region: bucket.region,
     policy: bucket.policy,
+    campuses: known.campuses,
     versioning: versioningOf(bucket),
     objectLock: bucket.objectLock,
     public: byPolicy || (isPublicAcl(grants) && !publicAccessBlock.ignorePublicAcls),
     quota: quotaOf(bucket),
-    usage: usageView(usages.get(bucket.bucketId)),
+    usage: usageView(known.usages.get(bucket.bucketId)),
     shards: new Set(bucket.ranges.map(({ groupId }) => groupId)).size,
     settings: bucket.settings.map(({ name }) => name),
   };
