@@ -70,7 +70,7 @@ export function parseTrustPolicy(document: string | Uint8Array): Policy {
 
 const VERSION = "2012-10-17";
 
-/** One policy that says what all of them say. Those without variables keep their `${` as characters. */
+/** One policy that says what all of them say. Where `${` was characters, it stays so. */
 export function mergePolicies(policies: readonly Policy[]): Policy {
   const statements = policies.flatMap((policy) =>
     takesVariables(policy.version) ? policy.statements : policy.statements.map(asLiteral),
