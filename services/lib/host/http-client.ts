@@ -1,51 +1,35 @@
 // Posts to foreign HTTP servers over node:http and node:https, with connections kept for the next
 // post. An answer's body is drained up to a bound; one that is larger costs its connection.
-import { Agent as HttpAgent, type RequestOptions, request as requestHttp } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { type Agent, type RequestOptions, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
 import { StoreError } from "../base/errors.ts";
 import type { HttpClient, HttpPost } from "../ports/http.ts";
+import {
+  createHttpAgents,
+  type HttpAgentsOptions,
+  openRequest,
+  parseHttpUrl,
+} from "./http-agents.ts";
 import { systemCode } from "./system-error.ts";
 
 const ANSWER_BYTES_MAX = 64 * 1024;
-const SOCKETS_MAX = 64;
 
-export interface HttpClientOptions {
-  /** PEM of the authorities to trust instead of the system's (tests, private authorities). */
-  readonly ca?: string;
-}
-
-export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
-  const sockets = { keepAlive: true, maxSockets: SOCKETS_MAX };
-  const plain = new HttpAgent(sockets);
-  const secure = new HttpsAgent({
-    ...sockets,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  });
+export function createHttpClient(options: HttpAgentsOptions = {}): HttpClient {
+  const agents = createHttpAgents(options);
   return {
     post: async (post) => {
-      const url = parseUrl(post.url);
+      const url = parseHttpUrl(post.url);
       const isSecure = url.protocol === "https:";
-      return send(post, url, { agent: isSecure ? secure : plain, isSecure });
+      return send(post, url, { agent: isSecure ? agents.secure : agents.plain, isSecure });
     },
-    close: () => {
-      plain.destroy();
-      secure.destroy();
-    },
+    close: () => agents.destroy(),
   };
-}
-
-function parseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new StoreError("invalid", "not an http or https URL");
-  }
-  return url;
 }
 
 function send(
   post: HttpPost,
   url: URL,
-  how: { readonly agent: HttpAgent | HttpsAgent; readonly isSecure: boolean },
+  how: { readonly agent: Agent; readonly isSecure: boolean },
 ): Promise<number> {
   const { body, headers, deadlineMs, signal } = post;
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -84,15 +68,6 @@ function send(
     clearTimeout(timer);
     signal?.removeEventListener("abort", giveUp);
   });
-}
-
-/** Node refuses header names and values with forbidden characters by throwing. */
-function openRequest<T>(open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    throw new StoreError("invalid", `cannot be sent: ${String(error)}`, { cause: error });
-  }
 }
 
 function failure(error: unknown): StoreError {

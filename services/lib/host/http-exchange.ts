@@ -3,31 +3,20 @@
 import { once } from "node:events";
 import {
   type ClientRequest,
-  Agent as HttpAgent,
   type IncomingMessage,
   type RequestOptions,
   request as requestHttp,
 } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { request as requestHttps } from "node:https";
 import { isStoreError, StoreError } from "../base/errors.ts";
 import type { HttpAnswer, HttpExchange, HttpExchanger } from "../ports/http-exchange.ts";
+import { createHttpAgents, type HttpAgentsOptions, openRequest } from "./http-agents.ts";
 import { systemCode } from "./system-error.ts";
 
-const SOCKETS_MAX = 64;
 const ORIGIN = /^(https?):\/\/(\[[0-9a-fA-F:.]+\]|[^/:\s[\]]+)(?::([0-9]{1,5}))?$/;
 
-export interface HttpExchangerOptions {
-  /** PEM of the authorities to trust instead of the system's (tests, private authorities). */
-  readonly ca?: string;
-}
-
-export function createHttpExchanger(options: HttpExchangerOptions = {}): HttpExchanger {
-  const sockets = { keepAlive: true, maxSockets: SOCKETS_MAX };
-  const plain = new HttpAgent(sockets);
-  const secure = new HttpsAgent({
-    ...sockets,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  });
+export function createHttpExchanger(options: HttpAgentsOptions = {}): HttpExchanger {
+  const agents = createHttpAgents(options);
   return {
     exchange: async (request) => {
       const [, scheme, host, port] = ORIGIN.exec(request.origin) ?? [];
@@ -41,7 +30,7 @@ export function createHttpExchanger(options: HttpExchangerOptions = {}): HttpExc
         ...(port === undefined ? {} : { port: Number(port) }),
         path: request.target,
         headers: { ...request.headers },
-        agent: isSecure ? secure : plain,
+        agent: isSecure ? agents.secure : agents.plain,
       };
       const open = isSecure ? requestHttps : requestHttp;
       return new Exchange(
@@ -49,20 +38,8 @@ export function createHttpExchanger(options: HttpExchangerOptions = {}): HttpExc
         openRequest(() => open(settings)),
       ).run();
     },
-    close: () => {
-      plain.destroy();
-      secure.destroy();
-    },
+    close: () => agents.destroy(),
   };
-}
-
-/** Node refuses header names, values and paths with forbidden characters by throwing. */
-function openRequest(open: () => ClientRequest): ClientRequest {
-  try {
-    return open();
-  } catch (error) {
-    throw new StoreError("invalid", `cannot be sent: ${String(error)}`, { cause: error });
-  }
 }
 
 class Exchange {

@@ -7,6 +7,7 @@ import { request as requestHttps } from "node:https";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { StoreError } from "../base/errors.ts";
 import type { WebAnswer, WebClient, WebRequest } from "../ports/web.ts";
+import { parseHttpUrl } from "./http-agents.ts";
 import { systemCode } from "./system-error.ts";
 
 /** IANA special-purpose address registries: nothing of it is reachable for everybody. */
@@ -39,7 +40,7 @@ export function createWebClient(options: WebClientOptions = {}): WebClient {
   for (const [network, prefix, family] of SPECIAL) special.addSubnet(network, prefix, family);
   return {
     fetch: async (request) => {
-      const url = parseUrl(request.url);
+      const url = parseHttpUrl(request.url);
       if (request.publicOnly) refuseSpecialLiteral(url.hostname, special);
       return send(request, url, {
         method: request.method,
@@ -78,14 +79,6 @@ function publicLookup(special: BlockList): LookupFunction {
       return callback(null, first.address, first.family);
     });
   };
-}
-
-function parseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new StoreError("invalid", "not an http or https URL");
-  }
-  return url;
 }
 
 function headersOf({ body, headers }: WebRequest): Record<string, string> {

@@ -5,16 +5,14 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
-import {
-  createHttpClient,
-  type HttpClientOptions,
-} from "../../../services/lib/host/http-client.ts";
+import type { HttpAgentsOptions } from "../../../services/lib/host/http-agents.ts";
+import { createHttpClient } from "../../../services/lib/host/http-client.ts";
 import type { HttpClient, HttpPost } from "../../../services/lib/ports/http.ts";
 import { selfSigned } from "./self-signed.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-function clientFor(context: TestContext, options?: HttpClientOptions): HttpClient {
+function clientFor(context: TestContext, options?: HttpAgentsOptions): HttpClient {
   const client = createHttpClient(options);
   context.after(() => client.close());
   return client;
