@@ -23,14 +23,19 @@ export interface SimulationResult {
   readonly explanation: string;
 }
 
-const BUCKET = /^arn:[^:]*:s3:::([^/]+)/;
+const BUCKET = /^arn:aws:s3:::([^/*?]+)/;
+
+/** Name of the bucket that a resource is, or is in; undefined where it is in none. */
+export function bucketOfResource(resource: string): string | undefined {
+  return BUCKET.exec(resource)?.[1];
+}
 
 /** One result for each action on each resource, actions first. Versions are not looked at. */
 export function simulate(simulation: Simulation): readonly SimulationResult[] {
   const { principal, actions, resources, context, bucketOf } = simulation;
   return actions.flatMap((action) =>
     (resources.length === 0 ? ["*"] : resources).map((resource): SimulationResult => {
-      const name = BUCKET.exec(resource)?.[1];
+      const name = bucketOfResource(resource);
       const bucket = name === undefined ? undefined : bucketOf(name);
       const request = { principal, action, resource, bucket, object: undefined, context };
       const decision = evaluate(request);

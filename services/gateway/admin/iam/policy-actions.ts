@@ -23,7 +23,7 @@ import {
   withoutAttached,
   withoutInline,
 } from "../identity/policies.ts";
-import { wouldAllow } from "../identity/policy-check.ts";
+import { simulated } from "../identity/policy-check.ts";
 import { checkedDocument } from "../identity/policy-documents.ts";
 import {
   dateOf,
@@ -278,22 +278,16 @@ async function simulate({ context, form, name }: IamCall): Promise<XmlValue> {
   const actions = members(form, "ActionNames");
   const resources = members(form, "ResourceArns");
   if (actions.length === 0) throw new AdminError(400, "ValidationError", "ActionNames is missing.");
-  const results: XmlValue[] = [];
-  for (const action of actions) {
-    for (const resource of resources.length === 0 ? ["*"] : resources) {
-      const question = { user: name, action, resource, keys: contextEntries(form) };
-      const { allowed, by } = await wouldAllow(context, question);
-      const isDenied = by.rule === "explicit-deny";
-      results.push({
-        EvalActionName: action,
-        EvalResourceName: resource,
-        EvalDecision: allowed ? "allowed" : isDenied ? "explicitDeny" : "implicitDeny",
-        MatchedStatements: "source" in by ? [{ SourcePolicyId: by.source }] : [],
-        MissingContextValues: [],
-      });
-    }
-  }
-  return { EvaluationResults: results, IsTruncated: false };
+  const keys = contextEntries(form);
+  const results = await simulated(context, { user: name, actions, resources, keys });
+  const shown = results.map(({ action, resource, outcome, decision: { by } }) => ({
+    EvalActionName: action,
+    EvalResourceName: resource,
+    EvalDecision: outcome,
+    MatchedStatements: "source" in by ? [{ SourcePolicyId: by.source }] : [],
+    MissingContextValues: [],
+  }));
+  return { EvaluationResults: shown, IsTruncated: false };
 }
 
 /** `prefix.member.1`, `.2` ... in order. */

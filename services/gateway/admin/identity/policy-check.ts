@@ -1,9 +1,9 @@
 // What-if: whether a user may do something, and which rule says so; and whether a document is a
 // policy. Everybody may ask about himself.
+import { present } from "../../../lib/base/assert.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
-import { evaluate } from "../../../lib/iam/evaluate.ts";
-import { explainDecision } from "../../../lib/iam/explain.ts";
-import type { BucketFacts, Decision } from "../../../lib/iam/model.ts";
+import type { BucketFacts } from "../../../lib/iam/model.ts";
+import { bucketOfResource, type SimulationResult, simulate } from "../../../lib/iam/simulate.ts";
 import { bucketFacts } from "../../data/access/bucket-facts.ts";
 import { authorize } from "../admin-access.ts";
 import { type AdminAnswer, json } from "../admin-answer.ts";
@@ -11,8 +11,6 @@ import { invalidArgument, notFound } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, withBody } from "../admin-operation.ts";
 import { body, Name, optional, PolicyDocument } from "./field-schemas.ts";
 import { checkedDocument } from "./policy-documents.ts";
-
-const BUCKET_ARN = /^arn:aws:s3:::([^/*?]+)/;
 
 const Question = body({
   user: Name,
@@ -63,45 +61,38 @@ async function checkPolicy(
     on: { kind: "user", parameter: "user" },
     self: true,
   });
-  const decision = await wouldAllow(context, { user, action, resource, keys });
-  return json({
-    allowed: decision.allowed,
-    by: decision.by,
-    explanation: explainDecision(decision),
-  });
+  const question = { user, actions: [action], resources: [resource], keys };
+  const { decision, explanation } = present((await simulated(context, question))[0], "a result");
+  return json({ allowed: decision.allowed, by: decision.by, explanation });
 }
 
-/** The decision for that user, with the bucket as it is now. Throws AdminError "NoSuchUser". */
-export async function wouldAllow(
+/**
+ * What that user could do, with buckets as they are now: each action on each resource, actions
+ * first. Throws AdminError "NoSuchUser".
+ */
+export async function simulated(
   { deps }: Pick<AdminContext, "deps">,
   question: {
     readonly user: string;
-    readonly action: string;
-    readonly resource: string;
+    readonly actions: readonly string[];
+    readonly resources: readonly string[];
     readonly keys: Readonly<Record<string, readonly string[]>>;
   },
-): Promise<Decision> {
-  const { user, action, resource, keys } = question;
+): Promise<readonly SimulationResult[]> {
+  const { user, actions, resources, keys } = question;
   const identity = await deps.identities.ofUser(user);
   if (identity === undefined) throw notFound("NoSuchUser", `There is no active user ${user}.`);
   const context = new Map(Object.entries(keys).map(([key, values]) => [key.toLowerCase(), values]));
   if (!context.has("aws:username")) context.set("aws:username", [user]);
-  return evaluate({
-    principal: identity.principal,
-    action,
-    resource,
-    bucket: await factsOf(deps, resource),
-    object: undefined,
-    context,
-  });
+  const buckets = new Map<string, BucketFacts | undefined>();
+  for (const name of new Set(resources.map(bucketOfResource))) {
+    if (name !== undefined) buckets.set(name, await factsOf(deps, name));
+  }
+  const bucketOf = (name: string): BucketFacts | undefined => buckets.get(name);
+  return simulate({ principal: identity.principal, actions, resources, context, bucketOf });
 }
 
-async function factsOf(
-  deps: AdminContext["deps"],
-  resource: string,
-): Promise<BucketFacts | undefined> {
-  const name = BUCKET_ARN.exec(resource)?.[1];
-  if (name === undefined) return undefined;
+async function factsOf(deps: AdminContext["deps"], name: string): Promise<BucketFacts | undefined> {
   if (name.length > 255) throw invalidArgument("the resource names no bucket");
   const bucket = await deps.gateway.dependencies.buckets.get(name);
   return bucket === undefined ? undefined : bucketFacts(deps.gateway, bucket);
