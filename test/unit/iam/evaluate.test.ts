@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { evaluate } from "../../../services/lib/iam/evaluate.ts";
-import type { AuthorizationRequest, BucketFacts } from "../../../services/lib/iam/model.ts";
 import { S3_ACTIONS } from "../../../services/lib/iam/permissions.ts";
 import {
   type AclGrant,
@@ -12,42 +11,24 @@ import {
   LOG_DELIVERY,
 } from "../../../services/lib/s3/settings/acl.ts";
 import {
+  ADMINISTRATOR,
   ALL,
   ANONYMOUS,
   BUCKET_ARN,
   bucket,
   bucketPolicy,
+  everybody,
   identityPolicy,
   type Json,
   named,
+  OBJECTS,
+  OWNER,
   request,
+  ruleOf,
   user,
   variable,
+  withPolicy,
 } from "./setting.ts";
-
-const OBJECTS = `${BUCKET_ARN}/*`;
-const OWNER = user("alice_umich");
-const ADMINISTRATOR = user("root", { administrator: true });
-
-/** The rule that decided, with a minus before it where it refused. */
-function ruleOf(change: Partial<AuthorizationRequest>): string {
-  const { allowed, by } = evaluate(request(change));
-  return `${allowed ? "" : "-"}${by.rule}`;
-}
-
-function everybody(change: Json = {}): Json {
-  return {
-    Effect: "Allow",
-    Principal: "*",
-    Action: "s3:GetObject",
-    Resource: OBJECTS,
-    ...change,
-  };
-}
-
-function withPolicy(...statements: readonly Json[]): BucketFacts {
-  return bucket({ policy: bucketPolicy(...statements) });
-}
 
 function grant(to: string, permission: AclGrant["permission"]): AclGrant {
   const isGroup = to.includes("/") || to === "staff_umich";

@@ -1,45 +1,25 @@
 // What needs no policy, and when the object has to be looked at before an answer is final.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { evaluate, needsObject } from "../../../services/lib/iam/evaluate.ts";
-import type { AuthorizationRequest, BucketFacts } from "../../../services/lib/iam/model.ts";
+import { needsObject } from "../../../services/lib/iam/evaluate.ts";
+import type { AuthorizationRequest } from "../../../services/lib/iam/model.ts";
 import { S3_ACTIONS, traitsOf } from "../../../services/lib/iam/permissions.ts";
 import {
+  ADMINISTRATOR,
   ALL,
   ANONYMOUS,
   BUCKET_ARN,
   bucket,
   bucketPolicy,
-  type Json,
+  everybody,
   named,
+  OWNER,
   request,
+  ruleOf,
   user,
   variable,
+  withPolicy,
 } from "./setting.ts";
-
-const OBJECTS = `${BUCKET_ARN}/*`;
-const OWNER = user("alice_umich");
-const ADMINISTRATOR = user("root", { administrator: true });
-
-/** The rule that decided, with a minus before it where it refused. */
-function ruleOf(change: Partial<AuthorizationRequest>): string {
-  const { allowed, by } = evaluate(request(change));
-  return `${allowed ? "" : "-"}${by.rule}`;
-}
-
-function everybody(change: Json = {}): Json {
-  return {
-    Effect: "Allow",
-    Principal: "*",
-    Action: "s3:GetObject",
-    Resource: OBJECTS,
-    ...change,
-  };
-}
-
-function withPolicy(...statements: readonly Json[]): BucketFacts {
-  return bucket({ policy: bucketPolicy(...statements) });
-}
 
 describe("what users do for themselves", () => {
   const bob = user("bob_wayne");

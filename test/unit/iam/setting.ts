@@ -1,4 +1,5 @@
 // Users, buckets and requests for the tests of authorization, each with what most tests want.
+import { evaluate } from "../../../services/lib/iam/evaluate.ts";
 import type {
   AuthorizationRequest,
   BucketFacts,
@@ -84,3 +85,27 @@ export function request(change: Partial<AuthorizationRequest> = {}): Authorizati
 }
 
 export const ANONYMOUS = { kind: "anonymous" } as const;
+
+export const OBJECTS = `${BUCKET_ARN}/*`;
+export const OWNER = user("alice_umich");
+export const ADMINISTRATOR = user("root", { administrator: true });
+
+/** The rule that decided, with a minus before it where it refused. */
+export function ruleOf(change: Partial<AuthorizationRequest>): string {
+  const { allowed, by } = evaluate(request(change));
+  return `${allowed ? "" : "-"}${by.rule}`;
+}
+
+export function everybody(change: Json = {}): Json {
+  return {
+    Effect: "Allow",
+    Principal: "*",
+    Action: "s3:GetObject",
+    Resource: OBJECTS,
+    ...change,
+  };
+}
+
+export function withPolicy(...statements: readonly Json[]): BucketFacts {
+  return bucket({ policy: bucketPolicy(...statements) });
+}

@@ -3,21 +3,17 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
-import { BucketCatalog } from "../../../services/keeper/buckets/bucket-catalog.ts";
 import type { KeeperDeps } from "../../../services/keeper/deps.ts";
 import {
   cutBatches,
   type LogEntry,
   uniqueName,
 } from "../../../services/keeper/logs/log-batches.ts";
-import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
-import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
-import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
-import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { BucketRecord } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import { loggingDocument } from "../../../services/lib/s3/settings/logging.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startOutbox } from "./outbox-rig.ts";
 import { Rig } from "./rig.ts";
 
 const INTERVAL_MS = 300_000;
@@ -42,21 +38,7 @@ async function open(context: TestContext, nodes = 0, document = DOCUMENT): Promi
 
 function startSession(context: TestContext, rig: Rig, changes: Partial<KeeperDeps> = {}) {
   const deps = rig.with(changes);
-  const session = new OutboxSession({
-    deps,
-    catalog: new BucketCatalog(deps),
-    notifyMetrics: notifyMetrics(rig.metrics),
-    logMetrics: logMetrics(rig.metrics),
-    replicationMetrics: replicationMetrics(rig.metrics),
-  });
-  const end = new AbortController();
-  const done = session.run(end.signal);
-  const stop = async (): Promise<void> => {
-    end.abort();
-    await done;
-  };
-  context.after(stop);
-  return { stop };
+  return startOutbox(context, rig, deps);
 }
 
 async function append(rig: Rig, { bucketId, ...bucket }: BucketRecord, lines: string[]) {

@@ -2,12 +2,7 @@
 // fails in between; one that fails holds up nobody else.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { BucketCatalog } from "../../../services/keeper/buckets/bucket-catalog.ts";
 import type { KeeperDeps } from "../../../services/keeper/deps.ts";
-import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
-import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
-import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
-import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import {
@@ -18,6 +13,7 @@ import { bucketStateOf } from "../../../services/lib/s3/settings/bucket-state.ts
 import { notificationDocument } from "../../../services/lib/s3/settings/notification.ts";
 import { createSimRandom } from "../../sim/random.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startOutbox } from "./outbox-rig.ts";
 import { Rig } from "./rig.ts";
 
 interface Wish {
@@ -53,21 +49,7 @@ const webhook = (target: string) => ({
 function startSession(context: TestContext, rig: Rig, notify: Partial<KeeperDeps["notify"]> = {}) {
   const targets = { alpha: webhook("alpha"), beta: webhook("beta") };
   const deps = rig.with({ notify: { ...rig.deps.notify, targets, ...notify } });
-  const session = new OutboxSession({
-    deps,
-    catalog: new BucketCatalog(deps),
-    notifyMetrics: notifyMetrics(rig.metrics),
-    logMetrics: logMetrics(rig.metrics),
-    replicationMetrics: replicationMetrics(rig.metrics),
-  });
-  const end = new AbortController();
-  const done = session.run(end.signal);
-  const stop = async (): Promise<void> => {
-    end.abort();
-    await done;
-  };
-  context.after(stop);
-  return { stop };
+  return startOutbox(context, rig, deps);
 }
 
 async function waiting(rig: Rig, bucket: BucketRecord): Promise<number> {

@@ -16,15 +16,11 @@ import {
   type S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import type { S3Settings } from "../../../services/gateway/config.ts";
-import { BucketCatalog } from "../../../services/keeper/buckets/bucket-catalog.ts";
 import type { KeeperDeps } from "../../../services/keeper/deps.ts";
-import { logMetrics } from "../../../services/keeper/logs/log-metrics.ts";
-import { notifyMetrics } from "../../../services/keeper/notify/notify-metrics.ts";
-import { OutboxSession } from "../../../services/keeper/outbox/outbox-session.ts";
-import { replicationMetrics } from "../../../services/keeper/replicate/replication-metrics.ts";
 import type { HttpExchanger } from "../../../services/lib/ports/http-exchange.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CLUSTER_KEY, ROOT_USER, startGatewayOver } from "../gateway/memory-gateway.ts";
+import { startOutbox } from "./outbox-rig.ts";
 import { Rig } from "./rig.ts";
 
 export const TIMEOUT_MS = 60_000;
@@ -72,21 +68,7 @@ export function startKeeper(
   const away = { endpoint, region: "us-east-1", accessKeyId, secretAccessKey };
   const replication = { ...rig.deps.replication, ...home, targets: { away }, ...more };
   const deps = rig.with({ replication, exchanger });
-  const session = new OutboxSession({
-    deps,
-    catalog: new BucketCatalog(deps),
-    notifyMetrics: notifyMetrics(rig.metrics),
-    logMetrics: logMetrics(rig.metrics),
-    replicationMetrics: replicationMetrics(rig.metrics),
-  });
-  const end = new AbortController();
-  const done = session.run(end.signal);
-  const stop = async (): Promise<void> => {
-    end.abort();
-    await done;
-  };
-  t.after(stop);
-  return { stop };
+  return startOutbox(t, rig, deps);
 }
 
 export async function makeBucket({ s3 }: Place, Bucket: string): Promise<void> {
