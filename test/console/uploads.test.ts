@@ -188,6 +188,34 @@ consoleTest("an upload is paused and goes on", async ({ page, s3, go, signIn }) 
   assert.equal(await shaOf(s3, "paused", "paused.bin"), file.sha);
 });
 
+consoleTest("an upload is paused while the addresses of its parts are signed", async (visit) => {
+  const { page, s3, go, signIn } = visit;
+  await s3.send(new CreateBucketCommand({ Bucket: "signing" }));
+  const file = await makeFile("signing.bin", 32);
+  await signIn();
+  await go("b/signing");
+  await page.getByText("Nothing here.").waitFor();
+  let isHeld = false;
+  const gate = Promise.withResolvers<undefined>();
+  await page.route(/\/presign$/, async (route) => {
+    if (route.request().postData()?.includes("partNumber") === true) {
+      isHeld = true;
+      await gate.promise;
+    }
+    await route.continue();
+  });
+  await page.route(/[?&]partNumber=\d+/, () => undefined);
+  await page.locator('[data-pick="files"]').setInputFiles(file.path);
+  await eventually("a part waits for its address", WAIT_MS, async () => isHeld || undefined);
+  await page.getByRole("button", { name: "Pause signing.bin" }).click();
+  gate.resolve(undefined);
+  await page.getByRole("button", { name: "Resume", exact: true }).waitFor();
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.getByRole("button", { name: "Resume", exact: true }).click();
+  await page.getByText("1 of 1 done").waitFor();
+  assert.equal(await shaOf(s3, "signing", "signing.bin"), file.sha);
+});
+
 consoleTest("what fails is listed with the reason, and tried again", async (visit) => {
   const { page, s3, go, signIn, check } = visit;
   await s3.send(new CreateBucketCommand({ Bucket: "failing" }));

@@ -18,6 +18,8 @@ export interface Sending {
 
 function sendOnce(url: string, sending: Sending): Promise<string> {
   const { wanted, body, contentType, signal, onBytes } = sending;
+  // It may have been stopped while the address was signed; such a signal calls no listener.
+  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const stop = (): void => request.abort();
@@ -42,6 +44,7 @@ function sendOnce(url: string, sending: Sending): Promise<string> {
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener("abort", () => {
