@@ -16,7 +16,7 @@ const BUCKET = "alice-letters";
 const ALICE = "alice_umich";
 const BOB = "bob_wayne";
 /** A revoked token ends within two seconds; the machine may give the processors to others. */
-const REVOKED_MS_MAX = 10_000;
+const REVOKED_MS_MAX = 30_000;
 
 const s3cmd = await findClient({ name: "s3cmd", program: "s3cmd", args: ["--version"] });
 const boto3 = await findPython("boto3", "boto3", "boto3.__version__");

@@ -59,7 +59,7 @@ test("one disk of six is full: writes go elsewhere, space that returns is used a
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   const keys = Array.from({ length: 20 }, (_, at) => `object-${at}`);
   for (const key of keys) await put(s3, key, 24);
-  await eventually("the full disk is known", 20_000, async () =>
+  await eventually("the full disk is known", 60_000, async () =>
     (await diskStates(cluster, "storage-1")).includes("readonly") ? true : undefined,
   );
   for (const key of keys) await verify(s3, key, 24);

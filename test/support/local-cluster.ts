@@ -106,7 +106,7 @@ export class LocalCluster {
   async kill(name: string): Promise<void> {
     const { pid } = this.process(name);
     process.kill(pid, "SIGKILL");
-    await eventually(`${name} ends`, 10_000, async () => (isAlive(pid) ? undefined : true));
+    await eventually(`${name} ends`, 60_000, async () => (isAlive(pid) ? undefined : true));
   }
 
   /** Ends every process at once, the parent first, as a power cut would end them. */
@@ -116,7 +116,7 @@ export class LocalCluster {
     child?.kill("SIGKILL");
     for (const pid of pids) if (isAlive(pid)) process.kill(pid, "SIGKILL");
     for (const pid of pids) {
-      await eventually("all end", 10_000, async () => (isAlive(pid) ? undefined : true));
+      await eventually("all end", 60_000, async () => (isAlive(pid) ? undefined : true));
     }
     await this.#exit;
     this.#child = undefined;

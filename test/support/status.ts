@@ -35,7 +35,7 @@ export async function readStatus(cluster: LocalCluster): Promise<Status> {
 
 /** Name of the process that leads a group (1: the root group). */
 export async function leaderOf(cluster: LocalCluster, groupId: number): Promise<string> {
-  return eventually(`leader of group ${groupId}`, 20_000, async () => {
+  return eventually(`leader of group ${groupId}`, 60_000, async () => {
     const { groups } = await readStatus(cluster);
     const leader = groups.find((group) => group.groupId === groupId)?.leader;
     return leader === "" ? undefined : leader;

@@ -27,7 +27,7 @@ test("every index group is told, and the owner queues the chunk once", async (t)
   const damage = { bucketId, key, manifestId, chunkId, shardIndex: 0, diskId: 1, reason };
   reporter.report(damage);
   reporter.report(damage);
-  const queued = await eventually("it is queued", 5000, async () => {
+  const queued = await eventually("it is queued", 60_000, async () => {
     const kind = { case: "listRepairs", value: { limit: 10 } } as const;
     const { entries } = await rig.query(groupId, kind);
     return entries.length > 0 ? entries : undefined;

@@ -49,7 +49,7 @@ async function append(rig: Rig, { bucketId, ...bucket }: BucketRecord, lines: st
 
 async function untilEmpty(rig: Rig, bucket: BucketRecord): Promise<void> {
   const kind = { case: "listOutbox", value: { afterSequence: 0n, limit: 10 } } as const;
-  await eventually("the outbox is empty", 10_000, async () =>
+  await eventually("the outbox is empty", 60_000, async () =>
     (await rig.query(rig.groupOf(bucket), kind)).entries.length === 0 ? true : undefined,
   );
 }
@@ -91,7 +91,7 @@ test("an interval that goes on is not written yet", async (t) => {
   await append(rig, source, ["one"]);
   const session = startSession(t, rig);
   const looks = (): number => rig.calls.filter((call) => call === "listOutbox").length;
-  await eventually("it was looked at", 10_000, async () => (looks() > 8 ? true : undefined));
+  await eventually("it was looked at", 60_000, async () => (looks() > 8 ? true : undefined));
   await session.stop();
   assert.deepEqual(await rig.keys(target), []);
 });
@@ -107,7 +107,7 @@ test("a keeper that dies after writing leaves nothing double", async (t) => {
     if (call === "finishOutbox") throw new StoreError("denied", "dead");
   };
   const first = startSession(t, rig);
-  await eventually("it is written", 10_000, async () =>
+  await eventually("it is written", 60_000, async () =>
     (await rig.keys(target)).length === 1 ? true : undefined,
   );
   await first.stop();
@@ -183,7 +183,7 @@ test("without a target bucket lines wait, then are written, or are given up", as
   rig.clock.shiftMs += 2 * INTERVAL_MS;
   const accessLogs = { ...rig.deps.accessLogs, giveUpAfterMs: 3_600_000 };
   startSession(t, rig, { accessLogs });
-  await eventually("it fails", 10_000, async () =>
+  await eventually("it fails", 60_000, async () =>
     (rig.metrics.values.get("access_log_failures_total") ?? 0) > 1 ? true : undefined,
   );
   const target = await rig.bucket("logs");

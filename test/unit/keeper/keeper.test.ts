@@ -31,7 +31,7 @@ test("expired objects go, and their shards after them", async (t) => {
   await rig.putBody(bucket, "tmp/a", seededBytes("a", 100_000));
   await rig.putBody(bucket, "kept", seededBytes("b", 100_000));
   start(t, rig);
-  await eventually("the shards are gone", 20_000, async () =>
+  await eventually("the shards are gone", 60_000, async () =>
     (await rig.shardCount()) === 3 ? true : undefined,
   );
   assert.deepEqual(await rig.keys(bucket), ["kept"]);
@@ -43,7 +43,7 @@ test("groups are told what a bucket's record says", async (t) => {
   start(t, rig);
   const value = { name, bucketId, versioning: Versioning.ENABLED };
   await rig.execute(1, { case: "changeBucket", value });
-  await eventually("versions have ids", 10_000, async () => {
+  await eventually("versions have ids", 60_000, async () => {
     const reply = await rig.put({ name, bucketId, ...bucket }, "a");
     const put = reply.kind.case === "putObject" ? reply.kind.value : undefined;
     return put?.versionId.byteLength === 16 ? true : undefined;
@@ -59,7 +59,7 @@ test("a task that fails is counted and tried again; the others go on", async (t)
   start(t, rig);
   const failures = (): number =>
     rig.metrics.values.get('keeper_task_failures_total{task="garbage"}') ?? 0;
-  await eventually("it failed twice", 10_000, async () => (failures() > 1 ? true : undefined));
+  await eventually("it failed twice", 60_000, async () => (failures() > 1 ? true : undefined));
   assert.equal(rig.metrics.values.get('keeper_task_failures_total{task="uploads"}'), undefined);
 });
 
@@ -67,7 +67,7 @@ test("a keeper that stops gives its leases back, and another one goes on at once
   const rig = await Rig.open(t);
   const bucket = await rig.bucket("one", { lifecycle: RULES });
   const first = start(t, rig);
-  await eventually("it has begun", 10_000, async () =>
+  await eventually("it has begun", 60_000, async () =>
     rig.calls.includes("listOutbox") ? true : undefined,
   );
   await first.close();
@@ -79,7 +79,7 @@ test("a keeper that stops gives its leases back, and another one goes on at once
   }
   await rig.put(bucket, "tmp/a");
   start(t, rig);
-  await eventually("it expires", 10_000, async () =>
+  await eventually("it expires", 60_000, async () =>
     (await rig.keys(bucket)).length === 0 ? true : undefined,
   );
 });
@@ -103,7 +103,7 @@ test("two keepers never do one task at once", async (t) => {
   start(t, rig, { metadata: watched });
   start(t, rig, { metadata: watched });
   const rounds = (): number => rig.calls.filter((call) => call === "listRepairs").length;
-  await eventually("many rounds", 10_000, async () => (rounds() > 20 ? true : undefined));
+  await eventually("many rounds", 60_000, async () => (rounds() > 20 ? true : undefined));
   assert.equal(most, 1);
 });
 

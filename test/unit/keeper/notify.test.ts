@@ -58,7 +58,7 @@ async function waiting(rig: Rig, bucket: BucketRecord): Promise<number> {
 }
 
 async function untilEmpty(rig: Rig, bucket: BucketRecord): Promise<void> {
-  await eventually("the outbox is empty", 10_000, async () =>
+  await eventually("the outbox is empty", 60_000, async () =>
     (await waiting(rig, bucket)) === 0 ? true : undefined,
   );
 }
@@ -149,11 +149,11 @@ test("a target that fails gets everything later, in order; the other one does no
   rig.web.answer = (url) => (url === urlOf("alpha") && isDead ? dead : 200);
   startSession(t, rig);
   for (const key of ["alpha-1", "beta-1", "alpha-2", "beta-2"]) await rig.put(bucket, key);
-  await eventually("beta has all of it", 10_000, async () =>
+  await eventually("beta has all of it", 60_000, async () =>
     recordsOf(rig, "beta").length === 2 ? true : undefined,
   );
   // What only the live one wants is done; the rest waits for the dead one.
-  await eventually("two wait", 10_000, async () =>
+  await eventually("two wait", 60_000, async () =>
     (await waiting(rig, bucket)) === 2 ? true : undefined,
   );
   rig.web.posts.length = 0;
@@ -183,7 +183,7 @@ test("what is too old is given up and counted, and what comes after goes on", as
   rig.web.answer = (_url, body) => (body.includes('"old"') ? 503 : 200);
   await rig.put(bucket, "old");
   startSession(t, rig, { giveUpAfterMs: 60_000 });
-  await eventually("it fails", 10_000, async () => (rig.web.posts.length > 2 ? true : undefined));
+  await eventually("it fails", 60_000, async () => (rig.web.posts.length > 2 ? true : undefined));
   assert.equal(await waiting(rig, bucket), 1);
   rig.clock.shiftMs += 61_000;
   await rig.put(bucket, "new");
@@ -215,10 +215,10 @@ test("events for a target that is not configured wait, and are given up in the e
   await rig.put(bucket, "a");
   await rig.put(bucket, "b");
   startSession(t, rig, { giveUpAfterMs: 60_000 });
-  await eventually("alpha is told", 10_000, async () =>
+  await eventually("alpha is told", 60_000, async () =>
     recordsOf(rig, "alpha").length === 1 ? true : undefined,
   );
-  await eventually("one waits", 10_000, async () =>
+  await eventually("one waits", 60_000, async () =>
     (await waiting(rig, bucket)) === 1 ? true : undefined,
   );
   rig.clock.shiftMs += 61_000;
@@ -233,7 +233,7 @@ test("a keeper that died before it finished tells again, and loses nothing", asy
     if (call === "finishOutbox") throw new StoreError("denied", "dead");
   };
   const first = startSession(t, rig);
-  await eventually("all are told", 10_000, async () =>
+  await eventually("all are told", 60_000, async () =>
     recordsOf(rig, "alpha").length === 5 ? true : undefined,
   );
   await first.stop();

@@ -219,7 +219,7 @@ export class Rig {
     await server.listen(address);
     await node.start();
     this.#nodes.set(name, { node, server });
-    await eventually(`${name} registers`, 10_000, async () =>
+    await eventually(`${name} registers`, 60_000, async () =>
       node.waitingFor === undefined ? true : undefined,
     );
   }
