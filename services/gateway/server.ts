@@ -9,7 +9,7 @@ import { toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { UserUsage } from "../lib/clients/user-usage.ts";
 import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
-import { loadChecksums } from "../lib/s3/checksums.ts";
+import { type ChecksumFactory, loadChecksums } from "../lib/s3/checksums.ts";
 import { Admin, type AdminOptions, type AdminParts } from "./admin/admin.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
@@ -69,17 +69,54 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
+/** A gateway that can serve connections, but does not listen yet. */
+export interface GatewayParts {
+  readonly app: FastifyInstance;
+  readonly deps: ExchangeDeps;
+  readonly admin: Admin | undefined;
+  readonly authentication: Authentication;
+  /** The port that is listened on, once it is. */
+  readonly bound: { port: number };
+}
+
 /**
  * Starts listening. Throws StoreError "invalid" for bad service names and for placement policies
  * that the cluster is known not to have, and what listening throws.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { settings, dependencies } = options;
+  const parts = buildGateway(options, await loadChecksums());
+  const { app, deps, admin, authentication, bound } = parts;
+  await app.listen({ host: settings.address, port: settings.port });
+  bound.port = boundAddress(app).port;
+  const address = `${hostText(settings.address)}:${boundAddress(app).port}`;
+  const plain = await startPlain(deps, admin);
+  await admin?.start();
+  const { port: plainPort } = plain === undefined ? { port: 0 } : boundAddress(plain);
+  const isSecure = dependencies.tls !== undefined;
+  dependencies.log.info("serving S3", { address, isSecure, plainPort: plainPort || undefined });
+  const close = async (): Promise<void> => {
+    await admin?.close();
+    await Promise.all([app, plain].map(async (one) => one && closeServer(one, options)));
+    await deps.accessLogging.close();
+  };
+  const { port } = bound;
+  const { sts } = deps;
+  const adminAddress = admin?.address;
+  return { address, port, plainPort, isSecure, adminAddress, authentication, sts, close };
+}
+
+/**
+ * Everything but listening: who brings connections himself, a simulation say, gives them to
+ * `app.server`. Throws StoreError "invalid" as `startGateway` does.
+ */
+export function buildGateway(options: GatewayOptions, checksums: ChecksumFactory): GatewayParts {
   const { settings, dependencies, name } = options;
   checkPolicies(settings, dependencies.cluster);
   const gateway = {
     dependencies,
     settings,
-    checksums: await loadChecksums(),
+    checksums,
     authorizer: options.authorizer ?? new PolicyAuthorizer(),
     people: new People({
       directory: dependencies.directory,
@@ -116,23 +153,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     userRates: new UserRateLimits(dependencies.clock, dependencies.metrics),
     hostId: hostIdOf(utf8(name)),
   };
-  const app = createServer(deps, dependencies.tls, admin);
-  await app.listen({ host: settings.address, port: settings.port });
-  bound.port = boundAddress(app).port;
-  const address = `${hostText(settings.address)}:${boundAddress(app).port}`;
-  const plain = await startPlain(deps, admin);
-  await admin?.start();
-  const { port: plainPort } = plain === undefined ? { port: 0 } : boundAddress(plain);
-  const isSecure = dependencies.tls !== undefined;
-  dependencies.log.info("serving S3", { address, isSecure, plainPort: plainPort || undefined });
-  const close = async (): Promise<void> => {
-    await admin?.close();
-    await Promise.all([app, plain].map(async (one) => one && closeServer(one, options)));
-    await accessLogging.close();
-  };
-  const { port } = bound;
-  const adminAddress = admin?.address;
-  return { address, port, plainPort, isSecure, adminAddress, authentication, sts, close };
+  return { app: createServer(deps, dependencies.tls, admin), deps, admin, authentication, bound };
 }
 
 function adminOf(
