@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/identity.proto.
  */
 export const file_dolium_record_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kb2xpdW0vcmVjb3JkL3YxL2lkZW50aXR5LnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxIp8CCg5JZGVudGl0eVJlY29yZBIQCghyZXZpc2lvbhgBIAEoBBIsCgR1c2VyGAIgASgLMhwuZG9saXVtLnJlY29yZC52MS5Vc2VyUmVjb3JkSAASLgoFZ3JvdXAYAyABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkdyb3VwUmVjb3JkSAASMQoGcG9saWN5GAQgASgLMh8uZG9saXVtLnJlY29yZC52MS5NYW5hZ2VkUG9saWN5SAASLAoEcm9sZRgFIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuUm9sZVJlY29yZEgAEjQKB2RlbGV0ZWQYBiABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZWRJZGVudGl0eUgAQgYKBGtpbmQiTQoPRGVsZXRlZElkZW50aXR5EiwKBGtpbmQYASABKA4yHi5kb2xpdW0ucmVjb3JkLnYxLklkZW50aXR5S2luZBIMCgRuYW1lGAIgASgJIuoDCgpVc2VyUmVjb3JkEgwKBG5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEhIKCmNyZWF0ZWRfbXMYBCABKAQSEAoIZGlzYWJsZWQYBSABKAgSFQoNYWRtaW5pc3RyYXRvchgGIAEoCBIOCgZwYXJlbnQYByABKAkSDgoGZ3JvdXBzGAggAygJEi8KCHBvbGljaWVzGAkgAygLMh0uZG9saXVtLnJlY29yZC52MS5OYW1lZFBvbGljeRIZChFhdHRhY2hlZF9wb2xpY2llcxgKIAMoCRIQCghib3VuZGFyeRgLIAEoCRIsCgZsaW1pdHMYDCABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlVzZXJMaW1pdHMSKQoEa2V5cxgNIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzS2V5Ei0KBnRva2VucxgOIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzVG9rZW4SOQoMY2VydGlmaWNhdGVzGA8gAygLMiMuZG9saXVtLnJlY29yZC52MS5DbGllbnRDZXJ0aWZpY2F0ZRIYChBzZXNzaW9uc19mcm9tX21zGBAgASgEEhEKCWZlZGVyYXRlZBgRIAMoCSItCgtOYW1lZFBvbGljeRIMCgRuYW1lGAEgASgJEhAKCGRvY3VtZW50GAIgASgJIr4BCgpVc2VyTGltaXRzEhEKCWJ5dGVzX21heBgBIAEoBBITCgtvYmplY3RzX21heBgCIAEoBBITCgtidWNrZXRzX21heBgDIAEoDRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAQgASgNEh8KF3VwbG9hZF9ieXRlc19wZXJfc2Vjb25kGAUgASgEEiEKGWRvd25sb2FkX2J5dGVzX3Blcl9zZWNvbmQYBiABKAQSEgoKbm9fYnVja2V0cxgHIAEoCCKIAQoJQWNjZXNzS2V5EhUKDWFjY2Vzc19rZXlfaWQYASABKAkSFQoNc2VhbGVkX3NlY3JldBgCIAEoDBISCgpjcmVhdGVkX21zGAMgASgEEhAKCGRpc2FibGVkGAQgASgIEhMKC2Rlc2NyaXB0aW9uGAUgASgJEhIKCmV4cGlyZXNfbXMYBiABKAQiyQEKC0FjY2Vzc1Rva2VuEhAKCHRva2VuX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgMEhIKCmNyZWF0ZWRfbXMYBCABKAQSEgoKZXhwaXJlc19tcxgFIAEoBBIPCgdidWNrZXRzGAYgAygJEi0KBmFjY2VzcxgHIAEoDjIdLmRvbGl1bS5yZWNvcmQudjEuVG9rZW5BY2Nlc3MSEAoIbmV0d29ya3MYCCADKAkSEAoIZGlzYWJsZWQYCSABKAgiYQoRQ2xpZW50Q2VydGlmaWNhdGUSEwoLZmluZ2VycHJpbnQYASABKAwSDwoHc3ViamVjdBgCIAEoCRISCgpjcmVhdGVkX21zGAMgASgEEhIKCmV4cGlyZXNfbXMYBCABKAQiewoLR3JvdXBSZWNvcmQSDAoEbmFtZRgBIAEoCRISCgpjcmVhdGVkX21zGAIgASgEEi8KCHBvbGljaWVzGAMgAygLMh0uZG9saXVtLnJlY29yZC52MS5OYW1lZFBvbGljeRIZChFhdHRhY2hlZF9wb2xpY2llcxgEIAMoCSJsCg1NYW5hZ2VkUG9saWN5EgwKBG5hbWUYASABKAkSEAoIZG9jdW1lbnQYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9tcxgEIAEoBBISCgp1cGRhdGVkX21zGAUgASgEIsIBCgpSb2xlUmVjb3JkEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEgoKY3JlYXRlZF9tcxgDIAEoBBIUCgx0cnVzdF9wb2xpY3kYBCABKAkSLwoIcG9saWNpZXMYBSADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLk5hbWVkUG9saWN5EhkKEWF0dGFjaGVkX3BvbGljaWVzGAYgAygJEhsKE3Nlc3Npb25fc2Vjb25kc19tYXgYByABKA0iRgoHTGFzdFVzZRIKCgJpZBgBIAEoCRIPCgd1c2VkX21zGAIgASgEEg4KBm9yaWdpbhgDIAEoCRIOCgZhY3Rpb24YBCABKAkiVQoLQnVja2V0VXNhZ2USDwoHb2JqZWN0cxgBIAEoBBIQCgh2ZXJzaW9ucxgCIAEoBBINCgVieXRlcxgDIAEoBBIUCgx1cGxvYWRfYnl0ZXMYBCABKAQqkAEKDElkZW50aXR5S2luZBIdChlJREVOVElUWV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSSURFTlRJVFlfS0lORF9VU0VSEAESFwoTSURFTlRJVFlfS0lORF9HUk9VUBACEhgKFElERU5USVRZX0tJTkRfUE9MSUNZEAMSFgoSSURFTlRJVFlfS0lORF9ST0xFEAQqdwoLVG9rZW5BY2Nlc3MSHAoYVE9LRU5fQUNDRVNTX1VOU1BFQ0lGSUVEEAASGwoXVE9LRU5fQUNDRVNTX1JFQURfV1JJVEUQARIVChFUT0tFTl9BQ0NFU1NfUkVBRBACEhYKElRPS0VOX0FDQ0VTU19XUklURRADYgZwcm90bzM");
+  fileDesc("Ch9kb2xpdW0vcmVjb3JkL3YxL2lkZW50aXR5LnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxItUCCg5JZGVudGl0eVJlY29yZBIQCghyZXZpc2lvbhgBIAEoBBIsCgR1c2VyGAIgASgLMhwuZG9saXVtLnJlY29yZC52MS5Vc2VyUmVjb3JkSAASLgoFZ3JvdXAYAyABKAsyHS5kb2xpdW0ucmVjb3JkLnYxLkdyb3VwUmVjb3JkSAASMQoGcG9saWN5GAQgASgLMh8uZG9saXVtLnJlY29yZC52MS5NYW5hZ2VkUG9saWN5SAASLAoEcm9sZRgFIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuUm9sZVJlY29yZEgAEjQKB2RlbGV0ZWQYBiABKAsyIS5kb2xpdW0ucmVjb3JkLnYxLkRlbGV0ZWRJZGVudGl0eUgAEjQKCHNlc3Npb25zGAcgASgLMiAuZG9saXVtLnJlY29yZC52MS5TZXNzaW9uc1JlY29yZEgAQgYKBGtpbmQiTQoPRGVsZXRlZElkZW50aXR5EiwKBGtpbmQYASABKA4yHi5kb2xpdW0ucmVjb3JkLnYxLklkZW50aXR5S2luZBIMCgRuYW1lGAIgASgJIuoDCgpVc2VyUmVjb3JkEgwKBG5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEhIKCmNyZWF0ZWRfbXMYBCABKAQSEAoIZGlzYWJsZWQYBSABKAgSFQoNYWRtaW5pc3RyYXRvchgGIAEoCBIOCgZwYXJlbnQYByABKAkSDgoGZ3JvdXBzGAggAygJEi8KCHBvbGljaWVzGAkgAygLMh0uZG9saXVtLnJlY29yZC52MS5OYW1lZFBvbGljeRIZChFhdHRhY2hlZF9wb2xpY2llcxgKIAMoCRIQCghib3VuZGFyeRgLIAEoCRIsCgZsaW1pdHMYDCABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlVzZXJMaW1pdHMSKQoEa2V5cxgNIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzS2V5Ei0KBnRva2VucxgOIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzVG9rZW4SOQoMY2VydGlmaWNhdGVzGA8gAygLMiMuZG9saXVtLnJlY29yZC52MS5DbGllbnRDZXJ0aWZpY2F0ZRIYChBzZXNzaW9uc19mcm9tX21zGBAgASgEEhEKCWZlZGVyYXRlZBgRIAMoCSItCgtOYW1lZFBvbGljeRIMCgRuYW1lGAEgASgJEhAKCGRvY3VtZW50GAIgASgJIr4BCgpVc2VyTGltaXRzEhEKCWJ5dGVzX21heBgBIAEoBBITCgtvYmplY3RzX21heBgCIAEoBBITCgtidWNrZXRzX21heBgDIAEoDRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAQgASgNEh8KF3VwbG9hZF9ieXRlc19wZXJfc2Vjb25kGAUgASgEEiEKGWRvd25sb2FkX2J5dGVzX3Blcl9zZWNvbmQYBiABKAQSEgoKbm9fYnVja2V0cxgHIAEoCCKIAQoJQWNjZXNzS2V5EhUKDWFjY2Vzc19rZXlfaWQYASABKAkSFQoNc2VhbGVkX3NlY3JldBgCIAEoDBISCgpjcmVhdGVkX21zGAMgASgEEhAKCGRpc2FibGVkGAQgASgIEhMKC2Rlc2NyaXB0aW9uGAUgASgJEhIKCmV4cGlyZXNfbXMYBiABKAQiyQEKC0FjY2Vzc1Rva2VuEhAKCHRva2VuX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgMEhIKCmNyZWF0ZWRfbXMYBCABKAQSEgoKZXhwaXJlc19tcxgFIAEoBBIPCgdidWNrZXRzGAYgAygJEi0KBmFjY2VzcxgHIAEoDjIdLmRvbGl1bS5yZWNvcmQudjEuVG9rZW5BY2Nlc3MSEAoIbmV0d29ya3MYCCADKAkSEAoIZGlzYWJsZWQYCSABKAgiYQoRQ2xpZW50Q2VydGlmaWNhdGUSEwoLZmluZ2VycHJpbnQYASABKAwSDwoHc3ViamVjdBgCIAEoCRISCgpjcmVhdGVkX21zGAMgASgEEhIKCmV4cGlyZXNfbXMYBCABKAQiewoLR3JvdXBSZWNvcmQSDAoEbmFtZRgBIAEoCRISCgpjcmVhdGVkX21zGAIgASgEEi8KCHBvbGljaWVzGAMgAygLMh0uZG9saXVtLnJlY29yZC52MS5OYW1lZFBvbGljeRIZChFhdHRhY2hlZF9wb2xpY2llcxgEIAMoCSJsCg1NYW5hZ2VkUG9saWN5EgwKBG5hbWUYASABKAkSEAoIZG9jdW1lbnQYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9tcxgEIAEoBBISCgp1cGRhdGVkX21zGAUgASgEItQBCgpSb2xlUmVjb3JkEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEgoKY3JlYXRlZF9tcxgDIAEoBBIUCgx0cnVzdF9wb2xpY3kYBCABKAkSLwoIcG9saWNpZXMYBSADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLk5hbWVkUG9saWN5EhkKEWF0dGFjaGVkX3BvbGljaWVzGAYgAygJEhsKE3Nlc3Npb25fc2Vjb25kc19tYXgYByABKA0SEAoIYm91bmRhcnkYCCABKAkiXgoOU2Vzc2lvbnNSZWNvcmQSDAoEbmFtZRgBIAEoCRIPCgdmcm9tX21zGAIgASgEEi0KBWVuZGVkGAMgAygLMh4uZG9saXVtLnJlY29yZC52MS5FbmRlZFNlc3Npb24iMgoMRW5kZWRTZXNzaW9uEg4KBmRpZ2VzdBgBIAEoDBISCgpleHBpcmVzX21zGAIgASgEIkYKB0xhc3RVc2USCgoCaWQYASABKAkSDwoHdXNlZF9tcxgCIAEoBBIOCgZvcmlnaW4YAyABKAkSDgoGYWN0aW9uGAQgASgJIlUKC0J1Y2tldFVzYWdlEg8KB29iamVjdHMYASABKAQSEAoIdmVyc2lvbnMYAiABKAQSDQoFYnl0ZXMYAyABKAQSFAoMdXBsb2FkX2J5dGVzGAQgASgEKqwBCgxJZGVudGl0eUtpbmQSHQoZSURFTlRJVFlfS0lORF9VTlNQRUNJRklFRBAAEhYKEklERU5USVRZX0tJTkRfVVNFUhABEhcKE0lERU5USVRZX0tJTkRfR1JPVVAQAhIYChRJREVOVElUWV9LSU5EX1BPTElDWRADEhYKEklERU5USVRZX0tJTkRfUk9MRRAEEhoKFklERU5USVRZX0tJTkRfU0VTU0lPTlMQBSp3CgtUb2tlbkFjY2VzcxIcChhUT0tFTl9BQ0NFU1NfVU5TUEVDSUZJRUQQABIbChdUT0tFTl9BQ0NFU1NfUkVBRF9XUklURRABEhUKEVRPS0VOX0FDQ0VTU19SRUFEEAISFgoSVE9LRU5fQUNDRVNTX1dSSVRFEANiBnByb3RvMw");
 
 /**
  * One entry of the directory. Every change gives the entry the directory's next revision, so that whoever
@@ -62,6 +62,12 @@ export type IdentityRecord = Message<"dolium.record.v1.IdentityRecord"> & {
      */
     value: DeletedIdentity;
     case: "deleted";
+  } | {
+    /**
+     * @generated from field: dolium.record.v1.SessionsRecord sessions = 7;
+     */
+    value: SessionsRecord;
+    case: "sessions";
   } | { case: undefined; value?: undefined };
 };
 
@@ -550,6 +556,13 @@ export type RoleRecord = Message<"dolium.record.v1.RoleRecord"> & {
    * @generated from field: uint32 session_seconds_max = 7;
    */
   sessionSecondsMax: number;
+
+  /**
+   * Name of a managed policy that bounds what its sessions may do; empty: none.
+   *
+   * @generated from field: string boundary = 8;
+   */
+  boundary: string;
 };
 
 /**
@@ -558,6 +571,68 @@ export type RoleRecord = Message<"dolium.record.v1.RoleRecord"> & {
  */
 export const RoleRecordSchema: GenMessage<RoleRecord> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_identity, 10);
+
+/**
+ * Which of a user's sessions in the console were ended before their time. Apart from the user's own record, since
+ * the root user has none, and signing out is no change of a user.
+ *
+ * @generated from message dolium.record.v1.SessionsRecord
+ */
+export type SessionsRecord = Message<"dolium.record.v1.SessionsRecord"> & {
+  /**
+   * Of the user; `root` too.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Sessions that began before are over, whatever is listed.
+   *
+   * @generated from field: uint64 from_ms = 2;
+   */
+  fromMs: bigint;
+
+  /**
+   * Ascending by digest.
+   *
+   * @generated from field: repeated dolium.record.v1.EndedSession ended = 3;
+   */
+  ended: EndedSession[];
+};
+
+/**
+ * Describes the message dolium.record.v1.SessionsRecord.
+ * Use `create(SessionsRecordSchema)` to create a new message.
+ */
+export const SessionsRecordSchema: GenMessage<SessionsRecord> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_identity, 11);
+
+/**
+ * @generated from message dolium.record.v1.EndedSession
+ */
+export type EndedSession = Message<"dolium.record.v1.EndedSession"> & {
+  /**
+   * SHA-256 of the session's token, 32 bytes.
+   *
+   * @generated from field: bytes digest = 1;
+   */
+  digest: Uint8Array;
+
+  /**
+   * When it would have ended anyway: need not be remembered any longer.
+   *
+   * @generated from field: uint64 expires_ms = 2;
+   */
+  expiresMs: bigint;
+};
+
+/**
+ * Describes the message dolium.record.v1.EndedSession.
+ * Use `create(EndedSessionSchema)` to create a new message.
+ */
+export const EndedSessionSchema: GenMessage<EndedSession> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_identity, 12);
 
 /**
  * When an access key or token was last used. Not part of the directory and its revisions.
@@ -597,7 +672,7 @@ export type LastUse = Message<"dolium.record.v1.LastUse"> & {
  * Use `create(LastUseSchema)` to create a new message.
  */
 export const LastUseSchema: GenMessage<LastUse> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_identity, 11);
+  messageDesc(file_dolium_record_v1_identity, 13);
 
 /**
  * What a group has of a bucket: kept with every commit.
@@ -639,7 +714,7 @@ export type BucketUsage = Message<"dolium.record.v1.BucketUsage"> & {
  * Use `create(BucketUsageSchema)` to create a new message.
  */
 export const BucketUsageSchema: GenMessage<BucketUsage> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_identity, 12);
+  messageDesc(file_dolium_record_v1_identity, 14);
 
 /**
  * @generated from enum dolium.record.v1.IdentityKind
@@ -669,6 +744,11 @@ export const IdentityKind = {
    * @generated from enum value: IDENTITY_KIND_ROLE = 4;
    */
   ROLE: 4,
+
+  /**
+   * @generated from enum value: IDENTITY_KIND_SESSIONS = 5;
+   */
+  SESSIONS: 5,
 } as const;
 
 /**
