@@ -88,6 +88,7 @@ export class ClusterWatch {
       mapEpoch: map?.epoch ?? 0n,
       registerAgain: !isKnown,
       wallMs: BigInt(Math.floor(clock.wallMs())),
+      scrubPass: map?.scrubPass ?? 0n,
     };
   }
 
@@ -171,7 +172,8 @@ export class ClusterWatch {
 
   #nodeChanges(map: ClusterMap, leaderSinceMs: number): NodeChange[] {
     const now = this.#deps.clock.monotonicMs();
-    return map.nodes.flatMap(({ nodeId, name, state }): NodeChange[] => {
+    return map.nodes.flatMap(({ nodeId, name, state, removed }): NodeChange[] => {
+      if (removed) return [];
       const heard = this.#heard.get(`storage/${name}`);
       const silentMs = now - Math.max(leaderSinceMs, heard?.atMs ?? leaderSinceMs);
       const next =

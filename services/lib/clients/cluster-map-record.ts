@@ -3,6 +3,7 @@ import { present } from "../base/assert.ts";
 import { toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import {
+  type DiskRecord,
   DiskState,
   type ClusterMap as MapRecord,
   NodeState,
@@ -38,6 +39,11 @@ function failureDomain(text: string): FailureDomain {
   return found;
 }
 
+/** Its capacity times the share that an operator gave it. */
+function effectiveWeight({ weight, weightPercent = 100 }: DiskRecord): number {
+  return Math.floor((toSafeNumber(weight) * weightPercent) / 100);
+}
+
 /** Throws StoreError "invalid" for a failure domain this release does not know. */
 export function clusterMapFromRecord(record: MapRecord): ClusterMap {
   return {
@@ -53,9 +59,11 @@ export function clusterMapFromRecord(record: MapRecord): ClusterMap {
       state: present(NODE_STATES[node.state], "node state"),
       disks: node.disks.map((disk) => ({
         diskId: disk.diskId,
-        weight: toSafeNumber(disk.weight),
+        weight: effectiveWeight(disk),
         state: present(DISK_STATES[disk.state], "disk state"),
+        ...(disk.seatDiskId === 0 ? {} : { seat: disk.seatDiskId }),
       })),
+      ...(node.seatNodeId === 0 ? {} : { seat: node.seatNodeId }),
     })),
     policies: record.policies.map((policy) => ({
       name: policy.name,

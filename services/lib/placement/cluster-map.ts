@@ -17,6 +17,8 @@ export interface DiskInfo {
   /** Capacity in bytes; a disk of weight 0 gets nothing. */
   readonly weight: number;
   readonly state: DiskState;
+  /** The disk whose place it took: its share is drawn under that name. */
+  readonly seat?: number;
 }
 
 export interface NodeInfo {
@@ -29,6 +31,8 @@ export interface NodeInfo {
   readonly host: string;
   readonly state: NodeState;
   readonly disks: readonly DiskInfo[];
+  /** The node whose place it took: its share is drawn under that name. */
+  readonly seat?: number;
 }
 
 export interface Policy {

@@ -14,25 +14,30 @@ export interface FailureUnit {
   readonly diskId: number | undefined;
 }
 
+/** A disk, and the one whose place it took, which may be itself. */
+export interface SeatedPlace extends DiskPlace {
+  readonly seat: DiskPlace;
+}
+
 /**
  * Units of the outermost level over `places` (of weight above 0, sorted), nested by `levels`, whose
- * last level must be "disk".
+ * last level must be "disk". A unit draws its shares under the name of its seat, so that one that
+ * took another's place gets just what that one had.
  */
 export function failureTree(
-  places: readonly DiskPlace[],
+  places: readonly SeatedPlace[],
   levels: readonly FailureDomain[],
 ): FailureUnit[] {
   const level = present(levels[0], "level");
-  const groups = new Map<string, DiskPlace[]>();
+  const groups = new Map<string, SeatedPlace[]>();
   for (const place of places) {
     const name = failureDomainOf(place, level);
     const members = groups.get(name);
     if (members === undefined) groups.set(name, [place]);
     else members.push(place);
   }
-  const names = [...groups.keys()].sort();
-  return names.map((name) => {
-    const members = present(groups.get(name), "domain");
+  const named = seatNames(groups, level).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return named.map(([name, members]) => {
     const isDisk = level === "disk";
     assert(!isDisk || members.length === 1, "a disk stands alone");
     return {
@@ -41,6 +46,22 @@ export function failureTree(
       children: isDisk ? [] : failureTree(members, levels.slice(1)),
       diskId: isDisk ? members[0]?.disk.diskId : undefined,
     };
+  });
+}
+
+/** The name that each unit draws under: its seat's if all in it agree and nobody else has it. */
+function seatNames(
+  groups: ReadonlyMap<string, readonly SeatedPlace[]>,
+  level: FailureDomain,
+): [string, readonly SeatedPlace[]][] {
+  const taken = new Set(groups.keys());
+  return [...groups.keys()].sort().map((own) => {
+    const members = present(groups.get(own), "domain");
+    const seats = new Set(members.map(({ seat }) => failureDomainOf(seat, level)));
+    const [seat = own] = seats;
+    if (seats.size > 1 || seat === own || taken.has(seat)) return [own, members];
+    taken.add(seat);
+    return [seat, members];
   });
 }
 

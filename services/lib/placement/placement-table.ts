@@ -15,7 +15,7 @@ import {
   type Policy,
   placeable,
 } from "./cluster-map.ts";
-import { type FailureUnit, failureTree, spreadShards } from "./failure-tree.ts";
+import { type FailureUnit, failureTree, type SeatedPlace, spreadShards } from "./failure-tree.ts";
 import { HashRing } from "./hash-ring.ts";
 import {
   domainCount,
@@ -78,8 +78,9 @@ export function computePlacementTable(
     count: policy.k + policy.m,
   }));
   const chain = protectionChain(policy.failureDomain);
+  const seated = seatedPlaces(map, places);
   const trees = new Map(
-    chain.map((domain) => [domain, failureTree(places, protectionChain(domain))]),
+    chain.map((domain) => [domain, failureTree(seated, protectionChain(domain))]),
   );
   const units = present(trees.get(protects ?? policy.failureDomain), "failure tree");
   const groups = spreadShards(items, units, true);
@@ -93,6 +94,18 @@ export function computePlacementTable(
     trees,
     ring: options.ring?.memberCount === groups.length ? options.ring : new HashRing(groups.length),
   };
+}
+
+/** Each disk with the one whose place it took; a seat that the map does not know is none. */
+function seatedPlaces(map: ClusterMap, places: readonly DiskPlace[]): SeatedPlace[] {
+  const nodes = new Map(map.nodes.map((node) => [node.nodeId, node]));
+  return places.map(({ node, disk }) => {
+    const seat = {
+      node: (node.seat === undefined ? undefined : nodes.get(node.seat)) ?? node,
+      disk: { ...disk, diskId: disk.seat ?? disk.diskId },
+    };
+    return { node, disk, seat };
+  });
 }
 
 /** The group a chunk belongs to. `chunkKey`: any text that names it. */

@@ -15,6 +15,7 @@ import {
 const SETTING_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 const LEASE_NOTE_BYTES_MAX = 4096;
 const WRAPPED_KEY_BYTES_MAX = 1024;
+const WEIGHT_PERCENT_MAX = 1000;
 
 /** Why the command can never be applied; undefined when it is well formed. */
 export function rootCommandFault(kind: RootCommand): string | undefined {
@@ -50,8 +51,12 @@ export function rootCommandFault(kind: RootCommand): string | undefined {
       return recordUsesFault(kind.value);
     case "rewrapKeys":
       return rewrapFault(kind.value);
+    case "setGarbageFreeze":
+      return kind.value.frozen ? nameFault(kind.value.reason, "reason") : undefined;
     case "setStates":
-      return undefined;
+      return firstFault(kind.value.disks, ({ weightPercent }) =>
+        (weightPercent ?? 0) <= WEIGHT_PERCENT_MAX ? undefined : "a weight above 1000 percent",
+      );
   }
 }
 

@@ -55,7 +55,7 @@ class Registration {
     this.#nowMs = nowMs;
   }
 
-  /** The node of that name with what the command says of it; up, unless an operator empties it. */
+  /** The node of that name; up, unless an operator empties it or has given it up. */
   node(command: RegisterNode): NodeRecord {
     const { name, address, campus, rack, host } = command;
     const known = this.#map.nodes.find((node) => node.name === name);
@@ -76,7 +76,8 @@ class Registration {
       Object.assign(known, place);
       this.isChanged = true;
     }
-    if (known.state !== NodeState.DRAINING) this.#setNodeState(known, NodeState.UP);
+    const isDecided = known.state === NodeState.DRAINING || known.removed;
+    if (!isDecided) this.#setNodeState(known, NodeState.UP);
     return known;
   }
 

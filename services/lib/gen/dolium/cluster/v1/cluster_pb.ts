@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dolium/cluster/v1/cluster.proto.
  */
 export const file_dolium_cluster_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kb2xpdW0vY2x1c3Rlci92MS9jbHVzdGVyLnByb3RvEhFkb2xpdW0uY2x1c3Rlci52MSLYAQoKRGlza1JlcG9ydBIPCgdkaXNrX2lkGAEgASgNEhIKCnNpemVfYnl0ZXMYAiABKAQSEgoKZnJlZV9ieXRlcxgDIAEoBBISCgp1c2VkX2J5dGVzGAQgASgEEioKBXN0YXRlGAUgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUSEwoLc2hhcmRfY291bnQYBiABKAQSDgoGZXJyb3JzGAcgASgEEhYKDmNvcnJ1cHRfc2hhcmRzGAggASgEEhQKDHNjcnViX3Bhc3NlcxgJIAEoBCKxAQoQSGVhcnRiZWF0UmVxdWVzdBIMCgRyb2xlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRIPCgdub2RlX2lkGAQgASgNEiwKBWRpc2tzGAUgAygLMh0uZG9saXVtLmNsdXN0ZXIudjEuRGlza1JlcG9ydBIPCgd2ZXJzaW9uGAYgASgJEg8KB2RldGFpbHMYByABKAkSDwoHd2FsbF9tcxgIIAEoBCJPChFIZWFydGJlYXRSZXNwb25zZRIRCgltYXBfZXBvY2gYASABKAQSFgoOcmVnaXN0ZXJfYWdhaW4YAiABKAgSDwoHd2FsbF9tcxgDIAEoBCIWChRDbHVzdGVyU3RhdHVzUmVxdWVzdCK8AgoVQ2x1c3RlclN0YXR1c1Jlc3BvbnNlEikKA21hcBgBIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuQ2x1c3Rlck1hcBJDCglwcm9jZXNzZXMYAiADKAsyMC5kb2xpdW0uY2x1c3Rlci52MS5DbHVzdGVyU3RhdHVzUmVzcG9uc2UuUHJvY2VzcxIsCgVkaXNrcxgDIAMoCzIdLmRvbGl1bS5jbHVzdGVyLnYxLkRpc2tSZXBvcnQahAEKB1Byb2Nlc3MSDAoEcm9sZRgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSGQoRbGFzdF9oZWFyZF9tc19hZ28YBCABKAQSDwoHdmVyc2lvbhgFIAEoCRIPCgdkZXRhaWxzGAYgASgJEg8KB25vZGVfaWQYByABKA0yzAEKDkNsdXN0ZXJTZXJ2aWNlElYKCUhlYXJ0YmVhdBIjLmRvbGl1bS5jbHVzdGVyLnYxLkhlYXJ0YmVhdFJlcXVlc3QaJC5kb2xpdW0uY2x1c3Rlci52MS5IZWFydGJlYXRSZXNwb25zZRJiCg1DbHVzdGVyU3RhdHVzEicuZG9saXVtLmNsdXN0ZXIudjEuQ2x1c3RlclN0YXR1c1JlcXVlc3QaKC5kb2xpdW0uY2x1c3Rlci52MS5DbHVzdGVyU3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_dolium_record_v1_cluster]);
+  fileDesc("Ch9kb2xpdW0vY2x1c3Rlci92MS9jbHVzdGVyLnByb3RvEhFkb2xpdW0uY2x1c3Rlci52MSK3AgoKRGlza1JlcG9ydBIPCgdkaXNrX2lkGAEgASgNEhIKCnNpemVfYnl0ZXMYAiABKAQSEgoKZnJlZV9ieXRlcxgDIAEoBBISCgp1c2VkX2J5dGVzGAQgASgEEioKBXN0YXRlGAUgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUSEwoLc2hhcmRfY291bnQYBiABKAQSDgoGZXJyb3JzGAcgASgEEhYKDmNvcnJ1cHRfc2hhcmRzGAggASgEEhQKDHNjcnViX3Bhc3NlcxgJIAEoBBITCgtzY3J1Yl9zaGFyZRgKIAEoARIaChJzY3J1Yl9jb21wbGV0ZWRfbXMYCyABKAQSFwoPc2NydWJfcGFzc19kb25lGAwgASgEEhMKC3NoYXJkX2J5dGVzGA0gASgEIrEBChBIZWFydGJlYXRSZXF1ZXN0EgwKBHJvbGUYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEg8KB25vZGVfaWQYBCABKA0SLAoFZGlza3MYBSADKAsyHS5kb2xpdW0uY2x1c3Rlci52MS5EaXNrUmVwb3J0Eg8KB3ZlcnNpb24YBiABKAkSDwoHZGV0YWlscxgHIAEoCRIPCgd3YWxsX21zGAggASgEImMKEUhlYXJ0YmVhdFJlc3BvbnNlEhEKCW1hcF9lcG9jaBgBIAEoBBIWCg5yZWdpc3Rlcl9hZ2FpbhgCIAEoCBIPCgd3YWxsX21zGAMgASgEEhIKCnNjcnViX3Bhc3MYBCABKAQiFgoUQ2x1c3RlclN0YXR1c1JlcXVlc3QivAIKFUNsdXN0ZXJTdGF0dXNSZXNwb25zZRIpCgNtYXAYASABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLkNsdXN0ZXJNYXASQwoJcHJvY2Vzc2VzGAIgAygLMjAuZG9saXVtLmNsdXN0ZXIudjEuQ2x1c3RlclN0YXR1c1Jlc3BvbnNlLlByb2Nlc3MSLAoFZGlza3MYAyADKAsyHS5kb2xpdW0uY2x1c3Rlci52MS5EaXNrUmVwb3J0GoQBCgdQcm9jZXNzEgwKBHJvbGUYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhkKEWxhc3RfaGVhcmRfbXNfYWdvGAQgASgEEg8KB3ZlcnNpb24YBSABKAkSDwoHZGV0YWlscxgGIAEoCRIPCgdub2RlX2lkGAcgASgNMswBCg5DbHVzdGVyU2VydmljZRJWCglIZWFydGJlYXQSIy5kb2xpdW0uY2x1c3Rlci52MS5IZWFydGJlYXRSZXF1ZXN0GiQuZG9saXVtLmNsdXN0ZXIudjEuSGVhcnRiZWF0UmVzcG9uc2USYgoNQ2x1c3RlclN0YXR1cxInLmRvbGl1bS5jbHVzdGVyLnYxLkNsdXN0ZXJTdGF0dXNSZXF1ZXN0GiguZG9saXVtLmNsdXN0ZXIudjEuQ2x1c3RlclN0YXR1c1Jlc3BvbnNlYgZwcm90bzM", [file_dolium_record_v1_cluster]);
 
 /**
  * @generated from message dolium.cluster.v1.DiskReport
@@ -69,6 +69,34 @@ export type DiskReport = Message<"dolium.cluster.v1.DiskReport"> & {
    * @generated from field: uint64 scrub_passes = 9;
    */
   scrubPasses: bigint;
+
+  /**
+   * Share of the current pass that is done, 0 to 1.
+   *
+   * @generated from field: double scrub_share = 10;
+   */
+  scrubShare: number;
+
+  /**
+   * When a pass over the whole disk last ended, in milliseconds since 1970; kept over restarts; 0: never.
+   *
+   * @generated from field: uint64 scrub_completed_ms = 11;
+   */
+  scrubCompletedMs: bigint;
+
+  /**
+   * The last pass asked for by an operator (ClusterMap.scrub_pass) that is done.
+   *
+   * @generated from field: uint64 scrub_pass_done = 12;
+   */
+  scrubPassDone: bigint;
+
+  /**
+   * Bytes in shards that are alive.
+   *
+   * @generated from field: uint64 shard_bytes = 13;
+   */
+  shardBytes: bigint;
 };
 
 /**
@@ -156,6 +184,13 @@ export type HeartbeatResponse = Message<"dolium.cluster.v1.HeartbeatResponse"> &
    * @generated from field: uint64 wall_ms = 3;
    */
   wallMs: bigint;
+
+  /**
+   * ClusterMap.scrub_pass.
+   *
+   * @generated from field: uint64 scrub_pass = 4;
+   */
+  scrubPass: bigint;
 };
 
 /**

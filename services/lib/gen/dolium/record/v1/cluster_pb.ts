@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/cluster.proto.
  */
 export const file_dolium_record_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NsdXN0ZXIucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEihAEKCkRpc2tSZWNvcmQSDwoHZGlza19pZBgBIAEoDRIRCglkaXNrX3V1aWQYAiABKAwSDgoGd2VpZ2h0GAMgASgEEioKBXN0YXRlGAQgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUSFgoOc3RhdGVfc2luY2VfbXMYBSABKAQi2QEKCk5vZGVSZWNvcmQSDwoHbm9kZV9pZBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDgoGY2FtcHVzGAQgASgJEgwKBHJhY2sYBSABKAkSDAoEaG9zdBgGIAEoCRIqCgVzdGF0ZRgHIAEoDjIbLmRvbGl1bS5yZWNvcmQudjEuTm9kZVN0YXRlEhYKDnN0YXRlX3NpbmNlX21zGAggASgEEisKBWRpc2tzGAkgAygLMhwuZG9saXVtLnJlY29yZC52MS5EaXNrUmVjb3JkInQKDFBvbGljeVJlY29yZBIMCgRuYW1lGAEgASgJEhMKC2RhdGFfc2hhcmRzGAIgASgNEhUKDXBhcml0eV9zaGFyZHMYAyABKA0SFgoOZmFpbHVyZV9kb21haW4YBCABKAkSEgoKY2VsbF9ieXRlcxgFIAEoDSKHAgoKQ2x1c3Rlck1hcBINCgVlcG9jaBgBIAEoBBISCgpjbHVzdGVyX2lkGAIgASgJEisKBW5vZGVzGAMgAygLMhwuZG9saXVtLnJlY29yZC52MS5Ob2RlUmVjb3JkEjAKCHBvbGljaWVzGAQgAygLMh4uZG9saXVtLnJlY29yZC52MS5Qb2xpY3lSZWNvcmQSFgoOZGVmYXVsdF9wb2xpY3kYBSABKAkSHQoVcGxhY2VtZW50X2dyb3VwX2NvdW50GAYgASgNEhQKDGluZGV4X2dyb3VwcxgHIAMoDRIUCgxuZXh0X25vZGVfaWQYCCABKA0SFAoMbmV4dF9kaXNrX2lkGAkgASgNIq0CCgxCdWNrZXRSZWNvcmQSEQoJYnVja2V0X2lkGAEgASgNEgwKBG5hbWUYAiABKAkSDQoFb3duZXIYAyABKAkSEgoKY3JlYXRlZF9tcxgEIAEoBBIOCgZyZWdpb24YBSABKAkSDgoGcG9saWN5GAYgASgJEi0KBnJhbmdlcxgHIAMoCzIdLmRvbGl1bS5yZWNvcmQudjEuUmFuZ2VSZWNvcmQSEAoIcmV2aXNpb24YCCABKAQSMAoKdmVyc2lvbmluZxgJIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxITCgtvYmplY3RfbG9jaxgKIAEoCBIxCghzZXR0aW5ncxgLIAMoCzIfLmRvbGl1bS5yZWNvcmQudjEuQnVja2V0U2V0dGluZyIvCg1CdWNrZXRTZXR0aW5nEgwKBG5hbWUYASABKAkSEAoIZG9jdW1lbnQYAiABKAwitQEKDEttc0tleVJlY29yZBIMCgRuYW1lGAEgASgJEhIKCmNyZWF0ZWRfbXMYAiABKAQSOwoIdmVyc2lvbnMYAyADKAsyKS5kb2xpdW0ucmVjb3JkLnYxLkttc0tleVJlY29yZC5LZXlWZXJzaW9uGkYKCktleVZlcnNpb24SDwoHdmVyc2lvbhgBIAEoDRITCgt3cmFwcGVkX2tleRgCIAEoDBISCgpjcmVhdGVkX21zGAMgASgEIkoKC1JhbmdlUmVjb3JkEg0KBXN0YXJ0GAEgASgMEgsKA2VuZBgCIAEoDBIQCghncm91cF9pZBgDIAEoDRINCgVlcG9jaBgEIAEoBCJcCgtMZWFzZVJlY29yZBIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEEg0KBXRva2VuGAQgASgEEgwKBG5vdGUYBSABKAwqlAEKCU5vZGVTdGF0ZRIaChZOT0RFX1NUQVRFX1VOU1BFQ0lGSUVEEAASEQoNTk9ERV9TVEFURV9VUBABEhYKEk5PREVfU1RBVEVfU1VTUEVDVBACEhMKD05PREVfU1RBVEVfRE9XThADEhIKDk5PREVfU1RBVEVfT1VUEAQSFwoTTk9ERV9TVEFURV9EUkFJTklORxAFKn8KCURpc2tTdGF0ZRIaChZESVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASEQoNRElTS19TVEFURV9VUBABEhgKFERJU0tfU1RBVEVfUkVBRF9PTkxZEAISFQoRRElTS19TVEFURV9GQUlMRUQQAxISCg5ESVNLX1NUQVRFX09VVBAEKm4KClZlcnNpb25pbmcSGgoWVkVSU0lPTklOR19VTlNQRUNJRklFRBAAEhIKDlZFUlNJT05JTkdfT0ZGEAESFgoSVkVSU0lPTklOR19FTkFCTEVEEAISGAoUVkVSU0lPTklOR19TVVNQRU5ERUQQA2IGcHJvdG8z");
+  fileDesc("Ch5kb2xpdW0vcmVjb3JkL3YxL2NsdXN0ZXIucHJvdG8SEGRvbGl1bS5yZWNvcmQudjEiygEKCkRpc2tSZWNvcmQSDwoHZGlza19pZBgBIAEoDRIRCglkaXNrX3V1aWQYAiABKAwSDgoGd2VpZ2h0GAMgASgEEioKBXN0YXRlGAQgASgOMhsuZG9saXVtLnJlY29yZC52MS5EaXNrU3RhdGUSFgoOc3RhdGVfc2luY2VfbXMYBSABKAQSGwoOd2VpZ2h0X3BlcmNlbnQYBiABKA1IAIgBARIUCgxzZWF0X2Rpc2tfaWQYByABKA1CEQoPX3dlaWdodF9wZXJjZW50IoACCgpOb2RlUmVjb3JkEg8KB25vZGVfaWQYASABKA0SDAoEbmFtZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEg4KBmNhbXB1cxgEIAEoCRIMCgRyYWNrGAUgASgJEgwKBGhvc3QYBiABKAkSKgoFc3RhdGUYByABKA4yGy5kb2xpdW0ucmVjb3JkLnYxLk5vZGVTdGF0ZRIWCg5zdGF0ZV9zaW5jZV9tcxgIIAEoBBIrCgVkaXNrcxgJIAMoCzIcLmRvbGl1bS5yZWNvcmQudjEuRGlza1JlY29yZBIPCgdyZW1vdmVkGAogASgIEhQKDHNlYXRfbm9kZV9pZBgLIAEoDSJ0CgxQb2xpY3lSZWNvcmQSDAoEbmFtZRgBIAEoCRITCgtkYXRhX3NoYXJkcxgCIAEoDRIVCg1wYXJpdHlfc2hhcmRzGAMgASgNEhYKDmZhaWx1cmVfZG9tYWluGAQgASgJEhIKCmNlbGxfYnl0ZXMYBSABKA0iMQoNR2FyYmFnZUZyZWV6ZRIOCgZyZWFzb24YASABKAkSEAoIc2luY2VfbXMYAiABKAQiuAMKCkNsdXN0ZXJNYXASDQoFZXBvY2gYASABKAQSEgoKY2x1c3Rlcl9pZBgCIAEoCRIrCgVub2RlcxgDIAMoCzIcLmRvbGl1bS5yZWNvcmQudjEuTm9kZVJlY29yZBIwCghwb2xpY2llcxgEIAMoCzIeLmRvbGl1bS5yZWNvcmQudjEuUG9saWN5UmVjb3JkEhYKDmRlZmF1bHRfcG9saWN5GAUgASgJEh0KFXBsYWNlbWVudF9ncm91cF9jb3VudBgGIAEoDRIUCgxpbmRleF9ncm91cHMYByADKA0SFAoMbmV4dF9ub2RlX2lkGAggASgNEhQKDG5leHRfZGlza19pZBgJIAEoDRITCgtyZXBhaXJfcGFzcxgKIAEoBBISCgpzY3J1Yl9wYXNzGAsgASgEEjUKDWZvcm1lcl9sYXlvdXQYDCABKAsyHi5kb2xpdW0ucmVjb3JkLnYxLkZvcm1lckxheW91dBI8Cg5nYXJiYWdlX2ZyZWV6ZRgUIAEoCzIfLmRvbGl1bS5yZWNvcmQudjEuR2FyYmFnZUZyZWV6ZUgAiAEBQhEKD19nYXJiYWdlX2ZyZWV6ZSLQAgoMRm9ybWVyTGF5b3V0Eg0KBWVwb2NoGAEgASgEEjIKBW5vZGVzGAIgAygLMiMuZG9saXVtLnJlY29yZC52MS5Gb3JtZXJMYXlvdXQuTm9kZRIyCgVkaXNrcxgDIAMoCzIjLmRvbGl1bS5yZWNvcmQudjEuRm9ybWVyTGF5b3V0LkRpc2saagoETm9kZRIPCgdub2RlX2lkGAEgASgNEioKBXN0YXRlGAIgASgOMhsuZG9saXVtLnJlY29yZC52MS5Ob2RlU3RhdGUSDwoHcmVtb3ZlZBgDIAEoCBIUCgxzZWF0X25vZGVfaWQYBCABKA0aXQoERGlzaxIPCgdkaXNrX2lkGAEgASgNEhsKDndlaWdodF9wZXJjZW50GAIgASgNSACIAQESFAoMc2VhdF9kaXNrX2lkGAMgASgNQhEKD193ZWlnaHRfcGVyY2VudCKtAgoMQnVja2V0UmVjb3JkEhEKCWJ1Y2tldF9pZBgBIAEoDRIMCgRuYW1lGAIgASgJEg0KBW93bmVyGAMgASgJEhIKCmNyZWF0ZWRfbXMYBCABKAQSDgoGcmVnaW9uGAUgASgJEg4KBnBvbGljeRgGIAEoCRItCgZyYW5nZXMYByADKAsyHS5kb2xpdW0ucmVjb3JkLnYxLlJhbmdlUmVjb3JkEhAKCHJldmlzaW9uGAggASgEEjAKCnZlcnNpb25pbmcYCSABKA4yHC5kb2xpdW0ucmVjb3JkLnYxLlZlcnNpb25pbmcSEwoLb2JqZWN0X2xvY2sYCiABKAgSMQoIc2V0dGluZ3MYCyADKAsyHy5kb2xpdW0ucmVjb3JkLnYxLkJ1Y2tldFNldHRpbmciLwoNQnVja2V0U2V0dGluZxIMCgRuYW1lGAEgASgJEhAKCGRvY3VtZW50GAIgASgMIrUBCgxLbXNLZXlSZWNvcmQSDAoEbmFtZRgBIAEoCRISCgpjcmVhdGVkX21zGAIgASgEEjsKCHZlcnNpb25zGAMgAygLMikuZG9saXVtLnJlY29yZC52MS5LbXNLZXlSZWNvcmQuS2V5VmVyc2lvbhpGCgpLZXlWZXJzaW9uEg8KB3ZlcnNpb24YASABKA0SEwoLd3JhcHBlZF9rZXkYAiABKAwSEgoKY3JlYXRlZF9tcxgDIAEoBCJKCgtSYW5nZVJlY29yZBINCgVzdGFydBgBIAEoDBILCgNlbmQYAiABKAwSEAoIZ3JvdXBfaWQYAyABKA0SDQoFZXBvY2gYBCABKAQiXAoLTGVhc2VSZWNvcmQSDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSEgoKZXhwaXJlc19tcxgDIAEoBBINCgV0b2tlbhgEIAEoBBIMCgRub3RlGAUgASgMKpQBCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhEKDU5PREVfU1RBVEVfVVAQARIWChJOT0RFX1NUQVRFX1NVU1BFQ1QQAhITCg9OT0RFX1NUQVRFX0RPV04QAxISCg5OT0RFX1NUQVRFX09VVBAEEhcKE05PREVfU1RBVEVfRFJBSU5JTkcQBSp/CglEaXNrU3RhdGUSGgoWRElTS19TVEFURV9VTlNQRUNJRklFRBAAEhEKDURJU0tfU1RBVEVfVVAQARIYChRESVNLX1NUQVRFX1JFQURfT05MWRACEhUKEURJU0tfU1RBVEVfRkFJTEVEEAMSEgoORElTS19TVEFURV9PVVQQBCpuCgpWZXJzaW9uaW5nEhoKFlZFUlNJT05JTkdfVU5TUEVDSUZJRUQQABISCg5WRVJTSU9OSU5HX09GRhABEhYKElZFUlNJT05JTkdfRU5BQkxFRBACEhgKFFZFUlNJT05JTkdfU1VTUEVOREVEEANiBnByb3RvMw");
 
 /**
  * @generated from message dolium.record.v1.DiskRecord
@@ -46,6 +46,20 @@ export type DiskRecord = Message<"dolium.record.v1.DiskRecord"> & {
    * @generated from field: uint64 state_since_ms = 5;
    */
   stateSinceMs: bigint;
+
+  /**
+   * An operator's share of the weight, in percent of the capacity; all of it when unset.
+   *
+   * @generated from field: optional uint32 weight_percent = 6;
+   */
+  weightPercent?: number | undefined;
+
+  /**
+   * The disk whose place in placement it took; 0: its own.
+   *
+   * @generated from field: uint32 seat_disk_id = 7;
+   */
+  seatDiskId: number;
 };
 
 /**
@@ -103,6 +117,20 @@ export type NodeRecord = Message<"dolium.record.v1.NodeRecord"> & {
    * @generated from field: repeated dolium.record.v1.DiskRecord disks = 9;
    */
   disks: DiskRecord[];
+
+  /**
+   * Given up by an operator: stays out although it is heard again.
+   *
+   * @generated from field: bool removed = 10;
+   */
+  removed: boolean;
+
+  /**
+   * The node whose place in placement it took; 0: its own.
+   *
+   * @generated from field: uint32 seat_node_id = 11;
+   */
+  seatNodeId: number;
 };
 
 /**
@@ -150,6 +178,30 @@ export type PolicyRecord = Message<"dolium.record.v1.PolicyRecord"> & {
  */
 export const PolicyRecordSchema: GenMessage<PolicyRecord> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_cluster, 2);
+
+/**
+ * @generated from message dolium.record.v1.GarbageFreeze
+ */
+export type GarbageFreeze = Message<"dolium.record.v1.GarbageFreeze"> & {
+  /**
+   * For people.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: uint64 since_ms = 2;
+   */
+  sinceMs: bigint;
+};
+
+/**
+ * Describes the message dolium.record.v1.GarbageFreeze.
+ * Use `create(GarbageFreezeSchema)` to create a new message.
+ */
+export const GarbageFreezeSchema: GenMessage<GarbageFreeze> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 3);
 
 /**
  * @generated from message dolium.record.v1.ClusterMap
@@ -201,6 +253,32 @@ export type ClusterMap = Message<"dolium.record.v1.ClusterMap"> & {
    * @generated from field: uint32 next_disk_id = 9;
    */
   nextDiskId: number;
+
+  /**
+   * Grow when an operator asks for a pass of repair, or of scrubbing, to begin now.
+   *
+   * @generated from field: uint64 repair_pass = 10;
+   */
+  repairPass: bigint;
+
+  /**
+   * @generated from field: uint64 scrub_pass = 11;
+   */
+  scrubPass: bigint;
+
+  /**
+   * As it was before the last change that an operator made to the layout.
+   *
+   * @generated from field: dolium.record.v1.FormerLayout former_layout = 12;
+   */
+  formerLayout?: FormerLayout | undefined;
+
+  /**
+   * While set, keepers delete neither garbage nor orphans.
+   *
+   * @generated from field: optional dolium.record.v1.GarbageFreeze garbage_freeze = 20;
+   */
+  garbageFreeze?: GarbageFreeze | undefined;
 };
 
 /**
@@ -208,7 +286,97 @@ export type ClusterMap = Message<"dolium.record.v1.ClusterMap"> & {
  * Use `create(ClusterMapSchema)` to create a new message.
  */
 export const ClusterMapSchema: GenMessage<ClusterMap> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 3);
+  messageDesc(file_dolium_record_v1_cluster, 4);
+
+/**
+ * @generated from message dolium.record.v1.FormerLayout
+ */
+export type FormerLayout = Message<"dolium.record.v1.FormerLayout"> & {
+  /**
+   * The epoch it was in force until.
+   *
+   * @generated from field: uint64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: repeated dolium.record.v1.FormerLayout.Node nodes = 2;
+   */
+  nodes: FormerLayout_Node[];
+
+  /**
+   * @generated from field: repeated dolium.record.v1.FormerLayout.Disk disks = 3;
+   */
+  disks: FormerLayout_Disk[];
+};
+
+/**
+ * Describes the message dolium.record.v1.FormerLayout.
+ * Use `create(FormerLayoutSchema)` to create a new message.
+ */
+export const FormerLayoutSchema: GenMessage<FormerLayout> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 5);
+
+/**
+ * @generated from message dolium.record.v1.FormerLayout.Node
+ */
+export type FormerLayout_Node = Message<"dolium.record.v1.FormerLayout.Node"> & {
+  /**
+   * @generated from field: uint32 node_id = 1;
+   */
+  nodeId: number;
+
+  /**
+   * Up, draining or out.
+   *
+   * @generated from field: dolium.record.v1.NodeState state = 2;
+   */
+  state: NodeState;
+
+  /**
+   * @generated from field: bool removed = 3;
+   */
+  removed: boolean;
+
+  /**
+   * @generated from field: uint32 seat_node_id = 4;
+   */
+  seatNodeId: number;
+};
+
+/**
+ * Describes the message dolium.record.v1.FormerLayout.Node.
+ * Use `create(FormerLayout_NodeSchema)` to create a new message.
+ */
+export const FormerLayout_NodeSchema: GenMessage<FormerLayout_Node> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 5, 0);
+
+/**
+ * @generated from message dolium.record.v1.FormerLayout.Disk
+ */
+export type FormerLayout_Disk = Message<"dolium.record.v1.FormerLayout.Disk"> & {
+  /**
+   * @generated from field: uint32 disk_id = 1;
+   */
+  diskId: number;
+
+  /**
+   * @generated from field: optional uint32 weight_percent = 2;
+   */
+  weightPercent?: number | undefined;
+
+  /**
+   * @generated from field: uint32 seat_disk_id = 3;
+   */
+  seatDiskId: number;
+};
+
+/**
+ * Describes the message dolium.record.v1.FormerLayout.Disk.
+ * Use `create(FormerLayout_DiskSchema)` to create a new message.
+ */
+export const FormerLayout_DiskSchema: GenMessage<FormerLayout_Disk> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_cluster, 5, 1);
 
 /**
  * @generated from message dolium.record.v1.BucketRecord
@@ -281,7 +449,7 @@ export type BucketRecord = Message<"dolium.record.v1.BucketRecord"> & {
  * Use `create(BucketRecordSchema)` to create a new message.
  */
 export const BucketRecordSchema: GenMessage<BucketRecord> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 4);
+  messageDesc(file_dolium_record_v1_cluster, 6);
 
 /**
  * A sub-resource of a bucket: "acl", "cors", "encryption", "lifecycle", "logging", "notification",
@@ -309,7 +477,7 @@ export type BucketSetting = Message<"dolium.record.v1.BucketSetting"> & {
  * Use `create(BucketSettingSchema)` to create a new message.
  */
 export const BucketSettingSchema: GenMessage<BucketSetting> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 5);
+  messageDesc(file_dolium_record_v1_cluster, 7);
 
 /**
  * A named key for SSE-KMS, and the store's own for SSE-S3. Old versions stay, to open what they sealed.
@@ -338,7 +506,7 @@ export type KmsKeyRecord = Message<"dolium.record.v1.KmsKeyRecord"> & {
  * Use `create(KmsKeyRecordSchema)` to create a new message.
  */
 export const KmsKeyRecordSchema: GenMessage<KmsKeyRecord> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 6);
+  messageDesc(file_dolium_record_v1_cluster, 8);
 
 /**
  * @generated from message dolium.record.v1.KmsKeyRecord.KeyVersion
@@ -369,7 +537,7 @@ export type KmsKeyRecord_KeyVersion = Message<"dolium.record.v1.KmsKeyRecord.Key
  * Use `create(KmsKeyRecord_KeyVersionSchema)` to create a new message.
  */
 export const KmsKeyRecord_KeyVersionSchema: GenMessage<KmsKeyRecord_KeyVersion> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 6, 0);
+  messageDesc(file_dolium_record_v1_cluster, 8, 0);
 
 /**
  * Keys [start, end) of a bucket live in a group; an empty end is unbounded.
@@ -403,7 +571,7 @@ export type RangeRecord = Message<"dolium.record.v1.RangeRecord"> & {
  * Use `create(RangeRecordSchema)` to create a new message.
  */
 export const RangeRecordSchema: GenMessage<RangeRecord> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 7);
+  messageDesc(file_dolium_record_v1_cluster, 9);
 
 /**
  * @generated from message dolium.record.v1.LeaseRecord
@@ -444,7 +612,7 @@ export type LeaseRecord = Message<"dolium.record.v1.LeaseRecord"> & {
  * Use `create(LeaseRecordSchema)` to create a new message.
  */
 export const LeaseRecordSchema: GenMessage<LeaseRecord> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_cluster, 8);
+  messageDesc(file_dolium_record_v1_cluster, 10);
 
 /**
  * @generated from enum dolium.record.v1.NodeState
