@@ -2,9 +2,9 @@
 // stays on loopback unless the operator says otherwise, since secrets and cookies pass here.
 import fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
+import { isLoopback } from "../../lib/base/ip-address.ts";
 import type { Log } from "../../lib/ports/log.ts";
 import type { TlsListening } from "../dependencies.ts";
-import { isLoopback, parseIp } from "../identity/ip-network.ts";
 import type { AdminHttp } from "./admin-http.ts";
 import { ADMIN_ADDRESS, type AdminSettings } from "./config.ts";
 
@@ -62,7 +62,7 @@ export class AdminListener {
     const at = settings.address.lastIndexOf(":");
     const host = settings.address.slice(0, at).replace(/^\[(.*)\]$/, "$1");
     const port = Number(settings.address.slice(at + 1));
-    const isLocal = host === "localhost" || (parseIp(host) !== undefined && isLoopback(host));
+    const isLocal = host === "localhost" || isLoopback(host);
     if (!isLocal && tls === undefined && !settings.allowHttp) {
       const message = `admin.address: ${settings.address} is open to the network and without TLS: set s3.tls, or admin.allowHttp where a proxy ends TLS`;
       throw new StoreError("invalid", message);

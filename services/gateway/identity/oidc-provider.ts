@@ -5,9 +5,9 @@
 import type { JSONWebKeySet, JWTPayload } from "jose";
 import { fromUtf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
+import { isLoopback } from "../../lib/base/ip-address.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { WebAnswer, WebClient, WebRequest } from "../../lib/ports/web.ts";
-import { isLoopback } from "./ip-network.ts";
 
 const LEEWAY_SECONDS = 60;
 const METADATA_MS = 3_600_000;

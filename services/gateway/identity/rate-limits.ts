@@ -2,10 +2,11 @@
 // proofs of an address. Requests over the limit are refused (SlowDown), bytes are paced: a stream
 // waits its turn, and the streams of one user share the rate. Everything is bounded; whoever was
 // quiet for a while is forgotten.
+
+import { addressBlock } from "../../lib/base/ip-address.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { Counter, Metrics } from "../../lib/ports/metrics.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
-import { addressBlock } from "./ip-network.ts";
 
 const USERS_MAX = 10_000;
 const ADDRESSES_MAX = 10_000;

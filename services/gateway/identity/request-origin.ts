@@ -2,8 +2,14 @@
 // other end is a trusted proxy (s3.trustedProxies), and only as far as trusted proxies wrote them:
 // X-Forwarded-For is read from its end, up to the first address that is not one of theirs.
 import { StoreError } from "../../lib/base/errors.ts";
+import {
+  type AddressRange,
+  hostAddress,
+  isInRange,
+  isLoopback,
+  parseRange,
+} from "../../lib/base/ip-address.ts";
 import type { HeaderList } from "../../lib/s3/headers.ts";
-import { type IpNetwork, isInNetwork, isLoopback, parseIp, parseNetwork } from "./ip-network.ts";
 
 const FORWARDED_MAX = 64;
 
@@ -20,20 +26,20 @@ export interface RequestOrigin {
 export type SocketFacts = RequestOrigin;
 
 export class TrustedProxies {
-  readonly #networks: readonly IpNetwork[];
+  readonly #networks: readonly AddressRange[];
 
   /** `texts`: CIDR. Throws StoreError "invalid". */
   constructor(texts: readonly string[]) {
     this.#networks = texts.map((text) => {
-      const network = parseNetwork(text);
+      const network = parseRange(text);
       if (network !== undefined) return network;
       throw new StoreError("invalid", `s3.trustedProxies: ${text} is no address or network`);
     });
   }
 
   has(text: string): boolean {
-    const address = parseIp(text);
-    return address !== undefined && this.#networks.some((one) => isInNetwork(address, one));
+    const address = hostAddress(text);
+    return address !== undefined && this.#networks.some((one) => isInRange(address, one));
   }
 }
 
@@ -56,7 +62,7 @@ function clientAddress(peer: string, headers: HeaderList, proxies: TrustedProxie
   let client = peer;
   for (const text of listOf(headers, "x-forwarded-for").slice(-FORWARDED_MAX).toReversed()) {
     const hop = withoutPort(text);
-    if (parseIp(hop) === undefined) return client;
+    if (hostAddress(hop) === undefined) return client;
     client = hop;
     if (!proxies.has(hop)) return client;
   }

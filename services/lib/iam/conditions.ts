@@ -3,15 +3,13 @@
 // asks turns that against access. Source: AWS IAM user guide, "IAM JSON policy elements: Condition
 // operators", "Single-valued vs. multivalued context keys".
 import { equalBytes } from "../base/bytes.ts";
+import { isInRange, parseAddress, parseRange } from "../base/ip-address.ts";
 import type { PolicyCondition } from "../s3/settings/policy-grammar.ts";
 import { matchesPattern } from "../s3/settings/policy-pattern.ts";
 import {
-  isInRange,
-  parseAddress,
   parseArn,
   parseBytes,
   parseNumber,
-  parseRange,
   parseTime,
   parseTruth,
 } from "../s3/settings/policy-values.ts";

@@ -1,16 +1,10 @@
 // Conditions of policies: which operators there are, and that each value is one its operator can
 // compare with, so that no statement is kept that could never mean what it says. Source: AWS IAM
 // user guide, "IAM JSON policy elements: Condition operators".
+import { parseRange } from "../../base/ip-address.ts";
 import type { PolicyCondition } from "./policy-grammar.ts";
 import { fieldsOf, malformedPolicy } from "./policy-json.ts";
-import {
-  parseArn,
-  parseBytes,
-  parseNumber,
-  parseRange,
-  parseTime,
-  parseTruth,
-} from "./policy-values.ts";
+import { parseArn, parseBytes, parseNumber, parseTime, parseTruth } from "./policy-values.ts";
 
 const VALUES_MAX = 1000;
 const KEY_LENGTH_MAX = 512;

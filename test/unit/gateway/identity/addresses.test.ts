@@ -1,67 +1,12 @@
-// Addresses, networks, and whom to believe about them.
+// Whom to believe about addresses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  addressBlock,
-  isInNetwork,
-  isLoopback,
-  parseIp,
-  parseNetwork,
-} from "../../../../services/gateway/identity/ip-network.ts";
 import {
   isPrivate,
   originOf,
   TrustedProxies,
 } from "../../../../services/gateway/identity/request-origin.ts";
-import { present } from "../../../../services/lib/base/assert.ts";
 import { HeaderList } from "../../../../services/lib/s3/headers.ts";
-
-test("reads addresses of both kinds, and nothing else", () => {
-  assert.deepEqual(parseIp("192.0.2.1"), { bits: 32, value: 0xc0000201n });
-  assert.deepEqual(parseIp("::ffff:192.0.2.1"), { bits: 32, value: 0xc0000201n });
-  assert.deepEqual(parseIp("::1"), { bits: 128, value: 1n });
-  assert.deepEqual(parseIp("::"), { bits: 128, value: 0n });
-  assert.deepEqual(parseIp("2001:db8::8:800:200c:417a"), {
-    bits: 128,
-    value: 0x20010db80000000000080800200c417an,
-  });
-  assert.deepEqual(parseIp("fe80::1%eth0"), { bits: 128, value: (0xfe80n << 112n) + 1n });
-  for (const text of [
-    ...["", "1.2.3", "1.2.3.4.5", "256.0.0.1", "01.2.3.4", "1.2.3.4 ", "0x7f.0.0.1", "a.b.c.d"],
-    ...[":", ":::", "1::2::3", "12345::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::1.2.3", "g::"],
-    ...["1:2:3:4:5:6:7::8", "1.2.3.4::"],
-  ]) {
-    assert.equal(parseIp(text), undefined, text);
-  }
-});
-
-test("knows what is in a network", () => {
-  const inside = (address: string, network: string): boolean =>
-    isInNetwork(present(parseIp(address), address), present(parseNetwork(network), network));
-  assert.ok(inside("10.1.2.3", "10.0.0.0/8"));
-  assert.ok(!inside("11.0.0.0", "10.0.0.0/8"));
-  assert.ok(inside("192.0.2.129", "192.0.2.128/25"));
-  assert.ok(!inside("192.0.2.127", "192.0.2.128/25"));
-  assert.ok(inside("1.2.3.4", "0.0.0.0/0"));
-  assert.ok(!inside("::1", "0.0.0.0/0"), "another kind of address");
-  assert.ok(inside("2001:db8:ffff::1", "2001:db8::/32"));
-  assert.ok(!inside("2001:db9::1", "2001:db8::/32"));
-  assert.ok(inside("192.0.2.1", "192.0.2.1"));
-  assert.ok(!inside("192.0.2.2", "192.0.2.1"));
-  for (const text of ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "::/129", "/8"]) {
-    assert.equal(parseNetwork(text), undefined, text);
-  }
-});
-
-test("loopback, and what counts as one address", () => {
-  for (const text of ["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1"]) {
-    assert.ok(isLoopback(text), text);
-  }
-  for (const text of ["128.0.0.1", "::2", "", "localhost"]) assert.ok(!isLoopback(text), text);
-  assert.equal(addressBlock("2001:db8::1"), addressBlock("2001:db8::ffff:1"));
-  assert.notEqual(addressBlock("2001:db8:0:1::1"), addressBlock("2001:db8::1"));
-  assert.notEqual(addressBlock("192.0.2.1"), addressBlock("192.0.2.2"));
-});
 
 const PROXIES = new TrustedProxies(["10.0.0.0/8", "2001:db8::/32"]);
 
