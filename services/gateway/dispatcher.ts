@@ -129,6 +129,7 @@ export class Dispatcher {
 
   async #runOnObject(operation: ObjectOperation, inner: BucketContext): Promise<Answer> {
     const context = withKey(inner);
+    await context.access.settleUpload(context);
     if (operation.settlesAccess !== true) await context.access.settleByLookup(context);
     const run = async (): Promise<Answer> => {
       const answer = await operation.run(context);
@@ -198,6 +199,7 @@ export class Dispatcher {
       permission: permissionOf(operation, context),
       key: context.request.address.key,
       versionId: operation.scope === "object" ? versionIdOf(context) : undefined,
+      upload: operation.scope === "object" && operation.ofUpload ? SOMEBODY_ELSES : undefined,
       fromBody: document === undefined ? undefined : conditionsOf?.(document, context.request),
       ownerHeader: "x-amz-expected-bucket-owner",
       fresh: operation.scope === "bucket" && operation.fresh === true,
@@ -216,6 +218,9 @@ export class Dispatcher {
     });
   }
 }
+
+/** No user has the empty id. */
+const SOMEBODY_ELSES = { initiator: "" } as const;
 
 function versionIdOf({ request }: ServiceContext): string | undefined {
   return request.target.query.get("versionId");

@@ -100,6 +100,8 @@ export interface ObjectOperation extends OperationRow {
    * otherwise the version is looked up before the action, where it counts.
    */
   readonly settlesAccess?: true;
+  /** About a multipart upload that was begun before: who began it may count. */
+  readonly ofUpload?: true;
   /** A missing object may be that of another bucket: the action hides by itself what is missing. */
   readonly hidesMissing?: true;
   readonly run: (context: ObjectContext) => Promise<Answer>;

@@ -14,6 +14,7 @@ export const abortMultipartUpload: ObjectOperation = {
   errors: ["NoSuchBucket", "NoSuchUpload"],
   page: "AbortMultipartUpload",
   scope: "object",
+  ofUpload: true,
   run,
 };
 

@@ -57,6 +57,7 @@ export const completeMultipartUpload: ObjectOperation = {
   ],
   page: "CompleteMultipartUpload",
   scope: "object",
+  ofUpload: true,
   run,
 };
 

@@ -5,6 +5,7 @@ import { parseMultipartChecksum } from "../../lib/s3/checksum-headers.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
 import { initiateMultipartUploadDocument } from "../../lib/s3/multipart-documents.ts";
 import { type Answer, xmlAnswer } from "../answer.ts";
+import { callerId } from "../data/access/caller.ts";
 import { shownBucket, shownKey } from "../data/bucket-view.ts";
 import { algorithmRecord, typeRecord } from "../data/checksum-records.ts";
 import { executeAt } from "../data/name-space.ts";
@@ -15,6 +16,7 @@ import { sealingOfWrite } from "../data/sealing.ts";
 import { writtenEncryptionFields } from "../data/sealing-fields.ts";
 import { uploadIdText } from "../data/uploads.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
+import { refuseAnonymous } from "../plugins/authorization.ts";
 
 export const createMultipartUpload: ObjectOperation = {
   name: "CreateMultipartUpload",
@@ -45,6 +47,8 @@ export const createMultipartUpload: ObjectOperation = {
 
 async function run(context: ObjectContext): Promise<Answer> {
   const { request, gateway, bucket, key } = context;
+  // Nobody could tell who may go on with what nobody known began.
+  refuseAnonymous(context.identity);
   const { headers } = request;
   const checksum = parseMultipartChecksum(headers);
   const beside = await besideOfWrite(context, headers);
@@ -67,6 +71,7 @@ async function run(context: ObjectContext): Promise<Answer> {
           headers: headersOfWrite(gateway, headers),
           storageClass: storageClassOf(gateway, headers),
           ...beside,
+          initiator: callerId(context.identity),
           ...(encryption === undefined ? {} : { encryption }),
           checksumAlgorithm: algorithmRecord(checksum?.algorithm),
           checksumType: typeRecord(checksum?.type),

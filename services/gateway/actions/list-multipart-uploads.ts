@@ -11,7 +11,7 @@ import { keyText } from "../data/listing.ts";
 import { queryAt } from "../data/name-space.ts";
 import { shownOwner, shownStorageClass } from "../data/object-record.ts";
 import { listOverRanges, type RangePage } from "../data/range-pages.ts";
-import { parseUploadId, uploadIdText } from "../data/uploads.ts";
+import { parseUploadId, uploadIdText, uploadInitiator } from "../data/uploads.ts";
 import {
   type BucketContext,
   type BucketOperation,
@@ -70,7 +70,7 @@ function listed(context: BucketContext, upload: Upload): ListedUpload {
   return {
     key: keyOf(context, upload.key),
     uploadId: uploadIdText(upload.uploadId),
-    initiator: owner,
+    initiator: shownOwner(uploadInitiator(upload), context),
     owner,
     storageClass: shownStorageClass(upload.storageClass),
     initiatedMs: toSafeNumber(upload.createdMs),

@@ -8,7 +8,7 @@ import { algorithmOf, fromRecord, typeOf } from "../data/checksum-records.ts";
 import { queryAt } from "../data/name-space.ts";
 import { abortFields } from "../data/object-expiration.ts";
 import { shownOwner, shownStorageClass } from "../data/object-record.ts";
-import { noSuchUpload, requestedUploadId, uploadIdText } from "../data/uploads.ts";
+import { noSuchUpload, requestedUploadId, uploadIdText, uploadInitiator } from "../data/uploads.ts";
 import {
   callOptions,
   type ObjectContext,
@@ -26,6 +26,7 @@ export const listParts: ObjectOperation = {
   errors: ["InvalidArgument", "NoSuchBucket", "NoSuchUpload"],
   page: "ListParts",
   scope: "object",
+  ofUpload: true,
   run,
 };
 
@@ -69,7 +70,7 @@ async function run(context: ObjectContext): Promise<Answer> {
     encodingType,
     isTruncated,
     parts,
-    initiator: owner,
+    initiator: shownOwner(uploadInitiator(upload), context),
     owner,
     storageClass: shownStorageClass(upload.storageClass),
     checksumAlgorithm: algorithmOf(upload.checksumAlgorithm),

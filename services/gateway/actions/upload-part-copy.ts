@@ -25,6 +25,7 @@ export const uploadPartCopy: ObjectOperation = {
   errors: [...new Set([...uploadPart.errors, ...getObject.errors])],
   page: "UploadPartCopy",
   scope: "object",
+  ofUpload: true,
   hidesMissing: true,
   run,
 };

@@ -37,6 +37,7 @@ export const uploadPart: ObjectOperation = {
   ],
   page: "UploadPart",
   scope: "object",
+  ofUpload: true,
   run,
 };
 

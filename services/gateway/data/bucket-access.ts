@@ -14,7 +14,7 @@ import { callOptions, type ServiceContext } from "../operation.ts";
 import { AccessCheck, type AccessQuestion, type Permission } from "./access/access-check.ts";
 
 export interface BucketQuestion
-  extends Pick<AccessQuestion, "fromBody" | "headers" | "key" | "versionId"> {
+  extends Pick<AccessQuestion, "fromBody" | "headers" | "key" | "upload" | "versionId"> {
   readonly name: string;
   /** Undefined: the action asks by itself. */
   readonly permission: Permission | undefined;

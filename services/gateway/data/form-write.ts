@@ -6,6 +6,7 @@ import { StoreError } from "../../lib/base/errors.ts";
 import { newManifestId } from "../../lib/clients/body-writer.ts";
 import type { Sealing } from "../../lib/clients/data-key.ts";
 import type { ObjectContext } from "../operation.ts";
+import { callerId } from "./access/caller.ts";
 import { algorithmRecord, toRecord, typeRecord } from "./checksum-records.ts";
 import { executeAt } from "./name-space.ts";
 import { type Committed, commitObject, type NewVersion } from "./object-commit.ts";
@@ -130,6 +131,7 @@ async function createUpload(
     headers: described.headers,
     storageClass: described.storageClass,
     ...described.beside,
+    initiator: callerId(context.identity),
     ...(sealing === undefined ? {} : { encryption: sealing.encryption }),
     checksumAlgorithm: algorithmRecord(undefined),
     checksumType: typeRecord(undefined),

@@ -49,6 +49,20 @@ export async function askUpload(
   return queryAt<"getUpload">(context, context, { case: "getUpload", value });
 }
 
+/** Canonical id of who began an upload, in progress or completed; undefined: there is none. */
+export async function initiatorOf(
+  context: ObjectContext,
+  uploadId: Uint8Array,
+): Promise<string | undefined> {
+  const { upload, completed } = await askUpload(context, uploadId);
+  return upload === undefined ? completed?.initiator : uploadInitiator(upload);
+}
+
+/** Uploads of older releases tell their owner only. */
+export function uploadInitiator({ initiator, owner }: Upload): string {
+  return initiator === "" ? owner : initiator;
+}
+
 /** As askUpload for up to 10,000 parts, fetched in pages; they come in the order asked. */
 export async function askParts(
   context: ObjectContext,

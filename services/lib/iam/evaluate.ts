@@ -2,7 +2,8 @@
 // open by default. Rules are asked in AWS's order: what any policy denies is denied; what any bound
 // leaves out is denied; then one rule that allows is enough. Source: AWS IAM user guide, "Policy
 // evaluation logic"; Amazon S3 user guide, "How Amazon S3 authorizes a request", "Controlling
-// ownership of objects", "Blocking public access to your Amazon S3 storage".
+// ownership of objects", "Blocking public access to your Amazon S3 storage", "Multipart upload API
+// and permissions".
 import {
   type AclGrant,
   type AclSubject,
@@ -12,7 +13,14 @@ import {
 } from "../s3/settings/acl.ts";
 import { isPublicPolicy } from "../s3/settings/policy-status.ts";
 import type { AuthorizationRequest, BucketFacts, DecidedBy, Decision, Principal } from "./model.ts";
-import { aclRuleOf, isOpenToUsers, isOwnAction, isOwnersAffair, traitsOf } from "./permissions.ts";
+import {
+  aclRuleOf,
+  isInitiatorsAffair,
+  isOpenToUsers,
+  isOwnAction,
+  isOwnersAffair,
+  traitsOf,
+} from "./permissions.ts";
 import {
   findStatement,
   mentionsTags,
@@ -171,8 +179,13 @@ function allowanceInBucket(
   if (match !== undefined && !isRestricted) {
     return allowed({ rule: "policy-allow", source: policySource(bucket), ...match });
   }
+  const isBegun = isInitiator(request);
+  if (isBegun && isInitiatorsAffair(request.action)) return allowed({ rule: "upload-initiator" });
   const granted = grantOf(request, bucket, question.tags);
-  if (granted !== undefined) return allowed(granted);
+  if (granted !== undefined) {
+    const isOthers = request.upload !== undefined && !isBegun;
+    return isOthers ? refused({ rule: "not-initiator" }) : allowed(granted);
+  }
   return refused({ rule: isRestricted ? "restricted-public-bucket" : "no-rule-allows" });
 }
 
@@ -187,6 +200,11 @@ function isForeignObject(
 ): boolean {
   if (bucket.ownership === "BucketOwnerEnforced" || !isOwnersAffair(action)) return false;
   return object === undefined ? tags === "worst" : object.owner !== bucket.owner;
+}
+
+/** Whether the upload that is asked about was begun by the caller; nobody known began none. */
+function isInitiator({ principal, upload }: AuthorizationRequest): boolean {
+  return principal.kind === "user" && upload?.initiator === principal.userId;
 }
 
 /** A public policy that lets nobody in; owner and administrators have passed before. */

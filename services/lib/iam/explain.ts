@@ -22,6 +22,10 @@ function reasonOf(by: DecidedBy): string {
       return "the bucket belongs to the caller";
     case "object-owner":
       return "the object belongs to the caller";
+    case "upload-initiator":
+      return "the caller began the multipart upload";
+    case "not-initiator":
+      return "grants let nobody write into a multipart upload that somebody else began";
     case "acl-grant":
       return `the access control list of the ${by.source} grants ${by.permission}`;
     case "own-affairs":

@@ -55,6 +55,12 @@ export interface ObjectFacts {
   readonly grants: readonly AclGrant[];
 }
 
+/** What is known of the multipart upload that is asked about. */
+export interface UploadFacts {
+  /** Canonical id of who began it. */
+  readonly initiator: string;
+}
+
 /**
  * Condition keys of the request in lower case ("aws:sourceip", "s3:prefix",
  * "s3:existingobjecttag/team"), each with its values. A key that is not there is absent.
@@ -70,6 +76,8 @@ export interface AuthorizationRequest {
   readonly bucket: BucketFacts | undefined;
   /** Undefined: not looked up yet, or there is none. */
   readonly object: ObjectFacts | undefined;
+  /** Set for actions on a multipart upload that was begun before. */
+  readonly upload?: UploadFacts | undefined;
   readonly context: ConditionContext;
 }
 
@@ -100,6 +108,10 @@ export type DecidedBy =
    * Lists are in use, and the object is the caller's: he reads it and its list, and changes that.
    */
   | { readonly rule: "object-owner" }
+  /** The caller began the multipart upload: he lists its parts and gives it up. */
+  | { readonly rule: "upload-initiator" }
+  /** A grant lets the caller write, but not into an upload that somebody else began. */
+  | { readonly rule: "not-initiator" }
   /** What every user may do for himself without a policy. */
   | { readonly rule: "own-affairs" }
   | { readonly rule: "unknown-action" }

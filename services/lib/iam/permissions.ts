@@ -95,12 +95,7 @@ export interface AclRule {
 
 const RULES: readonly (readonly [AclRule["list"], AclRule["permission"], readonly string[]])[] = [
   ["bucket", "READ", ["ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"]],
-  [
-    "bucket",
-    "WRITE",
-    // Parts are written and given up by whoever may write the object they are to become.
-    ["PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"],
-  ],
+  ["bucket", "WRITE", ["PutObject", "DeleteObject"]],
   ["bucket", "READ_ACP", ["GetBucketAcl"]],
   ["bucket", "WRITE_ACP", ["PutBucketAcl"]],
   ["object", "READ", ["GetObject", "GetObjectVersion", "GetObjectTorrent"]],
@@ -129,6 +124,11 @@ const OWNERS_AFFAIR: ReadonlySet<string> = new Set(
 /** Whether `action` on an object is its owner's affair, not that of the bucket's owner. */
 export function isOwnersAffair(action: string): boolean {
   return OWNERS_AFFAIR.has(action);
+}
+
+/** What whoever began a multipart upload may do with it without a policy or a grant. */
+export function isInitiatorsAffair(action: string): boolean {
+  return action === "s3:AbortMultipartUpload" || action === "s3:ListMultipartUploadParts";
 }
 
 /** What every user may do without a policy; who may not, a bound or a limit says. */

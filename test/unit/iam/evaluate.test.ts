@@ -30,6 +30,8 @@ import {
   withPolicy,
 } from "./setting.ts";
 
+const READING = { Effect: "Allow", Action: "s3:Get*", Resource: "*" };
+
 function grant(to: string, permission: AclGrant["permission"]): AclGrant {
   const isGroup = to.includes("/") || to === "staff_umich";
   const grantee = isGroup
@@ -332,7 +334,7 @@ describe("access control lists", () => {
   test("give what the table says, and nothing else", () => {
     const given = {
       READ: ["ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"],
-      WRITE: ["PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"],
+      WRITE: ["PutObject", "DeleteObject"],
       READ_ACP: ["GetBucketAcl"],
       WRITE_ACP: ["PutBucketAcl"],
     };
@@ -397,5 +399,57 @@ describe("access control lists", () => {
     const principal = user("bob_wayne", { ownsByName: false });
     const change = { bucket: lists([]), object: object("bob_wayne"), principal };
     assert.equal(ruleOf(change), "-no-rule-allows");
+  });
+});
+
+describe("multipart uploads", () => {
+  const lists = (grants: readonly AclGrant[]) => bucket({ grants, ownership: "ObjectWriter" });
+  const mine = { initiator: "bob_wayne" };
+  const others = { initiator: "carl_msu" };
+  const DEFAULTS = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"] as const;
+
+  test("whoever began one lists its parts and gives it up, whatever it may do besides", () => {
+    for (const action of DEFAULTS) {
+      for (const facts of [bucket(), lists([]), lists([grant("bob_wayne", "WRITE")])]) {
+        assert.equal(ruleOf({ action, bucket: facts, upload: mine }), "upload-initiator");
+        assert.equal(ruleOf({ action, bucket: facts, upload: others }), "-no-rule-allows");
+        assert.equal(ruleOf({ action, bucket: facts }), "-no-rule-allows");
+      }
+      assert.equal(ruleOf({ action, upload: others, principal: OWNER }), "bucket-owner");
+      const policy = bucketPolicy(everybody({ Action: action }));
+      assert.equal(ruleOf({ action, upload: others, bucket: bucket({ policy }) }), "policy-allow");
+    }
+  });
+
+  test("the bucket's owner may deny it, a bound may leave it out", () => {
+    for (const action of DEFAULTS) {
+      const denying = bucketPolicy(everybody({ Effect: "Deny", Action: action }));
+      const facts = bucket({ policy: denying });
+      assert.equal(ruleOf({ action, bucket: facts, upload: mine }), "-explicit-deny");
+      const principal = user("bob_wayne", { bounds: [named("b", READING)] });
+      assert.equal(ruleOf({ action, principal, upload: mine }), "-outside-bound");
+    }
+  });
+
+  test("it gives nothing else: what is written needs its permission", () => {
+    for (const action of S3_ACTIONS) {
+      if (DEFAULTS.some((each) => each === action)) continue;
+      if (action === "s3:CreateBucket" || action === "s3:ListAllMyBuckets") continue;
+      assert.equal(ruleOf({ action, upload: mine }), "-no-rule-allows", action);
+    }
+  });
+
+  test("grants let write into what one began oneself, policies into any", () => {
+    const action = "s3:PutObject";
+    const shared = lists([grant("bob_wayne", "WRITE"), grant(ALL_USERS, "WRITE")]);
+    assert.equal(ruleOf({ action, bucket: shared, upload: mine }), "acl-grant");
+    assert.equal(ruleOf({ action, bucket: shared, upload: others }), "-not-initiator");
+    const nobody = { action, bucket: shared, principal: ANONYMOUS };
+    assert.equal(ruleOf({ ...nobody, upload: { initiator: "" } }), "-not-initiator");
+    assert.equal(ruleOf({ action, bucket: shared }), "acl-grant");
+    const policy = bucketPolicy(everybody({ Action: action }));
+    assert.equal(ruleOf({ action, bucket: bucket({ policy }), upload: others }), "policy-allow");
+    assert.equal(ruleOf({ action, principal: OWNER, upload: others }), "bucket-owner");
+    assert.equal(ruleOf({ action, principal: ADMINISTRATOR, upload: others }), "administrator");
   });
 });

@@ -84,9 +84,7 @@ function mayForHimself(user: UserPrincipal, { action, resource }: AuthorizationR
 // What a list of a bucket or an object gives, as the table of the ACL overview has it.
 const BY_LIST: Record<string, readonly string[]> = {
   "bucket READ": ["ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"],
-  "bucket WRITE": [
-    ...["PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"],
-  ],
+  "bucket WRITE": ["PutObject", "DeleteObject"],
   "bucket READ_ACP": ["GetBucketAcl"],
   "bucket WRITE_ACP": ["PutBucketAcl"],
   "object READ": ["GetObject", "GetObjectVersion", "GetObjectTorrent"],
@@ -128,7 +126,13 @@ function allowedInBucket(request: AuthorizationRequest, bucket: BucketFacts): bo
       return group !== "LogDelivery" && user !== undefined && user.groups.includes(grantee.uri);
     });
   });
-  return (owner && !ofOthers) || byPolicy || granted;
+  // Multipart upload API and permissions: by default whoever began an upload lists and aborts it;
+  // another whom lists alone let write has no part in it.
+  const { upload } = request;
+  const began = user !== undefined && upload !== undefined && upload.initiator === user.userId;
+  const asInitiator = began && ["AbortMultipartUpload", "ListMultipartUploadParts"].includes(name);
+  const asWriter = granted && (upload === undefined || began);
+  return (owner && !ofOthers) || byPolicy || asWriter || asInitiator;
 }
 
 /** What "public" means is settled, and tested, with the settings of buckets. */

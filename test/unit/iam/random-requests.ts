@@ -279,5 +279,9 @@ export const authorizationRequest: fc.Arbitrary<AuthorizationRequest> = fc.recor
   ),
   bucket: fc.option(bucketFacts, { nil: undefined, freq: 6 }),
   object: fc.option(objectFacts, { nil: undefined }),
+  upload: fc.option(
+    fc.record({ initiator: fc.constantFrom("alice_umich", "bob_wayne", "carl_msu", "") }),
+    { nil: undefined },
+  ),
   context,
 });

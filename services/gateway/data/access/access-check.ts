@@ -7,11 +7,17 @@ import { assert } from "../../../lib/base/assert.ts";
 import { utf8 } from "../../../lib/base/bytes.ts";
 import type { BucketRecord } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Version } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
-import type { AuthorizationRequest, BucketFacts, Decision } from "../../../lib/iam/model.ts";
+import type {
+  AuthorizationRequest,
+  BucketFacts,
+  Decision,
+  UploadFacts,
+} from "../../../lib/iam/model.ts";
 import { isS3Error, S3Error } from "../../../lib/s3/errors.ts";
 import type { HeaderList } from "../../../lib/s3/headers.ts";
-import type { ServiceContext } from "../../operation.ts";
+import type { ObjectContext, ServiceContext } from "../../operation.ts";
 import { findObject } from "../object-reader.ts";
+import { initiatorOf, noSuchUpload, requestedUploadId, uploadIdText } from "../uploads.ts";
 import { parseVersionId } from "../version-id.ts";
 import { bucketFacts, type ObjectSubject, subjectOf } from "./bucket-facts.ts";
 import { principalOf } from "./caller.ts";
@@ -32,6 +38,8 @@ export interface AccessQuestion {
   readonly facts?: BucketFacts;
   /** The fields of a form, in place of the headers of the request. */
   readonly headers?: HeaderList | undefined;
+  /** About a multipart upload that was begun before: somebody else's, until it is looked up. */
+  readonly upload?: UploadFacts | undefined;
   /** A missing version is no reason to refuse: who asks hides by itself what is missing. */
   readonly toleratesMissing?: true;
   /** Condition keys that the body of the request fills. */
@@ -53,6 +61,7 @@ export function authorizationRequest(
     resource: resourceOf(bucket?.name ?? question.facts?.name, key),
     bucket: question.facts ?? (bucket === undefined ? undefined : bucketFacts(gateway, bucket)),
     object: subject?.facts,
+    upload: question.upload,
     context: conditionContext({
       identity,
       request,
@@ -130,9 +139,11 @@ export async function hidingMissing<T>(
 /** One question about a bucket or an object of it, until it is answered. */
 export class AccessCheck {
   readonly #caller: Caller;
-  readonly #question: AccessQuestion | undefined;
-  readonly #first: Decision | undefined;
+  #question: AccessQuestion | undefined;
+  #first: Decision | undefined;
   #isPending: boolean;
+  /** Refused, unless it turns out that the caller began the upload. */
+  #awaitsUpload = false;
 
   /**
    * `question` undefined: the action asks by itself. Throws AccessDenied where no version could
@@ -150,12 +161,37 @@ export class AccessCheck {
       question.key !== undefined &&
       question.subject === undefined &&
       authorizer.needsObject(request);
-    if (!this.#first.allowed && !this.#isPending) throw refusal(caller, question, this.#first);
+    this.#awaitsUpload = !this.#first.allowed && mayBeInitiator(caller, question);
+    if (this.#first.allowed || this.#isPending || this.#awaitsUpload) return;
+    throw refusal(caller, question, this.#first);
   }
 
-  /** True while the version that is asked about must be told. */
+  /** True while the version or upload that is asked about must be told. */
   get isPending(): boolean {
-    return this.#isPending;
+    return this.#isPending || this.#awaitsUpload;
+  }
+
+  /**
+   * Looks up who began the upload, where that counts. Throws AccessDenied; NoSuchUpload where there
+   * is none, to those who might write the object by themselves.
+   */
+  async settleUpload(context: ObjectContext): Promise<void> {
+    if (!this.#awaitsUpload || this.#question === undefined) return;
+    const caller = this.#caller;
+    const uploadId = requestedUploadId(context);
+    const initiator = await initiatorOf(context, uploadId);
+    const upload = { initiator: initiator ?? "" };
+    const question = { ...this.#question, upload };
+    const decision = decide(caller, question);
+    if (!decision.allowed && !this.#isPending) {
+      const { bucket, key } = question;
+      const write: AccessQuestion = { permission: "s3:PutObject", bucket, key };
+      const mayLearn = initiator === undefined && decide(caller, write).allowed;
+      throw mayLearn ? noSuchUpload(uploadIdText(uploadId)) : refusal(caller, question, decision);
+    }
+    this.#question = question;
+    this.#first = decision;
+    this.#awaitsUpload = false;
   }
 
   /**
@@ -207,6 +243,13 @@ export class AccessCheck {
     }
     this.#isPending = false;
   }
+}
+
+/** Whether the caller would be let in if the upload that is asked about were his. */
+function mayBeInitiator(caller: Caller, question: AccessQuestion): boolean {
+  const { identity } = caller;
+  if (question.upload === undefined || identity.kind !== "user") return false;
+  return decide(caller, { ...question, upload: { initiator: identity.userId } }).allowed;
 }
 
 const DENIED: Decision = { allowed: false, by: { rule: "no-rule-allows" } };

@@ -77,7 +77,8 @@ export async function completeUpload(
   pushVersion(view, context, { place, version });
   const versionId = answeredId(state, version);
   await forgetOldest(view, context);
-  remember(view, { command, version, versionId });
+  const { initiator } = upload;
+  remember(view, { command, version, versionId, initiator });
   addEvent(view, context, { state, happening: { place, name: command.event, version } });
   const { modifiedMs } = version;
   const value = create(CompleteUploadReplySchema, { versionId, modifiedMs });
@@ -144,10 +145,11 @@ interface Completion {
   readonly version: Version;
   /** As it was answered. */
   readonly versionId: Uint8Array;
+  readonly initiator: string;
 }
 
 function remember(view: StateWriter, done: Completion): void {
-  const { command, version, versionId } = done;
+  const { command, version, versionId, initiator } = done;
   const { bucketId, uploadId, key, partsDigest } = command;
   const { etag, checksums, size } = version;
   const sequence = sequenceOf(version.versionId);
@@ -161,6 +163,7 @@ function remember(view: StateWriter, done: Completion): void {
     checksums,
     size,
     partsDigest,
+    initiator,
     ...(version.encryption === undefined ? {} : { encryption: toldOf(version.encryption) }),
   });
   putRecord(view, CompletedUploadSchema, { key: completedKey(bucketId, uploadId), record });
