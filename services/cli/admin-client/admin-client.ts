@@ -81,7 +81,7 @@ export class AdminClient {
     how: { readonly body?: unknown; readonly signal: AbortSignal },
   ): Promise<Response> {
     const text = how.body === undefined ? "" : JSON.stringify(how.body);
-    const target = `${BASE}${path}`;
+    const target = `${this.#connection.base ?? BASE}${path}`;
     const headers = this.#headers(method, target, text);
     let response: Response;
     try {

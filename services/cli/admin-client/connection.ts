@@ -13,6 +13,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface AdminConnection {
   /** Without a slash at its end: "http://127.0.0.1:9001". */
   readonly url: string;
+  /** Path of the API: "/api/v1" unless said otherwise. */
+  readonly base?: string;
   readonly keys: Keys;
 }
 

@@ -1,7 +1,8 @@
-// `dolium bucket ...`: what buckets hold, their quotas and owners. `mb` and `rb` make and remove
-// them.
+// `dolium bucket ...`: what buckets hold, their quotas and owners, by the admin API; their settings
+// by S3 (buckets/commands.ts). `mb` and `rb` make and remove buckets, as `bucket create` does.
 import { record } from "../admin-client/admin-client.ts";
 import { adminVerb, table } from "../admin-client/admin-verb.ts";
+import { BUCKET_SETTING_VERBS } from "../buckets/commands.ts";
 import { type CommandGroup, UsageError } from "../command-line.ts";
 
 const seg = encodeURIComponent;
@@ -9,7 +10,7 @@ const COUNT = { kind: "number", value: "N", minimum: 0, maximum: 999_999_999_999
 
 export const bucketGroup: CommandGroup = {
   name: "bucket",
-  summary: "Buckets: list with usage, quota, owner.",
+  summary: "Buckets: list with usage, quota, owner; their settings; what is off with one.",
   verbs: [
     adminVerb({
       name: "bucket list",
@@ -65,5 +66,6 @@ export const bucketGroup: CommandGroup = {
         return { value, lines: [`${name} belongs to ${owner}`] };
       },
     }),
+    ...BUCKET_SETTING_VERBS,
   ],
 };
