@@ -1,13 +1,14 @@
 // Secrets of a local cluster: root keys from the environment, or generated once and kept in the
 // data directory with mode 0600; the cluster secret that services show each other.
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { isStoreError } from "../lib/base/errors.ts";
 import { parseClusterKey } from "../lib/seal/cluster-key.ts";
 import type { ClusterKeys } from "../lib/seal/cluster-keys.ts";
 import { UsageError } from "./command-line.ts";
 import type { Config } from "./config-schema.ts";
+import { writeDurably } from "./durable-file.ts";
 
 export interface RootCredentials {
   readonly accessKeyId: string;
@@ -71,7 +72,7 @@ export function clusterSecretOf(path: string): string {
 /** Path of the file with the secret that the cluster's services share; made on first use. */
 export function clusterSecretFile(dataDir: string): string {
   const path = join(dataDir, SECRET_FILE);
-  if (!existsSync(path)) writePrivate(path, randomBytes(32).toString("hex"));
+  if (!existsSync(path)) writeDurably(path, randomBytes(32).toString("hex"));
   return path;
 }
 
@@ -82,7 +83,7 @@ export function clusterSecretFile(dataDir: string): string {
 export function clusterKeyFile(dataDir: string): string {
   const path = join(dataDir, CLUSTER_KEY_FILE);
   if (!existsSync(path))
-    writePrivate(path, `${randomBytes(CLUSTER_KEY_BYTES).toString("base64")}\n`);
+    writeDurably(path, `${randomBytes(CLUSTER_KEY_BYTES).toString("base64")}\n`);
   return path;
 }
 
@@ -172,7 +173,7 @@ function keptCredentials(dataDir: string): RootCredentials {
   if (!existsSync(path)) {
     const accessKeyId = `DOL${[...randomBytes(17)].map((byte) => ALPHABET[byte % 32]).join("")}`;
     const secretAccessKey = randomBytes(30).toString("base64url");
-    writePrivate(path, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
+    writeDurably(path, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
   }
   const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));
   if (typeof parsed !== "object" || parsed === null)
@@ -182,21 +183,4 @@ function keptCredentials(dataDir: string): RootCredentials {
     throw new UsageError(`${path} lacks accessKeyId or secretAccessKey`);
   }
   return checked({ accessKeyId, secretAccessKey, source: path });
-}
-
-/** Power-safe, and so is the name in its folder, before anything is sealed with what it holds. */
-function writePrivate(path: string, text: string): void {
-  const file = openSync(path, "wx", 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  const folder = openSync(dirname(path), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }

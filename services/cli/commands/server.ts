@@ -1,6 +1,6 @@
 // `dolium server DIR...`: everything in one process over one or more directories, erasure-coded
 // over six, plain over one.
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { mapBounded } from "../../lib/base/bounded.ts";
@@ -29,6 +29,7 @@ import {
   SHARED_FILES,
 } from "../credentials.ts";
 import { type ClusterPlan, readPlan, writePlan } from "../dev/cluster-file.ts";
+import { copyDurably, makeFolderDurably } from "../durable-file.ts";
 import { createOutput, type Output } from "../output.ts";
 import { readConfig } from "../read-config.ts";
 import { placeable } from "./can-place.ts";
@@ -87,7 +88,7 @@ export const serverCommand = command({
     const embedded: Embedded = {
       config,
       directories,
-      clusterId: kept?.clusterId ?? crypto.randomUUID(),
+      clusterId: kept?.clusterId ?? newClusterId(directories, port),
       clusterSecret,
       network,
       s3Port: port,
@@ -110,7 +111,7 @@ function prepareDirectories(positionals: readonly string[]): string[] {
   }
   for (const path of directories) {
     try {
-      mkdirSync(path, { recursive: true });
+      makeFolderDurably(path);
     } catch (error) {
       throw new UsageError(`${path} cannot be used: ${String(error)}`, { cause: error });
     }
@@ -119,13 +120,21 @@ function prepareDirectories(positionals: readonly string[]): string[] {
   return directories;
 }
 
+/** Kept before any replica can found a cluster under it. */
+function newClusterId(directories: readonly string[], s3Port: number): string {
+  const clusterId = crypto.randomUUID();
+  const disksPerNode = directories.length;
+  writePlan(directories[0] ?? "", { clusterId, disksPerNode, s3Port, processes: [] });
+  return clusterId;
+}
+
 /** A first directory that is new takes keys and identity from one that has them. */
 function adoptShared(directories: readonly string[]): void {
   const first = directories[0] ?? "";
   for (const name of SHARED_FILES) {
     if (existsSync(join(first, name))) continue;
     const holder = directories.find((path) => existsSync(join(path, name)));
-    if (holder !== undefined) copyFileSync(join(holder, name), join(first, name));
+    if (holder !== undefined) copyDurably(join(holder, name), join(first, name));
   }
 }
 
@@ -134,7 +143,7 @@ function shareFiles(directories: readonly string[]): void {
   const [first = "", ...others] = directories;
   for (const name of SHARED_FILES) {
     if (!existsSync(join(first, name))) continue;
-    for (const path of others) copyFileSync(join(first, name), join(path, name));
+    for (const path of others) copyDurably(join(first, name), join(path, name));
   }
 }
 

@@ -2,9 +2,10 @@
 // and their ports. Chosen on the first start and found again on every later one; processes may be
 // added.
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../command-line.ts";
+import { makeFolderDurably, writeDurably } from "../durable-file.ts";
 import { FreePorts } from "./free-ports.ts";
 
 export type Role = "metadata" | "storage" | "gateway" | "keeper";
@@ -61,7 +62,7 @@ export function readPlan(dataDir: string): ClusterPlan | undefined {
 
 /** Reads the plan, or makes it; adds processes that the shape wants more; keeps it. */
 export async function preparePlan(dataDir: string, shape: ClusterShape): Promise<ClusterPlan> {
-  mkdirSync(dataDir, { recursive: true });
+  makeFolderDurably(dataDir);
   const kept = readPlan(dataDir);
   checkShape(kept, shape);
   const wanted: readonly (readonly [Role, number])[] = [
@@ -150,9 +151,7 @@ async function planProcess(
   };
 }
 
-/** Atomically. */
+/** Atomically, and power-safe when it returns. */
 export function writePlan(dataDir: string, plan: ClusterPlan): void {
-  const path = planPath(dataDir);
-  writeFileSync(`${path}.new`, `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeDurably(planPath(dataDir), `${JSON.stringify(plan, null, 2)}\n`);
 }
