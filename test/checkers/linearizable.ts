@@ -24,7 +24,7 @@ export interface CheckOptions {
 const STEPS_MAX = 2_000_000;
 const TEXT_OPERATIONS_MAX = 30;
 
-/** `operations`: all on one key, in any order, values unique. */
+/** `operations`: all on one key, in any order; fast where each value is written once. */
 export function checkKey(operations: readonly Operation[], options: CheckOptions = {}): Verdict {
   const relevant = operations.filter(matters);
   const found = search(relevant, options);
@@ -57,11 +57,9 @@ function settle(operations: readonly Operation[]): readonly Operation[] {
   const see = (value: string | null | undefined, at: number): void => {
     if (typeof value === "string") seenBy.set(value, Math.min(seenBy.get(value) ?? at, at));
   };
-  const writers = new Map<string, number>();
+  const writers = countWriters(operations);
   for (const operation of operations) {
     const { output, input, returnedAt } = operation;
-    const written = writtenValue(operation);
-    if (written !== undefined) writers.set(written, (writers.get(written) ?? 0) + 1);
     if (output.kind !== "ok") continue;
     see(output.value, returnedAt);
     if (input.condition?.kind === "value") see(input.condition.value, returnedAt);
@@ -76,6 +74,21 @@ function settle(operations: readonly Operation[]): readonly Operation[] {
     const returnedAt = Math.max(at, operation.invokedAt);
     return { ...operation, returnedAt, output: { kind: "ok" } };
   });
+}
+
+function countWriters(operations: readonly Operation[]): Map<string, number> {
+  const writers = new Map<string, number>();
+  for (const written of operations.map(writtenValue)) {
+    if (written !== undefined) writers.set(written, (writers.get(written) ?? 0) + 1);
+  }
+  return writers;
+}
+
+/** The value that an answered operation must have met. */
+function wantedValue({ output, input, returnedAt }: Operation): string | undefined {
+  if (output.kind !== "ok" || !Number.isFinite(returnedAt)) return undefined;
+  if (input.condition?.kind === "value") return input.condition.value;
+  return output.value ?? undefined;
 }
 
 interface Level {
@@ -95,6 +108,8 @@ class Search {
   readonly #seen = new Set<string>();
   readonly #initial: Value;
   readonly #head: number;
+  /** Operations not placed yet that must meet a value, by value; only values written once. */
+  readonly #wanted = new Map<string, number>();
   #open: number;
 
   constructor(operations: readonly Operation[], initial: Value) {
@@ -106,6 +121,9 @@ class Search {
     this.#previous = Int32Array.from({ length: count + 1 }, (_, at) => (at === 0 ? count : at - 1));
     this.#bits = new Uint16Array(Math.ceil((count + 1) / 16));
     this.#open = operations.filter(({ returnedAt }) => Number.isFinite(returnedAt)).length;
+    const writers = countWriters(operations);
+    for (const [value, count] of writers) if (count === 1) this.#wanted.set(value, 0);
+    for (const operation of operations) this.#want(operation, 1);
   }
 
   run(stepsMax: number): Found {
@@ -128,19 +146,23 @@ class Search {
       if (value === undefined) continue;
       this.#place(candidate);
       level.placed = candidate;
-      if (this.#isNew(value)) levels.push(this.#level(value));
+      const open = !Number.isFinite(this.#operation(candidate).returnedAt);
+      if (this.#isNew(value, open)) levels.push(this.#level(value, open));
     }
     return { kind: "ok" };
   }
 
   /**
    * Those that may come next: begun before any other that is not placed had ended. One that fits now
-   * and changes nothing is placed at once: whatever order works without it works after it.
+   * and changes nothing is placed at once: whatever order works without it works after it. A value
+   * that somebody still has to see is not replaced: it never comes again. After one that may never
+   * have been (`afterOpen`) only one that depends on the value: before others it makes no difference.
    */
-  #level(value: Value): Level {
+  #level(value: Value, afterOpen = false): Level {
     const certain: number[] = [];
     const open: number[] = [];
     let firstReturn = Number.POSITIVE_INFINITY;
+    const wanted = value === null ? 0 : (this.#wanted.get(value) ?? 0);
     for (
       let at = this.#at(this.#next, this.#head);
       at !== this.#head;
@@ -149,12 +171,14 @@ class Search {
       const operation = this.#operation(at);
       const { invokedAt, returnedAt } = operation;
       if (invokedAt > firstReturn) break;
+      firstReturn = Math.min(firstReturn, returnedAt);
       if (neverChanges(operation) && step(operation, value) !== undefined) {
         return { candidates: [at], next: 0, placed: -1, value };
       }
+      if (wanted > 0 && (wanted > 1 || wantedValue(operation) !== value)) continue;
+      if (afterOpen && operation.input.condition === undefined) continue;
       if (Number.isFinite(returnedAt)) certain.push(at);
       else if (step(operation, value) !== value) open.push(at);
-      firstReturn = Math.min(firstReturn, returnedAt);
     }
     // What must come, first what ended first; what may never have been, last.
     const ends = (at: number): number => this.#operation(at).returnedAt;
@@ -168,6 +192,7 @@ class Search {
     this.#next[previous] = next;
     this.#previous[next] = previous;
     this.#flip(at);
+    this.#want(this.#operation(at), -1);
     if (Number.isFinite(this.#operation(at).returnedAt)) this.#open -= 1;
   }
 
@@ -176,7 +201,14 @@ class Search {
     this.#next[this.#at(this.#previous, at)] = at;
     this.#previous[this.#at(this.#next, at)] = at;
     this.#flip(at);
+    this.#want(this.#operation(at), 1);
     if (Number.isFinite(this.#operation(at).returnedAt)) this.#open += 1;
+  }
+
+  #want(operation: Operation, by: number): void {
+    const value = wantedValue(operation);
+    const wanted = value === undefined ? undefined : this.#wanted.get(value);
+    if (value !== undefined && wanted !== undefined) this.#wanted.set(value, wanted + by);
   }
 
   #flip(at: number): void {
@@ -184,8 +216,9 @@ class Search {
     this.#bits[word] = (this.#bits[word] ?? 0) ^ (1 << (at & 15));
   }
 
-  #isNew(value: Value): boolean {
-    const name = `${String.fromCharCode(...this.#bits)}${value === null ? "-" : `+${value}`}`;
+  #isNew(value: Value, open: boolean): boolean {
+    const kind = `${open ? "?" : ""}${value === null ? "-" : `+${value}`}`;
+    const name = `${String.fromCharCode(...this.#bits)}${kind}`;
     if (this.#seen.has(name)) return false;
     this.#seen.add(name);
     return true;
