@@ -28,6 +28,10 @@ export interface RebuildRequest {
   /** Time of this repair, milliseconds since 1970; goes into the headers of the new shards. */
   readonly begunMs: number;
   readonly onBadShard?: (shardIndex: number, disk: DiskAddress, error: StoreError) => void;
+  /** Which sources to ask first; all when left out. */
+  readonly preferred?: (disk: DiskAddress) => boolean;
+  /** Called before so many bytes are written; holds the rate. */
+  readonly pace?: (bytes: number) => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -54,7 +58,7 @@ export async function rebuildShards(deps: RebuildDeps, request: RebuildRequest):
       k: scheme.k,
       m: scheme.m,
       disks: request.sources,
-      preferred: () => true,
+      preferred: request.preferred ?? (() => true),
       endStripe,
       hedgeMs: HEDGE_MS,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -69,6 +73,7 @@ export async function rebuildShards(deps: RebuildDeps, request: RebuildRequest):
     const indexes = copies.map((copy) => copy.shardIndex);
     for (let stripe = 0; stripe < endStripe; stripe += 1) {
       const cells = await reader.read(stripe, indexes);
+      await request.pace?.(cells.reduce((sum, cell) => sum + cell.byteLength, 0));
       await writeCells(copies, cells);
     }
     return await finishCopies(copies);

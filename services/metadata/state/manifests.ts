@@ -76,6 +76,7 @@ export function storeManifest(
       sinceMs: context.timeMs,
       owed,
       relaxed: chunk.relaxed,
+      parityShards: manifest.parityShards,
     });
     putRepair(view, context, entry);
   }

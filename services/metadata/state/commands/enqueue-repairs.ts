@@ -29,6 +29,7 @@ export function enqueueRepairs(
       sinceMs: queued?.sinceMs ?? context.timeMs,
       owed,
       relaxed: chunk.relaxed,
+      parityShards: manifest.parityShards,
     });
     putRepair(view, context, entry);
   }

@@ -81,7 +81,8 @@ function relocate(
         create(Garbage_ShardSchema, { chunkId, shardIndex, diskId }),
       ),
   });
-  settleRepair(view, context, { bucketId, manifest, chunk, repaired: changes.length });
+  const repaired = command.movesOnly ? undefined : changes.length;
+  settleRepair(view, context, { bucketId, manifest, chunk, repaired });
 }
 
 /** Keeps the chunk in the repair queue while something is known to be missing. */
@@ -92,7 +93,8 @@ function settleRepair(
     readonly bucketId: number;
     readonly manifest: Manifest;
     readonly chunk: Chunk;
-    readonly repaired: number;
+    /** Shards written anew; undefined when good ones were only moved. */
+    readonly repaired: number | undefined;
   },
 ): void {
   const { bucketId, manifest, chunk, repaired } = done;
@@ -100,13 +102,15 @@ function settleRepair(
   const { chunkId, relaxed } = chunk;
   const entry = readRepair(view, { bucketId, manifestId, chunkId });
   // Shards reported lost count beside those owed; a caller without changes found the chunk whole.
-  const reported = entry === undefined || repaired === 0 ? 0 : Math.max(0, entry.owed - repaired);
+  const known = entry?.owed ?? 0;
+  const reported = repaired === 0 ? 0 : Math.max(0, known - (repaired ?? 0));
   const owed = Math.max(owedShards(chunk), reported);
   if (owed === 0 && !relaxed) {
     removeRepair(view, context, { bucketId, manifestId, chunkId });
     return;
   }
   const sinceMs = entry?.sinceMs ?? context.timeMs;
-  const record = { bucketId, key, manifestId, chunkId, sinceMs, owed, relaxed };
+  const { parityShards } = manifest;
+  const record = { bucketId, key, manifestId, chunkId, sinceMs, owed, relaxed, parityShards };
   putRepair(view, context, create(RepairEntrySchema, record));
 }
