@@ -118,6 +118,10 @@ export const ConfigSchema = Type.Object(
           default: 600_000,
           description: "A storage node silent for so long is given up: its shards are rebuilt.",
         }),
+        awaitImport: Type.Boolean({
+          default: false,
+          description: "Begin without a cluster map and wait for `dolium backup import`.",
+        }),
         verifyOnOpenBytesMax: Type.Integer({
           minimum: 0,
           default: 1_073_741_824,

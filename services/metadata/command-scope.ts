@@ -23,6 +23,7 @@ const ROOT_COMMANDS = new Set<CommandCase>([
   "deleteIdentity",
   "recordUses",
   "rewrapKeys",
+  "setGarbageFreeze",
 ]);
 const ROOT_QUERIES = new Set<QueryCase>([
   "getClusterMap",
@@ -34,7 +35,7 @@ const ROOT_QUERIES = new Set<QueryCase>([
   "getIdentity",
   "listUses",
 ]);
-const ANYWHERE = new Set<CommandCase | QueryCase>(["digestMark", "groupStats"]);
+const ANYWHERE = new Set<CommandCase | QueryCase>(["digestMark", "importState", "groupStats"]);
 
 /** Throws StoreError "invalid". */
 export function checkCommandScope(groupId: number, command: CommandCase): void {

@@ -36,6 +36,8 @@ export interface MetadataConfig {
   readonly indexGroupCount: number;
   readonly cluster: ClusterSettings;
   readonly times?: Partial<MetadataTimes>;
+  /** Write no first cluster map: a backup is imported, which brings one. */
+  readonly awaitImport?: boolean;
   /** Rate of the background check of all stored values and files. */
   readonly auditBytesPerSecond?: number;
 }

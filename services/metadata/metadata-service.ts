@@ -1,7 +1,12 @@
-// The metadata service as others call it: Execute, Query, ReplicaStatus, TransferLeadership.
+// The metadata service as others call it: Execute, Query, ReplicaStatus, TransferLeadership,
+// ExportGroup.
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { toSafeNumber } from "../lib/base/bytes.ts";
-import { StoreError } from "../lib/base/errors.ts";
-import type { MetadataService } from "../lib/gen/dolium/metadata/v1/metadata_pb.ts";
+import { StoreError, toStoreError } from "../lib/base/errors.ts";
+import type {
+  ExportGroupResponseSchema,
+  MetadataService,
+} from "../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { ServiceHandlers } from "../lib/ports/transport.ts";
 import { checkCommandScope, checkQueryScope } from "./command-scope.ts";
 import type { Proposer } from "./proposer.ts";
@@ -37,5 +42,29 @@ export function metadataHandlers(
       await group.raft.transferLeadership(toSafeNumber(toReplicaId), { deadlineMs });
       return {};
     },
+    exportGroup: (request, { signal }) => exportGroup(proposer, request.groupId, signal),
   };
+}
+
+/** One moment of a group; what is committed meanwhile is not in it. */
+async function* exportGroup(
+  proposer: Proposer,
+  groupId: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<MessageInitShape<typeof ExportGroupResponseSchema>, void> {
+  const snapshot = await proposer.snapshot(groupId, signal);
+  const appliedIndex = BigInt(snapshot.index);
+  const appliedTerm = BigInt(snapshot.term);
+  try {
+    for await (const chunk of snapshot.chunks()) {
+      if (signal?.aborted === true) throw new StoreError("aborted", "the export was ended");
+      yield { appliedIndex, appliedTerm, chunk };
+    }
+  } catch (error) {
+    const known = toStoreError(error);
+    proposer.noteDamage(groupId, known);
+    throw known;
+  } finally {
+    await snapshot.close();
+  }
 }

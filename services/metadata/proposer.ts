@@ -13,6 +13,7 @@ import {
 } from "../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { Random } from "../lib/ports/random.ts";
+import type { StateSnapshot } from "../lib/raft/types.ts";
 import type { Peer } from "./config.ts";
 import type { Replica, ReplicaGroup } from "./replica.ts";
 import { isIdOf } from "./replica-id.ts";
@@ -93,6 +94,21 @@ export class Proposer {
     return this.readLocal(group, read);
   }
 
+  /**
+   * The group's whole state, with everything that was acknowledged anywhere before the call. The
+   * caller closes it.
+   */
+  async snapshot(groupId: number, signal?: AbortSignal): Promise<StateSnapshot> {
+    const group = this.#group(groupId);
+    await this.#translated(() => group.raft.readBarrier(this.#limits(signal)));
+    return group.state.snapshot();
+  }
+
+  /** A checked failure of what `snapshot` gave: bad bytes fail the group's replica. */
+  noteDamage(groupId: number, error: StoreError): void {
+    if (error.code === "corrupt" || error.code === "io") this.#deps.groupFailed(groupId, error);
+  }
+
   /** Throws "not-leader", with the leader's address when it is known. */
   refuseFollower(groupId: number): Promise<never> {
     return this.#translated(() => {
@@ -108,9 +124,7 @@ export class Proposer {
       return await group.state.read(read);
     } catch (error) {
       const known = toStoreError(error);
-      if (known.code === "corrupt" || known.code === "io") {
-        this.#deps.groupFailed(group.groupId, known);
-      }
+      this.noteDamage(group.groupId, known);
       throw known;
     }
   }

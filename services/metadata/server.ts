@@ -172,7 +172,7 @@ export class MetadataServer {
     const root = this.#lifecycle.replica?.group(ROOT_GROUP);
     if (root === undefined) return false;
     if ((await this.#proposer.readLocal(root, readClusterMap)) !== undefined) return true;
-    if (!root.raft.isLeader()) return false;
+    if (!root.raft.isLeader() || this.#config.awaitImport === true) return false;
     const { policies, defaultPolicy, placementGroupCount } = this.#config.cluster;
     const { clusterId, groupIds } = this.#lifecycle.identity;
     const value = {

@@ -1,11 +1,14 @@
 // Deletes the shards of the garbage queue: what a committed overwrite, delete, abort or relocation
 // freed, after a delay for the reads that still use them. A record leaves the queue when every disk
-// confirmed, or is out of the cluster for good; shards on a node that is away wait for it.
+// confirmed, or is out of the cluster for good; shards on a node that is away wait for it. Nothing
+// goes while garbage is frozen, or when a manifest still names it.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";
 import type { Garbage } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
+import { freezeNow } from "./freeze.ts";
+import { trashIsUnused } from "./inspect-trash.ts";
 
 const PAGE_RECORDS = 500;
 const DISKS_AT_ONCE = 8;
@@ -32,6 +35,9 @@ export async function collectGarbage(
     const last = entries.at(-1);
     if (last === undefined) break;
     afterSequence = last.sequence;
+    // Asked before each page: a freeze holds from the next page on, wherever it was set.
+    if ((await freezeNow(deps)) !== undefined) break;
+    if (!(await trashIsUnused(deps, groupId, entries))) break;
     deleted += await collectPage(deps, groupId, entries);
   }
   return deleted;

@@ -2,11 +2,13 @@
 // crashed, by repairs that lost a race. Order matters: first every group's fence moves past the
 // grace period, so that nothing older can commit any more; then the groups are asked; what all of
 // them disown is remembered, and deleted only when they disown it again after the quarantine.
-// Silence, errors and unknown answers keep.
+// Silence, errors and unknown answers keep. While garbage is frozen the fences stay where they are
+// and orphans are only counted; their quarantine begins anew after the release.
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress, ShardListing } from "../../lib/clients/shard-client.ts";
 import { OwnedManifestsAnswer_Verdict as Verdict } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
+import { freezeNow } from "./freeze.ts";
 
 const PAGE_SHARDS = 500;
 /** Bound on remembered suspects; more are found again in a later pass. */
@@ -14,43 +16,85 @@ const SUSPECTS_MAX = 200_000;
 
 type Entry = ShardListing["entries"][number];
 
+/** What a pass over all disks found. */
+export interface SweepReport {
+  /** Milliseconds since 1970, when it ended. */
+  readonly atMs: number;
+  /** Shards that every group disowned, deleted ones among them. */
+  readonly orphans: number;
+  readonly deleted: number;
+  /** Disks that did not answer. */
+  readonly disksNotSearched: number;
+}
+
+interface Pass {
+  readonly groups: readonly number[];
+  readonly fence: bigint;
+  readonly seen: Map<string, number>;
+  readonly signal: AbortSignal;
+  readonly isFrozen: boolean;
+  orphans: number;
+}
+
 export class OrphanSweeper {
   readonly #deps: KeeperDeps;
   /** When a shard was first disowned, monotonic milliseconds, by disk, name and time of writing. */
   #suspects = new Map<string, number>();
+  #report: SweepReport | undefined;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
   }
 
+  /** Of the last pass that came to its end. */
+  get report(): SweepReport | undefined {
+    return this.#report;
+  }
+
   /** One pass over all disks that answer; returns the number of shards deleted. */
   async sweep(signal: AbortSignal): Promise<number> {
-    const { clock, config, view } = this.#deps;
+    const { view, clock } = this.#deps;
     // Every group must be asked, so the list must be today's.
-    await view.refresh();
+    const isFrozen = (await freezeNow(this.#deps)) !== undefined;
     const groups = view.indexGroups();
     if (groups.length === 0) return 0;
-    const wantedFence = BigInt(Math.max(0, clock.wallMs() - config.orphanGraceMs));
-    const fence = await this.#moveFences(groups, wantedFence);
+    const fence = isFrozen ? await this.#fencesNow(groups) : await this.#moveFences(groups);
     const seen = new Map<string, number>();
+    const pass: Pass = { groups, fence, seen, signal, isFrozen, orphans: 0 };
     let deleted = 0;
+    let disksNotSearched = 0;
     const disks = view.map().nodes.flatMap((node) => node.disks.map((disk) => disk.diskId));
     for (const diskId of disks) {
       const disk = view.addressOf(diskId);
       if (signal.aborted) return deleted;
       if (disk === undefined) continue;
       try {
-        deleted += await this.#sweepDisk(disk, { groups, fence, seen, signal });
+        deleted += await this.#sweepDisk(disk, pass);
       } catch (error) {
+        disksNotSearched += 1;
         this.#deps.log.warn("orphans not searched", { diskId, reason: String(error) });
       }
     }
     this.#suspects = seen;
+    const { orphans } = pass;
+    this.#report = { atMs: clock.wallMs(), orphans, deleted, disksNotSearched };
     return deleted;
   }
 
+  async #fencesNow(groups: readonly number[]): Promise<bigint> {
+    let smallest: bigint | undefined;
+    for (const groupId of groups) {
+      const kind = { case: "groupStats", value: {} } as const;
+      const { fenceMs } = await this.#deps.metadata.query(groupId, kind);
+      if (smallest === undefined || fenceMs < smallest) smallest = fenceMs;
+    }
+    return smallest ?? 0n;
+  }
+
   /** Moves every group's fence; the smallest that stands now bounds what may be judged. */
-  async #moveFences(groups: readonly number[], fenceMs: bigint): Promise<bigint> {
+  async #moveFences(groups: readonly number[]): Promise<bigint> {
+    const { clock, config } = this.#deps;
+    const fenceMs = BigInt(Math.max(0, clock.wallMs() - config.orphanGraceMs));
     let smallest = fenceMs;
     for (const groupId of groups) {
       const kind = { case: "advanceFence", value: { fenceMs } } as const;
@@ -61,15 +105,7 @@ export class OrphanSweeper {
     return smallest;
   }
 
-  async #sweepDisk(
-    disk: DiskAddress,
-    pass: {
-      readonly groups: readonly number[];
-      readonly fence: bigint;
-      readonly seen: Map<string, number>;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<number> {
+  async #sweepDisk(disk: DiskAddress, pass: Pass): Promise<number> {
     let after: ShardListing["next"];
     let deleted = 0;
     do {
@@ -79,7 +115,12 @@ export class OrphanSweeper {
         ...(after === undefined ? {} : { after }),
       });
       const orphans = await this.#disowned(disk, page.entries, pass.groups);
-      const ripe = orphans.filter((entry) => this.#isRipe(disk, entry, pass.seen));
+      pass.orphans += orphans.length;
+      const ripe = pass.isFrozen
+        ? []
+        : orphans.filter((entry) => this.#isRipe(disk, entry, pass.seen));
+      // A freeze that came meanwhile ends the pass for this disk before anything more goes.
+      if (ripe.length > 0 && (await freezeNow(this.#deps)) !== undefined) return deleted;
       if (ripe.length > 0) deleted += await this.#delete(disk, ripe);
       after = page.next;
     } while (after !== undefined && !pass.signal.aborted);

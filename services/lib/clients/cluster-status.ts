@@ -68,6 +68,12 @@ export interface MayFail {
   readonly metadataReplicas: number;
 }
 
+export interface GarbageFreezeView {
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
 export interface StatusView {
   readonly healthy: boolean;
   readonly summary: string;
@@ -79,6 +85,8 @@ export interface StatusView {
   readonly mayFail: MayFail;
   readonly policies: readonly Survival[];
   readonly problems: readonly string[];
+  /** Null unless garbage and orphans are kept, by an operator, a restored backup or an alarm. */
+  readonly garbageFreeze: GarbageFreezeView | null;
 }
 
 const SILENT_MS = 5000n;
@@ -108,7 +116,14 @@ export function describeCluster(report: ClusterReport): StatusView {
     mayFail,
     policies,
     problems,
+    garbageFreeze: freezeView(report),
   };
+}
+
+function freezeView({ cluster }: ClusterReport): GarbageFreezeView | null {
+  const freeze = cluster?.map?.garbageFreeze;
+  if (freeze === undefined) return null;
+  return { reason: freeze.reason, sinceMs: Number(freeze.sinceMs) };
 }
 
 function metadataNodes(report: ClusterReport): NodeView[] {
@@ -327,6 +342,11 @@ function problemsOf(
         problems.push(`group ${group.groupId} on ${replica.name} is ${replica.state}`);
       }
     }
+  }
+  const freeze = freezeView(report);
+  if (freeze !== null) {
+    const since = new Date(freeze.sinceMs).toISOString();
+    problems.push(`garbage is frozen since ${since}: ${freeze.reason}`);
   }
   const { shardsOwed, chunksWaitingForRepair, lostDisksBeingSearched: lost } = views.durability;
   if (shardsOwed > 0) problems.push(`${shardsOwed} shards are owed`);

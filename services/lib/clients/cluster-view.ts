@@ -2,7 +2,7 @@
 // placement tables computed from it, and which nodes just failed to answer this process. Only a
 // proposal: manifests record where shards really are.
 import { present } from "../base/assert.ts";
-import { toHex } from "../base/bytes.ts";
+import { toHex, toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { ClusterMap as MapRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
 import { ackChecker } from "../placement/ack-condition.ts";
@@ -25,6 +25,12 @@ export interface Placement {
   /** Fewer failure domains than the policy wants were up. */
   readonly relaxed: boolean;
   readonly mapEpoch: number;
+}
+
+/** Why and since when (milliseconds since 1970) nothing is deleted. */
+export interface GarbageFreezeInfo {
+  readonly reason: string;
+  readonly sinceMs: number;
 }
 
 export interface ReplacementWish {
@@ -52,6 +58,8 @@ interface Known {
   readonly checkers: Map<string, ReturnType<typeof ackChecker>>;
   readonly defaultPolicy: string;
   readonly indexGroups: readonly number[];
+  readonly repairPass: number;
+  readonly garbageFreeze: GarbageFreezeInfo | undefined;
 }
 
 export class ClusterView {
@@ -105,6 +113,21 @@ export class ClusterView {
   /** Raft groups that hold index ranges. */
   indexGroups(): readonly number[] {
     return this.#need().indexGroups;
+  }
+
+  /** Set while neither garbage nor orphans may be deleted, as of the last map. */
+  garbageFreeze(): GarbageFreezeInfo | undefined {
+    return this.#need().garbageFreeze;
+  }
+
+  /** The last pass of repair that an operator asked for; 0: none ever. */
+  repairPass(): number {
+    return this.#need().repairPass;
+  }
+
+  /** The disks that the present map's table gives a placement group; undefined: no such group. */
+  groupDisks(policyName: string, placementGroup: number): readonly number[] | undefined {
+    return this.#table(this.#need(), this.policy(policyName)).groups[placementGroup];
   }
 
   /** Whether the cluster has the policy; undefined before the first map that has any. */
@@ -264,6 +287,13 @@ export class ClusterView {
       checkers: new Map(),
       defaultPolicy: record.defaultPolicy,
       indexGroups: [...record.indexGroups],
+      repairPass: toSafeNumber(record.repairPass),
+      garbageFreeze: freezeOf(record),
     };
   }
+}
+
+function freezeOf({ garbageFreeze }: MapRecord): GarbageFreezeInfo | undefined {
+  if (garbageFreeze === undefined) return undefined;
+  return { reason: garbageFreeze.reason, sinceMs: toSafeNumber(garbageFreeze.sinceMs) };
 }

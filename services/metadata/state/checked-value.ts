@@ -19,12 +19,16 @@ export function storedChecksum(stored: Uint8Array): number {
   return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength).readUInt32LE(0);
 }
 
+/** The stored value is one that was written under this key. */
+export function isChecked(key: Uint8Array, stored: Uint8Array): boolean {
+  if (stored.byteLength < CHECKSUM_BYTES) return false;
+  return storedChecksum(stored) === crc32(stored.subarray(CHECKSUM_BYTES), crc32(key));
+}
+
 /** The payload, a view into `stored`. Throws StoreError "corrupt". */
 export function decodeChecked(key: Uint8Array, stored: Uint8Array): Uint8Array {
-  if (stored.byteLength < CHECKSUM_BYTES) throw badValue(key);
-  const payload = stored.subarray(CHECKSUM_BYTES);
-  if (storedChecksum(stored) !== crc32(payload, crc32(key))) throw badValue(key);
-  return payload;
+  if (!isChecked(key, stored)) throw badValue(key);
+  return stored.subarray(CHECKSUM_BYTES);
 }
 
 function badValue(key: Uint8Array): StoreError {

@@ -20,6 +20,8 @@ export const TABLE = {
   kmsKey: 0x4b,
   /** Root: leases by name. */
   lease: 0x4c,
+  /** How far a backup was taken in. */
+  importMark: 0x4d,
   /** Root: whose each key id, token, certificate, e-mail address and federated account is. */
   proof: 0x50,
   /** Root: which entries of the directory refer to an entry. */
@@ -164,6 +166,7 @@ export function tableRange(table: Table): KeyRange {
 export const MARK_KEY: Uint8Array = Uint8Array.of(TABLE.local, 0x6d);
 export const META_KEY: Uint8Array = Uint8Array.of(TABLE.meta);
 export const CLUSTER_KEY: Uint8Array = Uint8Array.of(TABLE.cluster);
+export const IMPORT_KEY: Uint8Array = Uint8Array.of(TABLE.importMark);
 
 export function headKey(bucketId: number, key: Uint8Array): Uint8Array {
   return build(TABLE.head, [u32(bucketId), key]);

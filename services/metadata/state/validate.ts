@@ -14,6 +14,7 @@ import type {
   Command,
   CompleteUpload,
   DeleteObjects,
+  ImportState,
   PutObject,
   PutPart,
   RelocateShards,
@@ -21,6 +22,7 @@ import type {
   ReplaceBody,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { ObjectLock_Mode } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import { isChecked } from "./checked-value.ts";
 import {
   bodyFault,
   firstFault,
@@ -37,6 +39,7 @@ const REPAIRS_AT_ONCE_MAX = 100_000;
 const OUTBOX_AT_ONCE_MAX = 10_000;
 /** Two of them fit an answer of ListOutbox. */
 const LOG_BYTES_MAX = 512 * 1024;
+const IMPORT_ENTRIES_MAX = 100_000;
 const MD5_BYTES = 16;
 const SWAPS_AT_ONCE_MAX = 1000;
 const NO_ID = new Uint8Array(0);
@@ -88,6 +91,8 @@ export function commandFault({ kind }: Command): string | undefined {
         kind.value.entries,
         (entry) => idFault(entry.manifestId, "manifest id") ?? idFault(entry.chunkId, "chunk id"),
       );
+    case "importState":
+      return importFault(kind.value);
     case "advanceFence":
     case "digestMark":
       return undefined;
@@ -193,6 +198,15 @@ function appendFault(command: AppendObject): string | undefined {
     return "a whole body without the version that was read";
   }
   return version !== undefined && version.size >= offset ? undefined : "a body that shrinks";
+}
+
+function importFault({ importId, entries }: ImportState): string | undefined {
+  if (entries.length > IMPORT_ENTRIES_MAX) return "too many entries";
+  const fault = firstFault(entries, ({ key, stored }) => {
+    if (key.byteLength === 0) return "an entry without a key";
+    return isChecked(key, stored) ? undefined : "an entry with a wrong checksum";
+  });
+  return idFault(importId, "import id") ?? fault;
 }
 
 function accessLogFault({ bucketId, log }: AppendAccessLog): string | undefined {

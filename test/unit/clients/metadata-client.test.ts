@@ -37,6 +37,9 @@ async function replicas(
       query: async () => ({ kind: { case: "getBucket", value: {} } }),
       replicaStatus: async () => ({}),
       transferLeadership: async () => ({}),
+      exportGroup: async function* () {
+        // Nothing asks for backups here.
+      },
     });
     await server.listen(addresses[at] ?? "");
   }

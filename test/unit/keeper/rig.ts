@@ -184,6 +184,9 @@ export class Rig {
       },
       replicaStatus: async () => ({}),
       transferLeadership: async () => ({}),
+      exportGroup: async function* () {
+        // Nothing asks for backups here.
+      },
     });
     server.add(ClusterService, {
       heartbeat: async () => ({ mapEpoch: 1n, registerAgain: false, wallMs: 0n }),

@@ -466,6 +466,7 @@ const KEYS: Readonly<Record<string, Uint8Array>> = {
   reference: keys.referenceKey({ kind: 2, name: "staff_org" }, ANN),
   lastUse: keys.lastUseKey("DKABCDEFGHIJKLMNOPQR"),
   usage: keys.usageKey(7),
+  importMark: keys.IMPORT_KEY,
 };
 
 for (const record of RECORDS) testRecord(record);

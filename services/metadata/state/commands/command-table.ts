@@ -18,6 +18,7 @@ import { deleteObjects } from "./delete-objects.ts";
 import { enqueueRepairs } from "./enqueue-repairs.ts";
 import { finishGarbage } from "./finish-garbage.ts";
 import { finishOutbox } from "./finish-outbox.ts";
+import { importState } from "./import-state.ts";
 import { putObject } from "./put-object.ts";
 import { putPart } from "./put-part.ts";
 import { relocateShards } from "./relocate-shards.ts";
@@ -69,6 +70,8 @@ export function applyCommand(
       return finishOutbox(view, kind.value, context);
     case "replaceBody":
       return replaceBody(view, kind.value, context);
+    case "importState":
+      return importState(view, kind.value, context);
     case "digestMark":
       return refused(Outcome.UNSPECIFIED, "a digest mark is applied with the whole state");
     case undefined:

@@ -15,6 +15,7 @@ import { registerNode } from "./register-node.ts";
 import { releaseLease } from "./release-lease.ts";
 import { removeBucket } from "./remove-bucket.ts";
 import { rewrapKeys } from "./rewrap-keys.ts";
+import { setGarbageFreeze } from "./set-garbage-freeze.ts";
 import { setStates } from "./set-states.ts";
 
 export type RootCommand = Extract<
@@ -33,7 +34,8 @@ export type RootCommand = Extract<
       | "putIdentity"
       | "deleteIdentity"
       | "recordUses"
-      | "rewrapKeys";
+      | "rewrapKeys"
+      | "setGarbageFreeze";
   }
 >;
 
@@ -69,6 +71,8 @@ export function applyRootCommand(
       return recordUses(view, kind.value);
     case "rewrapKeys":
       return rewrapKeys(view, kind.value, context);
+    case "setGarbageFreeze":
+      return setGarbageFreeze(view, kind.value, context);
     default:
       return unreachable(kind);
   }

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dolium/record/v1/group.proto.
  */
 export const file_dolium_record_v1_group: GenFile = /*@__PURE__*/
-  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxItgCCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDRIWCg5vdXRib3hfZW50cmllcxgMIAEoBBIUCgxvdXRib3hfYnl0ZXMYDSABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYDiABKAQSGQoRaWRlbnRpdHlfcmV2aXNpb24YDyABKAQiKwoLU3RvcmVkUmVwbHkSDQoFaW5kZXgYASABKAQSDQoFcmVwbHkYAiABKAwiMgoIUmVwbHlBZ2USEgoKY29tbWFuZF9pZBgBIAEoDBISCgphcHBsaWVkX21zGAIgASgEIsACCgtCdWNrZXRTdGF0ZRIQCghyZXZpc2lvbhgBIAEoBBIwCgp2ZXJzaW9uaW5nGAIgASgOMhwuZG9saXVtLnJlY29yZC52MS5WZXJzaW9uaW5nEhMKC29iamVjdF9sb2NrGAMgASgIEjcKDGRlZmF1bHRfbW9kZRgEIAEoDjIhLmRvbGl1bS5yZWNvcmQudjEuT2JqZWN0TG9jay5Nb2RlEhQKDGRlZmF1bHRfZGF5cxgFIAEoDRIVCg1kZWZhdWx0X3llYXJzGAYgASgNEg4KBmV2ZW50cxgHIAEoCBITCgtxdW90YV9ieXRlcxgIIAEoBBIVCg1xdW90YV9vYmplY3RzGAkgASgEEjYKC3JlcGxpY2F0aW9uGAogAygLMiEuZG9saXVtLnJlY29yZC52MS5SZXBsaWNhdGlvblJ1bGUijgEKD1JlcGxpY2F0aW9uUnVsZRIOCgZwcmVmaXgYASABKAkSKQoEdGFncxgCIAMoCzIbLmRvbGl1bS5yZWNvcmQudjEuTmFtZVZhbHVlEhMKC2Rlc3RpbmF0aW9uGAMgASgJEhYKDmRlbGV0ZV9tYXJrZXJzGAQgASgIEhMKC2ttc19vYmplY3RzGAUgASgIIqgBCgtPdXRib3hFbnRyeRIQCghzZXF1ZW5jZRgBIAEoBBIPCgd0aW1lX21zGAIgASgEEhEKCWJ1Y2tldF9pZBgDIAEoDRIoCgVldmVudBgEIAEoCzIXLmRvbGl1bS5yZWNvcmQudjEuRXZlbnRIABIxCgphY2Nlc3NfbG9nGAUgASgLMhsuZG9saXVtLnJlY29yZC52MS5BY2Nlc3NMb2dIAEIGCgRraW5kItABCgVFdmVudBIMCgRuYW1lGAEgASgJEgsKA2tleRgCIAEoDBISCgp2ZXJzaW9uX2lkGAMgASgMEhQKDG51bGxfdmVyc2lvbhgEIAEoCBIMCgRzaXplGAUgASgEEgwKBGV0YWcYBiABKAkSKAoGb3JpZ2luGAcgASgLMhguZG9saXVtLnJlY29yZC52MS5PcmlnaW4SFQoNZGVsZXRlX21hcmtlchgIIAEoCBIPCgdyZXBsaWNhGAkgASgIEhQKDHJlcGxpY2F0ZV90bxgKIAMoCSIaCglBY2Nlc3NMb2cSDQoFbGluZXMYASADKAkiWAoGT3JpZ2luEhEKCXByaW5jaXBhbBgBIAEoCRIWCg5yZW1vdGVfYWRkcmVzcxgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg8KB2hvc3RfaWQYBCABKAkiHwoKQnVja2V0U2VhbBIRCglzZWFsZWRfbXMYASABKAQiHwoLTnVsbFBvaW50ZXISEAoIc2VxdWVuY2UYASABKAYiIQoMR2FyYmFnZUluZGV4EhEKCXNlcXVlbmNlcxgBIAMoBiJKCgxDb21wbGV0ZWRBZ2USEQoJYnVja2V0X2lkGAEgASgNEhEKCXVwbG9hZF9pZBgCIAEoDBIUCgxjb21wbGV0ZWRfbXMYAyABKAQikAEKC1JlcGxpY2FNYXJrEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSEgoKY29uZl9zdGF0ZRgDIAEoDBIOCgZkaWdlc3QYBCABKAwSFAoMbWFya2VkX2luZGV4GAUgASgEEhUKDW1hcmtlZF9kaWdlc3QYBiABKAwSEwoLdXNhZ2VfaW5kZXgYByABKARiBnByb3RvMw", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
+  fileDesc("Chxkb2xpdW0vcmVjb3JkL3YxL2dyb3VwLnByb3RvEhBkb2xpdW0ucmVjb3JkLnYxItgCCglHcm91cE1ldGESFQoNbGFzdF9zZXF1ZW5jZRgBIAEoBBIQCghmZW5jZV9tcxgCIAEoBBIQCgh2ZXJzaW9ucxgDIAEoBBIbChNub25jdXJyZW50X3ZlcnNpb25zGAQgASgEEhIKCmJvZHlfYnl0ZXMYBSABKAQSDwoHdXBsb2FkcxgGIAEoBBIXCg9nYXJiYWdlX2VudHJpZXMYByABKAQSFgoOcmVwYWlyX2VudHJpZXMYCCABKAQSEwoLc2hhcmRzX293ZWQYCSABKAQSDwoHcmVwbGllcxgKIAEoBBIWCg5sYXN0X2J1Y2tldF9pZBgLIAEoDRIWCg5vdXRib3hfZW50cmllcxgMIAEoBBIUCgxvdXRib3hfYnl0ZXMYDSABKAQSFgoOb3V0Ym94X2Ryb3BwZWQYDiABKAQSGQoRaWRlbnRpdHlfcmV2aXNpb24YDyABKAQiVgoKSW1wb3J0TWFyaxIRCglpbXBvcnRfaWQYASABKAwSEgoKbmV4dF9iYXRjaBgCIAEoBBIPCgdlbnRyaWVzGAMgASgEEhAKCGZpbmlzaGVkGAQgASgIIisKC1N0b3JlZFJlcGx5Eg0KBWluZGV4GAEgASgEEg0KBXJlcGx5GAIgASgMIjIKCFJlcGx5QWdlEhIKCmNvbW1hbmRfaWQYASABKAwSEgoKYXBwbGllZF9tcxgCIAEoBCLAAgoLQnVja2V0U3RhdGUSEAoIcmV2aXNpb24YASABKAQSMAoKdmVyc2lvbmluZxgCIAEoDjIcLmRvbGl1bS5yZWNvcmQudjEuVmVyc2lvbmluZxITCgtvYmplY3RfbG9jaxgDIAEoCBI3CgxkZWZhdWx0X21vZGUYBCABKA4yIS5kb2xpdW0ucmVjb3JkLnYxLk9iamVjdExvY2suTW9kZRIUCgxkZWZhdWx0X2RheXMYBSABKA0SFQoNZGVmYXVsdF95ZWFycxgGIAEoDRIOCgZldmVudHMYByABKAgSEwoLcXVvdGFfYnl0ZXMYCCABKAQSFQoNcXVvdGFfb2JqZWN0cxgJIAEoBBI2CgtyZXBsaWNhdGlvbhgKIAMoCzIhLmRvbGl1bS5yZWNvcmQudjEuUmVwbGljYXRpb25SdWxlIo4BCg9SZXBsaWNhdGlvblJ1bGUSDgoGcHJlZml4GAEgASgJEikKBHRhZ3MYAiADKAsyGy5kb2xpdW0ucmVjb3JkLnYxLk5hbWVWYWx1ZRITCgtkZXN0aW5hdGlvbhgDIAEoCRIWCg5kZWxldGVfbWFya2VycxgEIAEoCBITCgtrbXNfb2JqZWN0cxgFIAEoCCKoAQoLT3V0Ym94RW50cnkSEAoIc2VxdWVuY2UYASABKAQSDwoHdGltZV9tcxgCIAEoBBIRCglidWNrZXRfaWQYAyABKA0SKAoFZXZlbnQYBCABKAsyFy5kb2xpdW0ucmVjb3JkLnYxLkV2ZW50SAASMQoKYWNjZXNzX2xvZxgFIAEoCzIbLmRvbGl1bS5yZWNvcmQudjEuQWNjZXNzTG9nSABCBgoEa2luZCLQAQoFRXZlbnQSDAoEbmFtZRgBIAEoCRILCgNrZXkYAiABKAwSEgoKdmVyc2lvbl9pZBgDIAEoDBIUCgxudWxsX3ZlcnNpb24YBCABKAgSDAoEc2l6ZRgFIAEoBBIMCgRldGFnGAYgASgJEigKBm9yaWdpbhgHIAEoCzIYLmRvbGl1bS5yZWNvcmQudjEuT3JpZ2luEhUKDWRlbGV0ZV9tYXJrZXIYCCABKAgSDwoHcmVwbGljYRgJIAEoCBIUCgxyZXBsaWNhdGVfdG8YCiADKAkiGgoJQWNjZXNzTG9nEg0KBWxpbmVzGAEgAygJIlgKBk9yaWdpbhIRCglwcmluY2lwYWwYASABKAkSFgoOcmVtb3RlX2FkZHJlc3MYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRIPCgdob3N0X2lkGAQgASgJIh8KCkJ1Y2tldFNlYWwSEQoJc2VhbGVkX21zGAEgASgEIh8KC051bGxQb2ludGVyEhAKCHNlcXVlbmNlGAEgASgGIiEKDEdhcmJhZ2VJbmRleBIRCglzZXF1ZW5jZXMYASADKAYiSgoMQ29tcGxldGVkQWdlEhEKCWJ1Y2tldF9pZBgBIAEoDRIRCgl1cGxvYWRfaWQYAiABKAwSFAoMY29tcGxldGVkX21zGAMgASgEIpABCgtSZXBsaWNhTWFyaxINCgVpbmRleBgBIAEoBBIMCgR0ZXJtGAIgASgEEhIKCmNvbmZfc3RhdGUYAyABKAwSDgoGZGlnZXN0GAQgASgMEhQKDG1hcmtlZF9pbmRleBgFIAEoBBIVCg1tYXJrZWRfZGlnZXN0GAYgASgMEhMKC3VzYWdlX2luZGV4GAcgASgEYgZwcm90bzM", [file_dolium_record_v1_cluster, file_dolium_record_v1_object]);
 
 /**
  * Clocks and counters of a group.
@@ -121,6 +121,44 @@ export const GroupMetaSchema: GenMessage<GroupMeta> = /*@__PURE__*/
   messageDesc(file_dolium_record_v1_group, 0);
 
 /**
+ * How far a backup was taken into a group that had nothing; stays, so that a repeated import is known.
+ *
+ * @generated from message dolium.record.v1.ImportMark
+ */
+export type ImportMark = Message<"dolium.record.v1.ImportMark"> & {
+  /**
+   * 16 bytes, of the backup.
+   *
+   * @generated from field: bytes import_id = 1;
+   */
+  importId: Uint8Array;
+
+  /**
+   * Batches 0.. before this one were taken.
+   *
+   * @generated from field: uint64 next_batch = 2;
+   */
+  nextBatch: bigint;
+
+  /**
+   * @generated from field: uint64 entries = 3;
+   */
+  entries: bigint;
+
+  /**
+   * @generated from field: bool finished = 4;
+   */
+  finished: boolean;
+};
+
+/**
+ * Describes the message dolium.record.v1.ImportMark.
+ * Use `create(ImportMarkSchema)` to create a new message.
+ */
+export const ImportMarkSchema: GenMessage<ImportMark> = /*@__PURE__*/
+  messageDesc(file_dolium_record_v1_group, 1);
+
+/**
  * The answer to a command, kept for a while under the command's id.
  *
  * @generated from message dolium.record.v1.StoredReply
@@ -142,7 +180,7 @@ export type StoredReply = Message<"dolium.record.v1.StoredReply"> & {
  * Use `create(StoredReplySchema)` to create a new message.
  */
 export const StoredReplySchema: GenMessage<StoredReply> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 1);
+  messageDesc(file_dolium_record_v1_group, 2);
 
 /**
  * Kept by log index: which remembered reply is the oldest.
@@ -166,7 +204,7 @@ export type ReplyAge = Message<"dolium.record.v1.ReplyAge"> & {
  * Use `create(ReplyAgeSchema)` to create a new message.
  */
 export const ReplyAgeSchema: GenMessage<ReplyAge> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 2);
+  messageDesc(file_dolium_record_v1_group, 3);
 
 /**
  * What a group must know of a bucket to apply commands to it; the bucket's record in the root group is
@@ -245,7 +283,7 @@ export type BucketState = Message<"dolium.record.v1.BucketState"> & {
  * Use `create(BucketStateSchema)` to create a new message.
  */
 export const BucketStateSchema: GenMessage<BucketState> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 3);
+  messageDesc(file_dolium_record_v1_group, 4);
 
 /**
  * As much of an enabled replication rule as commits need.
@@ -290,7 +328,7 @@ export type ReplicationRule = Message<"dolium.record.v1.ReplicationRule"> & {
  * Use `create(ReplicationRuleSchema)` to create a new message.
  */
 export const ReplicationRuleSchema: GenMessage<ReplicationRule> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 4);
+  messageDesc(file_dolium_record_v1_group, 5);
 
 /**
  * Something to be carried out of the group after a commit, at least once: kept until FinishOutbox.
@@ -338,7 +376,7 @@ export type OutboxEntry = Message<"dolium.record.v1.OutboxEntry"> & {
  * Use `create(OutboxEntrySchema)` to create a new message.
  */
 export const OutboxEntrySchema: GenMessage<OutboxEntry> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 5);
+  messageDesc(file_dolium_record_v1_group, 6);
 
 /**
  * @generated from message dolium.record.v1.Event
@@ -412,7 +450,7 @@ export type Event = Message<"dolium.record.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 6);
+  messageDesc(file_dolium_record_v1_group, 7);
 
 /**
  * Lines of server access logs, in the form that is delivered, without line ends.
@@ -431,7 +469,7 @@ export type AccessLog = Message<"dolium.record.v1.AccessLog"> & {
  * Use `create(AccessLogSchema)` to create a new message.
  */
 export const AccessLogSchema: GenMessage<AccessLog> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 7);
+  messageDesc(file_dolium_record_v1_group, 8);
 
 /**
  * Who caused a command.
@@ -465,7 +503,7 @@ export type Origin = Message<"dolium.record.v1.Origin"> & {
  * Use `create(OriginSchema)` to create a new message.
  */
 export const OriginSchema: GenMessage<Origin> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 8);
+  messageDesc(file_dolium_record_v1_group, 9);
 
 /**
  * @generated from message dolium.record.v1.BucketSeal
@@ -482,7 +520,7 @@ export type BucketSeal = Message<"dolium.record.v1.BucketSeal"> & {
  * Use `create(BucketSealSchema)` to create a new message.
  */
 export const BucketSealSchema: GenMessage<BucketSeal> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 9);
+  messageDesc(file_dolium_record_v1_group, 10);
 
 /**
  * Where the null version of a key is when it is not the current one.
@@ -501,7 +539,7 @@ export type NullPointer = Message<"dolium.record.v1.NullPointer"> & {
  * Use `create(NullPointerSchema)` to create a new message.
  */
 export const NullPointerSchema: GenMessage<NullPointer> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 10);
+  messageDesc(file_dolium_record_v1_group, 11);
 
 /**
  * The garbage records that name a manifest.
@@ -520,7 +558,7 @@ export type GarbageIndex = Message<"dolium.record.v1.GarbageIndex"> & {
  * Use `create(GarbageIndexSchema)` to create a new message.
  */
 export const GarbageIndexSchema: GenMessage<GarbageIndex> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 11);
+  messageDesc(file_dolium_record_v1_group, 12);
 
 /**
  * A completed upload that will be forgotten; kept in order of completion.
@@ -549,7 +587,7 @@ export type CompletedAge = Message<"dolium.record.v1.CompletedAge"> & {
  * Use `create(CompletedAgeSchema)` to create a new message.
  */
 export const CompletedAgeSchema: GenMessage<CompletedAge> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 12);
+  messageDesc(file_dolium_record_v1_group, 13);
 
 /**
  * Local to one replica: how far its state is, and the digest of everything the replicas share.
@@ -602,5 +640,5 @@ export type ReplicaMark = Message<"dolium.record.v1.ReplicaMark"> & {
  * Use `create(ReplicaMarkSchema)` to create a new message.
  */
 export const ReplicaMarkSchema: GenMessage<ReplicaMark> = /*@__PURE__*/
-  messageDesc(file_dolium_record_v1_group, 13);
+  messageDesc(file_dolium_record_v1_group, 14);
 
