@@ -26,6 +26,8 @@ export interface ClusterWatchDeps {
 interface Heard {
   readonly request: HeartbeatRequest;
   readonly atMs: number;
+  /** The process's clock less ours. */
+  readonly clockOffsetMs: number;
 }
 
 interface NodeChange {
@@ -80,14 +82,17 @@ export class ClusterWatch {
     const name = `${request.role}/${request.name}`;
     this.#heard.delete(name);
     if (this.#heard.size >= PROCESSES_MAX) this.#forgetOldest();
-    this.#heard.set(name, { request, atMs: clock.monotonicMs() });
+    const wallMs = Math.floor(clock.wallMs());
+    // An older release may not say.
+    const clockOffsetMs = request.wallMs === 0n ? 0 : Number(request.wallMs) - wallMs;
+    this.#heard.set(name, { request, atMs: clock.monotonicMs(), clockOffsetMs });
     const node = map?.nodes.find(({ nodeId }) => nodeId === request.nodeId);
     const isKnown = request.role !== "storage" || node?.name === request.name;
     if (isKnown && request.role === "storage") this.#look();
     return {
       mapEpoch: map?.epoch ?? 0n,
       registerAgain: !isKnown,
-      wallMs: BigInt(Math.floor(clock.wallMs())),
+      wallMs: BigInt(wallMs),
       scrubPass: map?.scrubPass ?? 0n,
     };
   }
@@ -98,7 +103,7 @@ export class ClusterWatch {
     const heard = [...this.#heard.values()];
     return {
       ...(map === undefined ? {} : { map }),
-      processes: heard.map(({ request, atMs }) => ({
+      processes: heard.map(({ request, atMs, clockOffsetMs }) => ({
         role: request.role,
         name: request.name,
         address: request.address,
@@ -106,8 +111,10 @@ export class ClusterWatch {
         version: request.version,
         details: request.details,
         nodeId: request.nodeId,
+        clockOffsetMs: BigInt(clockOffsetMs),
       })),
       disks: heard.flatMap(({ request }) => request.disks),
+      wallMs: BigInt(Math.floor(this.#deps.clock.wallMs())),
     };
   }
 
