@@ -27,11 +27,13 @@ export interface AdminCall {
 export class AdminCaller {
   readonly url: string;
   readonly #keys: Keys | undefined;
+  readonly #nowMs: () => number;
 
-  /** `keys` undefined: nothing is signed. */
-  constructor(url: string, keys?: Keys) {
+  /** `keys` undefined: nothing is signed. `nowMs`: when it is, as the signature says. */
+  constructor(url: string, keys?: Keys, nowMs: () => number = Date.now) {
     this.url = url;
     this.#keys = keys;
+    this.#nowMs = nowMs;
   }
 
   get(path: string, call: AdminCall = {}): Promise<AdminAnswer> {
@@ -85,7 +87,7 @@ export class AdminCaller {
     if (this.#keys === undefined) return {};
     const fields: HeaderField[] = [["Host", new URL(this.url).host]];
     const { accessKeyId, secretAccessKey: secret } = this.#keys;
-    const identity = { accessKeyId, secret, region: "us-east-1", nowMs: Date.now() };
+    const identity = { accessKeyId, secret, region: "us-east-1", nowMs: this.#nowMs() };
     const hash = createHash("sha256").update(text).digest("hex");
     const { headers } = signHeaders({ method, target, headers: fields }, identity, hash);
     return Object.fromEntries(headers.filter(([name]) => name.toLowerCase() !== "host"));

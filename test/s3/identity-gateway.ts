@@ -70,13 +70,16 @@ export class IdentityGateway {
   readonly root: Caller;
   readonly endpoint: string;
   readonly #metadata: StateMetadata;
+  readonly #ownsMetadata: boolean;
 
   private constructor(parts: {
     readonly gateway: Omit<MemoryGateway, "metadata">;
     readonly services: IdentityServices;
     readonly metadata: StateMetadata;
     readonly log: MemoryLog;
+    readonly ownsMetadata: boolean;
   }) {
+    this.#ownsMetadata = parts.ownsMetadata;
     this.gateway = parts.gateway;
     this.services = parts.services;
     this.log = parts.log;
@@ -89,16 +92,22 @@ export class IdentityGateway {
   static async start(options: IdentityGatewayOptions = {}): Promise<IdentityGateway> {
     const metadata = await StateMetadata.open();
     try {
-      return await IdentityGateway.#startOver(metadata, options);
+      return await IdentityGateway.#startOver(metadata, options, true);
     } catch (error) {
       await metadata.close();
       throw error;
     }
   }
 
+  /** Another gateway of the same cluster; stops before this one. */
+  beside(options: IdentityGatewayOptions = {}): Promise<IdentityGateway> {
+    return IdentityGateway.#startOver(this.#metadata, options, false);
+  }
+
   static async #startOver(
     metadata: StateMetadata,
     options: IdentityGatewayOptions,
+    ownsMetadata: boolean,
   ): Promise<IdentityGateway> {
     const clock = options.clock ?? createClock();
     const log = new MemoryLog();
@@ -124,13 +133,13 @@ export class IdentityGateway {
         ...options.dependencies,
       },
     });
-    return new IdentityGateway({ gateway, services, metadata, log });
+    return new IdentityGateway({ gateway, services, metadata, log, ownsMetadata });
   }
 
   async stop(): Promise<void> {
     await this.gateway.stop();
     await this.services.stop();
-    await this.#metadata.close();
+    if (this.#ownsMetadata) await this.#metadata.close();
   }
 
   /** Asks the root group. */

@@ -220,6 +220,34 @@ test("sessions end: revoked, user disabled, user gone", async () => {
   assert.equal(await who(first), "ExpiredToken");
 });
 
+test("a role does no more than its boundary allows, and its sessions go with it", async () => {
+  const most = {
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Action: "s3:GetObject", Resource: `arn:aws:s3:::${bucket}/key` },
+  };
+  const { editor } = here.services;
+  await editor.createPolicy({ name: "most", document: JSON.stringify(most) });
+  const trust = { Effect: "Allow", Principal: { AWS: "*" }, Action: "sts:AssumeRole" };
+  const allowed = { Effect: "Allow", Action: "s3:*", Resource: `arn:aws:s3:::${bucket}/*` };
+  const RoleArn = await createRole("bounded", trust, allowed);
+  await alice.put(bucket, "second", "text");
+  const assume = { Action: "AssumeRole", RoleArn, RoleSessionName: "bounded" };
+  const session = temporaryOf(await ask(alice, assume));
+  assert.equal(await get(session, "second"), "text");
+  await editor.changeRole("bounded", (role) => ({ ...role, boundary: "most" }));
+  assert.equal(await get(session), "text");
+  assert.equal(await get(session, "second"), "AccessDenied");
+  await assert.rejects(editor.deletePolicy("most"), "a boundary is in use");
+  await editor.deleteRole("bounded");
+  const createdMs = BigInt(Date.now() + 60_000);
+  await editor.createRole({
+    ...{ name: "bounded", createdMs, trustPolicy: JSON.stringify({ ...most, Statement: trust }) },
+    policies: [{ name: "role", document: JSON.stringify(most) }],
+  });
+  assert.equal(await get(session), "ExpiredToken", "another role of the same name");
+  assert.equal(await get(temporaryOf(await ask(alice, assume))), "text", "a clock that is behind");
+});
+
 test("a role is for whom its trust policy names, and does what its policies say", async () => {
   const RoleArn = await createRole(
     "reader",

@@ -2,8 +2,11 @@
 import type { UserIdentity } from "../plugins/authentication.ts";
 
 export interface ConsoleSession {
+  /** Name of the user. */
+  readonly user: string;
   /** Must come back in a header with everything that changes something. */
   readonly csrf: string;
+  readonly issuedMs: number;
   readonly expiresMs: number;
 }
 

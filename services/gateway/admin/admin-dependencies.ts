@@ -6,6 +6,7 @@ import type {
   GroupRecord,
   ManagedPolicy,
   RoleRecord,
+  SessionsRecord,
   UserRecord,
 } from "../../lib/gen/dolium/record/v1/identity_pb.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
@@ -18,7 +19,6 @@ import type { Gateway } from "../operation.ts";
 import type { Authentication, UserIdentity } from "../plugins/authentication.ts";
 import type { S3Request } from "../request.ts";
 import type { AdminMetrics } from "./admin-metrics.ts";
-import type { EndedSessions } from "./sign-in/console-session.ts";
 import type { EventRing } from "./watch/event-ring.ts";
 import type { LiveWindow } from "./watch/live-window.ts";
 import type { TraceFeed } from "./watch/trace-feed.ts";
@@ -44,6 +44,11 @@ export interface DirectoryEdits {
   createRole(role: RoleRecord): Promise<RoleRecord>;
   changeRole(name: string, change: (role: RoleRecord) => RoleRecord): Promise<RoleRecord>;
   deleteRole(name: string): Promise<void>;
+  /** Makes the record where there is none. */
+  changeSessions(
+    user: string,
+    change: (sessions: SessionsRecord) => SessionsRecord,
+  ): Promise<SessionsRecord>;
 }
 
 export interface ProviderSignIn {
@@ -94,7 +99,6 @@ export interface AdminDependencies {
   /** Where this gateway serves S3. */
   readonly s3Port: () => { readonly scheme: "http" | "https"; readonly port: number };
   readonly tokensEnabled: boolean;
-  readonly endedSessions: EndedSessions;
   readonly directory: Directory;
   readonly edits: DirectoryEdits;
   /** Seals a secret for the record of its user. Throws StoreError "denied" without cluster key. */

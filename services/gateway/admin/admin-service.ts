@@ -76,7 +76,7 @@ export class AdminService {
    * any. Throws AdminError, S3Error.
    */
   async caller(request: AdminRequest): Promise<Caller | undefined> {
-    const { identities, authentication, endedSessions } = this.#deps;
+    const { identities, authentication } = this.#deps;
     const header = request.headers.get("authorization");
     const token = header === undefined ? undefined : BEARER.exec(header)?.[1];
     if (token !== undefined) {
@@ -86,7 +86,7 @@ export class AdminService {
     }
     // What else says who it is (the certificate of the connection, a default user) is no proof that
     // he meant this call.
-    if (!isSigned(request.signed)) return sessionCaller(this.#deps, endedSessions, request);
+    if (!isSigned(request.signed)) return sessionCaller(this.#deps, request);
     const bodySha256 = toHex(createHash("sha256").update(request.body).digest());
     const service = { services: SERVICES, bodySha256 };
     const { identity, payload } = await authentication.authenticate(request.signed, service);

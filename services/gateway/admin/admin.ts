@@ -27,7 +27,6 @@ import { type ConsoleFiles, consoleFile } from "./console-files.ts";
 import { IamProtocol } from "./iam/query-protocol.ts";
 import { ADMIN_OPERATIONS } from "./operations.ts";
 import { withReference } from "./reference/reference-operations.ts";
-import { EndedSessions } from "./sign-in/console-session.ts";
 import { EventRing } from "./watch/event-ring.ts";
 import { LiveWindow } from "./watch/live-window.ts";
 import { TraceFeed } from "./watch/trace-feed.ts";
@@ -191,7 +190,6 @@ function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependen
     name,
     s3Endpoint: settings.s3Endpoint,
     s3Port,
-    endedSessions: new EndedSessions(),
     authentication,
     gateway,
     events: new EventRing(clock),

@@ -16,6 +16,7 @@ import type { UserRates } from "./rate-limits.ts";
 import { isPrivate } from "./request-origin.ts";
 import { parseRgwToken, type RgwToken } from "./rgw-token.ts";
 import type { RgwTokenCheck } from "./rgw-token-check.ts";
+import { ROOT, sessionsFromMs, sessionsFromMsOf } from "./session-start.ts";
 import { isTemporaryKey, openSession, type Session } from "./session-token.ts";
 import { isToken, publicName, tokenDigest } from "./tokens.ts";
 
@@ -187,26 +188,29 @@ export class DirectoryCredentials implements CredentialStore {
     const { principals } = this.#deps;
     if (subject.kind === "root") {
       if (subject.binding !== this.#rootBinding) return undefined;
+      if (isRevoked(session, sessionsFromMsOf(await this.#view(question), ROOT))) return undefined;
       return { ...rootCredential(secret), principal: principals.ofRootSession(session) };
     }
     const view = await this.#view(question);
     if (subject.kind === "user") {
       const user = view.user(subject.name);
-      if (user === undefined || isRevoked(user, session)) return undefined;
+      if (user === undefined || isRevoked(session, sessionsFromMs(user))) return undefined;
       const principal = principals.ofUserSession(view, user, session);
       return this.#credential(view, user, { secret, principal });
     }
     const role = view.role(subject.name);
-    if (role === undefined) return undefined;
+    if (role === undefined || isRevoked(session, role.createdMs)) return undefined;
     const { sessionName } = subject;
     const principal = principals.ofRoleSession(view, role, { ...session, sessionName });
     const { userId } = principal;
     const displayName = `${role.name}/${sessionName}`;
     const credential = { secret, userId, displayName, administrator: false, principal };
-    if (subject.user === "" || subject.user === ROOT) return credential;
+    if (subject.user === "") return credential;
     // Whose sessions are revoked has none left under another name either.
+    if (isRevoked(session, sessionsFromMsOf(view, subject.user))) return undefined;
+    if (subject.user === ROOT) return credential;
     const user = view.user(subject.user);
-    if (user === undefined || user.disabled || isRevoked(user, session)) return undefined;
+    if (user === undefined || user.disabled) return undefined;
     return { ...credential, rates: ratesOf(view, user) };
   }
 
@@ -252,8 +256,6 @@ export class DirectoryCredentials implements CredentialStore {
   }
 }
 
-const ROOT = "root";
-
 function rootCredential(secret: string | undefined): Credential {
   const principal = plainPrincipal(ROOT, true);
   return {
@@ -285,8 +287,8 @@ function isOver(expiresMs: bigint, { nowMs }: CredentialQuestion): boolean {
   return expiresMs !== 0n && expiresMs <= BigInt(Math.trunc(nowMs));
 }
 
-function isRevoked({ sessionsFromMs }: UserRecord, { issuedMs }: Session): boolean {
-  return BigInt(issuedMs) < sessionsFromMs;
+function isRevoked({ issuedMs }: Session, fromMs: bigint): boolean {
+  return BigInt(issuedMs) < fromMs;
 }
 
 export function displayNameOf({ name, displayName }: UserRecord): string {

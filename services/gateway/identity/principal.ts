@@ -75,7 +75,7 @@ export class Principals {
       ...plainPrincipal(name, administrator),
       groups,
       policies: own.policies,
-      bounds: [...this.#boundaryOf(view, user), ...brokenBound(own)],
+      bounds: [...this.#boundaryOf(view, `user ${name}`, user), ...brokenBound(own)],
     };
     return parent === "" ? principal : this.#serviceAccount(view, { parent, account: principal });
   }
@@ -107,7 +107,12 @@ export class Principals {
       groups: [],
       administrator: false,
       policies: own.policies,
-      bounds: [...brokenBound(own), SESSION_BOUND, ...this.#sessionBounds(session)],
+      bounds: [
+        ...this.#boundaryOf(view, holder, role),
+        ...brokenBound(own),
+        SESSION_BOUND,
+        ...this.#sessionBounds(session),
+      ],
       ownsByName: false,
     };
   }
@@ -178,10 +183,14 @@ export class Principals {
     return { policies, broken };
   }
 
-  #boundaryOf(view: DirectoryView, { name, boundary }: UserRecord): NamedPolicy[] {
+  #boundaryOf(
+    view: DirectoryView,
+    holder: string,
+    { boundary }: { readonly boundary: string },
+  ): NamedPolicy[] {
     if (boundary === "") return [];
     const policy = this.#parse(view.policy(boundary)?.document) ?? NOTHING;
-    return [{ source: `boundary ${boundary} of user ${name}`, policy }];
+    return [{ source: `boundary ${boundary} of ${holder}`, policy }];
   }
 
   /** Several session policies allow together. */

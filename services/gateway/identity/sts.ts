@@ -25,6 +25,7 @@ import type { Authentication, Identity, UserIdentity } from "../plugins/authenti
 import type { S3Request } from "../request.ts";
 import type { OidcProviders } from "./oidc.ts";
 import { isExpiredToken } from "./oidc-provider.ts";
+import { later, sessionStartMs, sessionsFromMsOf } from "./session-start.ts";
 import { newSession, type SessionClaims, type TemporaryCredentials } from "./session-token.ts";
 import { STS_NAMESPACE, StsError, stsErrorDocument, toStsError } from "./sts-error.ts";
 import {
@@ -183,7 +184,8 @@ export class Sts {
     const subject = isRoot
       ? ({ kind: "root", binding: this.#deps.rootBinding } as const)
       : ({ kind: "user", name: userName } as const);
-    return [["Credentials", fieldsOf(this.#session(subject, seconds, []))]];
+    const fromMs = sessionsFromMsOf(await this.#view(call), userName);
+    return [["Credentials", fieldsOf(this.#session(subject, seconds, { policies: [], fromMs }))]];
   }
 
   async #assumeRole(call: StsCall, identity: UserIdentity): Promise<Result> {
@@ -203,7 +205,9 @@ export class Sts {
     const seconds = durationOf(parameters, { fallback: HOUR, max });
     const user = identity.session?.user ?? identity.userName ?? "";
     const subject = { kind: "role", name, sessionName, user } as const;
-    const made = this.#session(subject, seconds, sessionPolicies(parameters, view));
+    const policies = sessionPolicies(parameters, view);
+    const fromMs = later(role?.createdMs ?? 0n, sessionsFromMsOf(view, user));
+    const made = this.#session(subject, seconds, { policies, fromMs });
     const by = identity.principal.arn;
     this.#deps.log.info("a role was assumed", { audit: true, role: name, sessionName, by });
     return [
@@ -231,7 +235,8 @@ export class Sts {
     this.#checkTrust({ role, arn, context, callers });
     const seconds = durationOf(parameters, { fallback: HOUR, max: sessionSecondsMax(role) });
     const subject = { kind: "role", name, sessionName, user: "" } as const;
-    const made = this.#session(subject, seconds, sessionPolicies(parameters, view));
+    const policies = sessionPolicies(parameters, view);
+    const made = this.#session(subject, seconds, { policies, fromMs: role?.createdMs ?? 0n });
     const by = `${provider.name} ${claims.sub}`;
     this.#deps.log.info("a role was assumed", { audit: true, role: name, sessionName, by });
     return [
@@ -285,10 +290,10 @@ export class Sts {
   #session(
     subject: SessionClaims["subject"],
     seconds: number,
-    policies: readonly string[],
+    { policies, fromMs }: { readonly policies: readonly string[]; readonly fromMs: bigint },
   ): TemporaryCredentials {
     const { keys, clock, random } = this.#deps;
-    const issuedMs = Math.trunc(clock.wallMs());
+    const issuedMs = sessionStartMs(clock.wallMs(), fromMs);
     const expiresMs = issuedMs + seconds * 1000;
     return newSession(keys, { subject, policies, issuedMs, expiresMs }, random);
   }

@@ -2,7 +2,8 @@
 // only if nobody else changed it meanwhile, else all over again. So two changes of one entry never
 // undo each other.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { StoreError } from "../base/errors.ts";
+import { compareBytes } from "../base/bytes.ts";
+import { isStoreError, StoreError } from "../base/errors.ts";
 import { Outcome, type Reply } from "../gen/dolium/record/v1/command_pb.ts";
 import {
   type GroupRecord,
@@ -14,6 +15,8 @@ import {
   type NamedPolicy,
   type RoleRecord,
   RoleRecordSchema,
+  type SessionsRecord,
+  SessionsRecordSchema,
   type UserRecord,
   UserRecordSchema,
 } from "../gen/dolium/record/v1/identity_pb.ts";
@@ -34,6 +37,7 @@ interface Records {
   readonly group: GroupRecord;
   readonly policy: ManagedPolicy;
   readonly role: RoleRecord;
+  readonly sessions: SessionsRecord;
 }
 
 type Case = keyof Records;
@@ -43,6 +47,7 @@ const KINDS = {
   group: IdentityKind.GROUP,
   policy: IdentityKind.POLICY,
   role: IdentityKind.ROLE,
+  sessions: IdentityKind.SESSIONS,
 } as const;
 
 /**
@@ -132,6 +137,32 @@ export class IdentityEditor {
 
   deleteRole(name: string, options?: ExecuteOptions): Promise<void> {
     return this.#delete("role", name, options);
+  }
+
+  /**
+   * Changes which sessions of a user were ended; an empty record where none was. Ended ones may
+   * come in any order.
+   */
+  async changeSessions(
+    user: string,
+    change: (sessions: SessionsRecord) => SessionsRecord,
+    options?: ExecuteOptions,
+  ): Promise<SessionsRecord> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      try {
+        return await this.#change("sessions", { name: user, change }, options);
+      } catch (error) {
+        if (!isStoreError(error, "not-found")) throw error;
+      }
+      try {
+        const first = change(create(SessionsRecordSchema, { name: user }));
+        return await this.#create("sessions", first, options);
+      } catch (error) {
+        // Somebody else was the first.
+        if (!isStoreError(error, "exists")) throw error;
+      }
+    }
+    throw new StoreError("conflict", `the sessions of ${user} are being changed by others`);
   }
 
   async #create<C extends Case>(
@@ -235,6 +266,10 @@ function written<C extends Case>(kind: C, record: Records[C]): IdentityRecord["k
       return { case: "role", value: { ...entry.value, ...sortedPolicies(entry.value) } };
     case "policy":
       return { case: "policy", value: { ...entry.value, updatedMs: 0n } };
+    case "sessions": {
+      const ended = entry.value.ended.toSorted((a, b) => compareBytes(a.digest, b.digest));
+      return { case: "sessions", value: { ...entry.value, ended } };
+    }
     default:
       return entry;
   }

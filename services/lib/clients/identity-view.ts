@@ -11,6 +11,7 @@ import {
   type IdentityRecord,
   type ManagedPolicy,
   type RoleRecord,
+  type SessionsRecord,
   type UserRecord,
 } from "../gen/dolium/record/v1/identity_pb.ts";
 
@@ -21,6 +22,8 @@ export interface DirectoryView {
   group(name: string): GroupRecord | undefined;
   policy(name: string): ManagedPolicy | undefined;
   role(name: string): RoleRecord | undefined;
+  /** Which sessions of the user were ended; undefined: none was. The root user's too. */
+  sessions(user: string): SessionsRecord | undefined;
   users(): Iterable<UserRecord>;
   groups(): Iterable<GroupRecord>;
   policies(): Iterable<ManagedPolicy>;
@@ -69,6 +72,7 @@ export class IdentityTables implements DirectoryView {
   readonly #groups: Table<GroupRecord> = new Map();
   readonly #policies: Table<ManagedPolicy> = new Map();
   readonly #roles: Table<RoleRecord> = new Map();
+  readonly #sessions: Table<SessionsRecord> = new Map();
   readonly #keys: Held<KeyHolder> = new Map();
   readonly #tokens: Held<TokenHolder> = new Map();
   readonly #certificates: Held<CertificateHolder> = new Map();
@@ -89,6 +93,10 @@ export class IdentityTables implements DirectoryView {
 
   role(name: string): RoleRecord | undefined {
     return this.#roles.get(name)?.value;
+  }
+
+  sessions(user: string): SessionsRecord | undefined {
+    return this.#sessions.get(user)?.value;
   }
 
   users(): Iterable<UserRecord> {
@@ -146,6 +154,9 @@ export class IdentityTables implements DirectoryView {
       case "role":
         this.#roles.set(kind.value.name, { value: kind.value, revision });
         return;
+      case "sessions":
+        this.#sessions.set(kind.value.name, { value: unpinnedSessions(kind.value), revision });
+        return;
       case "deleted": {
         const { kind: deleted, name } = kind.value;
         if (deleted === IdentityKind.USER) this.#forgetUser(name);
@@ -168,6 +179,8 @@ export class IdentityTables implements DirectoryView {
         return this.#policies;
       case IdentityKind.ROLE:
         return this.#roles;
+      case IdentityKind.SESSIONS:
+        return this.#sessions;
       default:
         return undefined;
     }
@@ -212,6 +225,11 @@ function unpinned(user: UserRecord): UserRecord {
       fingerprint: copyBytes(certificate.fingerprint),
     })),
   };
+}
+
+function unpinnedSessions(sessions: SessionsRecord): SessionsRecord {
+  const { ended } = sessions;
+  return { ...sessions, ended: ended.map((one) => ({ ...one, digest: copyBytes(one.digest) })) };
 }
 
 function* valuesOf<T>(table: Table<T>): Generator<T, void> {

@@ -40,6 +40,8 @@ export function nameOfIdentity(kind: Kind): IdentityName | undefined {
       return { kind: IdentityKind.POLICY, name: kind.value.name };
     case "role":
       return { kind: IdentityKind.ROLE, name: kind.value.name };
+    case "sessions":
+      return { kind: IdentityKind.SESSIONS, name: kind.value.name };
     case "deleted":
       return { kind: kind.value.kind, name: kind.value.name };
     case undefined:
@@ -81,21 +83,26 @@ function idsOf(kind: Kind): string[] {
 export function referencesOf(kind: Kind): IdentityName[] {
   const policies = (names: readonly string[]): IdentityName[] =>
     names.map((name) => ({ kind: IdentityKind.POLICY, name }));
+  // A policy may be attached and the boundary too.
+  const withBoundary = (names: readonly string[], boundary: string): string[] => [
+    ...new Set([...names, ...(boundary === "" ? [] : [boundary])]),
+  ];
   switch (kind.case) {
     case "user": {
       const { groups, attachedPolicies, boundary, parent } = kind.value;
-      // A policy may be attached and the boundary too.
-      const named = new Set([...attachedPolicies, ...(boundary === "" ? [] : [boundary])]);
       return [
         ...groups.map((name) => ({ kind: IdentityKind.GROUP, name })),
-        ...policies([...named]),
+        ...policies(withBoundary(attachedPolicies, boundary)),
         ...(parent === "" ? [] : [{ kind: IdentityKind.USER, name: parent }]),
       ];
     }
     case "group":
-    case "role":
       return policies(kind.value.attachedPolicies);
+    case "role":
+      return policies(withBoundary(kind.value.attachedPolicies, kind.value.boundary));
     case "policy":
+    // Sessions are forgotten with their user, and keep nobody from being deleted.
+    case "sessions":
     case "deleted":
     case undefined:
       return [];
@@ -172,6 +179,7 @@ export function kindOf(kind: number): IdentityKind {
     case IdentityKind.GROUP:
     case IdentityKind.POLICY:
     case IdentityKind.ROLE:
+    case IdentityKind.SESSIONS:
       return kind;
     default:
       throw new StoreError("corrupt", `an identity of kind ${kind}`);

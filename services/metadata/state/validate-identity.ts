@@ -18,6 +18,7 @@ import {
   type ManagedPolicy,
   type NamedPolicy,
   type RoleRecord,
+  type SessionsRecord,
   TokenAccess,
   type UserRecord,
 } from "../../lib/gen/dolium/record/v1/identity_pb.ts";
@@ -47,6 +48,7 @@ export const IDENTITY_BOUNDS = {
   tokens: 100,
   certificates: 20,
   federated: 10,
+  endedSessions: 200,
   tokenBuckets: 100,
   tokenNetworks: 100,
   textCharacters: 1000,
@@ -77,6 +79,8 @@ function kindFault(kind: NonNullable<PutIdentity["record"]>["kind"]): string | u
       return policyFault(kind.value);
     case "role":
       return roleFault(kind.value);
+    case "sessions":
+      return sessionsFault(kind.value);
     case "deleted":
       return "a mark is laid by DeleteIdentity";
     case undefined:
@@ -90,6 +94,7 @@ export function deleteIdentityFault({ kind, name }: DeleteIdentity): string | un
     case IdentityKind.GROUP:
     case IdentityKind.POLICY:
     case IdentityKind.ROLE:
+    case IdentityKind.SESSIONS:
       return nameFault(name, "name");
     default:
       return "no kind";
@@ -203,14 +208,27 @@ function policyFault({ name, document, description }: ManagedPolicy): string | u
 }
 
 function roleFault(role: RoleRecord): string | undefined {
-  const { name, description, trustPolicy, sessionSecondsMax } = role;
+  const { name, description, trustPolicy, sessionSecondsMax, boundary } = role;
   if (sessionSecondsMax > IDENTITY_BOUNDS.sessionSeconds) return "sessions of over twelve hours";
   return (
     entryNameFault(name) ??
     textFault(description, "description") ??
     documentFault(trustPolicy) ??
+    (boundary === "" ? undefined : entryNameFault(boundary)) ??
     policiesFault(role)
   );
+}
+
+/** The root user has sessions, though he is in no directory. */
+function sessionsFault({ name, ended }: SessionsRecord): string | undefined {
+  const { endedSessions } = IDENTITY_BOUNDS;
+  if (!USER_NAME.test(name)) return `a bad user name: ${name}`;
+  if (ended.length > endedSessions) return `over ${endedSessions} ended sessions`;
+  if (ended.some(({ digest }) => digest.byteLength !== DIGEST_BYTES)) {
+    return "a bad digest of a session";
+  }
+  const digests = ended.map(({ digest }) => hexOf(digest));
+  return isAscending(digests) ? undefined : "ended sessions out of order, or one twice";
 }
 
 function policiesFault(entry: {

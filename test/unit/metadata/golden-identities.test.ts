@@ -119,6 +119,23 @@ const RECORDS: readonly GoldenRecord[] = [
     },
   ],
   [
+    "identity-role-bounded",
+    IdentityRecordSchema,
+    { revision: "25", role: { name: "visitor", trustPolicy: "{}", boundary: "most" } },
+  ],
+  [
+    "identity-sessions",
+    IdentityRecordSchema,
+    {
+      revision: "27",
+      sessions: {
+        name: "ann_org",
+        fromMs: "1700000000000",
+        ended: [{ digest: DIGEST, expiresMs: "1700000000001" }],
+      },
+    },
+  ],
+  [
     "identity-role",
     IdentityRecordSchema,
     {

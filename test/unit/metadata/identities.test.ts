@@ -414,6 +414,40 @@ const BAD_USERS: readonly Partial<UserInit>[] = [
   },
 ];
 
+const digest = (first: number) => ({ digest: Uint8Array.of(first, ...new Uint8Array(31)) });
+
+function tooManySessions() {
+  return Array.from({ length: IDENTITY_BOUNDS.endedSessions + 1 }, (_, at) => digest(at));
+}
+
+test("ended sessions are kept by user, the root user's too, and go with their user", async (t) => {
+  const machine = await Machine.open(t);
+  await putUser(machine, { name: "ann_org" });
+  for (const name of ["ann_org", "root"]) {
+    const ended = [{ ...digest(1), expiresMs: 9n }];
+    const kind = { case: "sessions", value: { name, fromMs: 7n, ended } } as const;
+    const made = recordOf(await put(machine, kind));
+    assert.equal((await put(machine, kind)).outcome, EXISTS);
+    assert.equal((await put(machine, kind, made.revision)).outcome, OK);
+  }
+  assert.equal((await remove(machine, IdentityKind.USER, "ann_org")).outcome, OK);
+  const value = { kind: IdentityKind.SESSIONS, name: "ann_org" };
+  assert.equal((await machine.query({ case: "getIdentity", value })).record, undefined);
+  assert.deepEqual((await list(machine)).names, ["sessions root"]);
+});
+
+test("the boundary of a role must be there, and stays as long", async (t) => {
+  const machine = await Machine.open(t);
+  const role = { name: "visitor", trustPolicy: "{}", boundary: "most" };
+  assert.equal((await put(machine, { case: "role", value: role })).outcome, NO_SUCH_IDENTITY);
+  await putPolicy(machine, "most");
+  const made = recordOf(await put(machine, { case: "role", value: role }));
+  assert.equal((await remove(machine, IdentityKind.POLICY, "most")).outcome, IN_USE);
+  const unbound = { case: "role", value: { ...role, boundary: "" } } as const;
+  assert.equal((await put(machine, unbound, made.revision)).outcome, OK);
+  assert.equal((await remove(machine, IdentityKind.POLICY, "most")).outcome, OK);
+});
+
 test("what is not well formed never comes in", async (t) => {
   const machine = await Machine.open(t);
   for (const [at, bad] of BAD_USERS.entries()) {
@@ -426,6 +460,12 @@ test("what is not well formed never comes in", async (t) => {
     { case: "policy", value: { name: "p" } },
     { case: "role", value: { name: "r" } },
     { case: "role", value: { name: "r", trustPolicy: "{}", sessionSecondsMax: 43_201 } },
+    { case: "role", value: { name: "r", trustPolicy: "{}", boundary: "a/b" } },
+    { case: "sessions", value: { name: "A" } },
+    { case: "sessions", value: { name: "root", ended: [{ digest: new Uint8Array(31) }] } },
+    { case: "sessions", value: { name: "root", ended: [digest(2), digest(1)] } },
+    { case: "sessions", value: { name: "root", ended: [digest(1), digest(1)] } },
+    { case: "sessions", value: { name: "root", ended: tooManySessions() } },
     { case: "deleted", value: { kind: IdentityKind.USER, name: "ann_org" } },
   ];
   for (const [at, kind] of others.entries()) {

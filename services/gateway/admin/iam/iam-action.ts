@@ -89,6 +89,13 @@ export function roleXml(role: RoleRecord): XmlValue {
     AssumeRolePolicyDocument: encodeURIComponent(role.trustPolicy),
     Description: role.description === "" ? undefined : role.description,
     MaxSessionDuration: role.sessionSecondsMax,
+    PermissionsBoundary:
+      role.boundary === ""
+        ? undefined
+        : {
+            PermissionsBoundaryType: "Policy",
+            PermissionsBoundaryArn: policyArn(role.boundary),
+          },
   };
 }
 

@@ -4,7 +4,7 @@ import {
   type RoleRecord,
   RoleRecordSchema,
 } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
-import { AdminError } from "../admin-error.ts";
+import { AdminError, notImplemented } from "../admin-error.ts";
 import { deleting, editing, roleNamed } from "../identity/lookups.ts";
 import { checkedDocument } from "../identity/policy-documents.ts";
 import { SESSION_SECONDS, SESSION_SECONDS_MAX } from "../identity/roles.ts";
@@ -76,6 +76,8 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
 async function createRole({ context, form }: IamCall): Promise<XmlValue> {
   const { edits, directory, clock } = context.deps;
   const name = field(form, "RoleName");
+  const boundary = form.get("PermissionsBoundary");
+  if (boundary !== null) throw notImplemented("Set the boundary by the admin API.");
   const record = create(RoleRecordSchema, {
     name,
     description: form.get("Description") ?? "",

@@ -24,6 +24,7 @@ const RoleBody = body({
   sessionSecondsMax: optional(
     Type.Integer({ minimum: SESSION_SECONDS_MIN, maximum: SESSION_SECONDS_MAX }),
   ),
+  boundary: optional(Type.String({ maxLength: 128 })),
 });
 const on = { kind: "role", parameter: "role" } as const;
 
@@ -89,6 +90,7 @@ function roleView(role: RoleRecord): View {
     policies: role.policies.map(inlinePolicyView),
     attachedPolicies: role.attachedPolicies,
     sessionSecondsMax: role.sessionSecondsMax,
+    boundary: role.boundary,
   };
 }
 
@@ -99,7 +101,7 @@ async function putRole(
   const { edits, directory, clock } = context.deps;
   const name = parameter(context, "role");
   const trustPolicy = checkedDocument(wish.trustPolicy, "trust");
-  const { description, sessionSecondsMax } = wish;
+  const { description, sessionSecondsMax, boundary } = wish;
   const isNew = (await directory.view()).role(name) === undefined;
   const role = await editing("Role", name, () =>
     isNew
@@ -110,6 +112,7 @@ async function putRole(
             trustPolicy,
             createdMs: BigInt(clock.wallMs()),
             sessionSecondsMax: sessionSecondsMax ?? SESSION_SECONDS,
+            boundary: boundary ?? "",
           }),
         )
       : edits.changeRole(name, (before) => ({
@@ -117,6 +120,7 @@ async function putRole(
           trustPolicy,
           description: description ?? before.description,
           sessionSecondsMax: sessionSecondsMax ?? before.sessionSecondsMax,
+          boundary: boundary ?? before.boundary,
         })),
   );
   await directory.refresh();

@@ -8,6 +8,7 @@ import {
   type UserRecord,
   UserRecordSchema,
 } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
+import { later } from "../../identity/session-start.ts";
 import {
   authorize,
   callerName,
@@ -20,6 +21,7 @@ import { type AdminAnswer, created, done, json } from "../admin-answer.ts";
 import { AdminError, accessDenied } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
 import { PAGE_QUERY, page } from "../page.ts";
+import { afterMs, endConsoleSessions } from "../sign-in/ended-sessions.ts";
 import {
   AccessKeyId,
   body,
@@ -196,7 +198,7 @@ async function updateUser(context: AdminContext, change: UserChangeBody): Promis
   checkTarget(context, view, userNamed(view, name));
   if (!isAdministrator(context)) refuseChange(context, name, change);
   const changed = await editing("User", name, () =>
-    deps.edits.changeUser(name, (user) => withChange(user, change)),
+    deps.edits.changeUser(name, (user) => withChange(user, change, deps.clock.wallMs())),
   );
   await deps.directory.refresh();
   return json(userView(changed, await lastUses(deps, [changed])));
@@ -212,11 +214,14 @@ function refuseChange(context: AdminContext, name: string, change: UserChangeBod
   }
 }
 
-function withChange(user: UserRecord, change: UserChangeBody): UserRecord {
+function withChange(user: UserRecord, change: UserChangeBody, nowMs: number): UserRecord {
   const { limits, email, ...fields } = change;
+  // Sessions of who is switched off do not come back when he is switched on.
+  const isEnd = change.disabled === true && !user.disabled;
   return {
     ...user,
     ...fields,
+    ...(isEnd ? { sessionsFromMs: later(user.sessionsFromMs, afterMs(nowMs)) } : {}),
     ...(email === undefined ? {} : { email: email.toLowerCase() }),
     ...(limits === undefined ? {} : { limits: limitsOf(user.limits, limits) }),
   };
@@ -247,11 +252,18 @@ async function revokeSessions(context: AdminContext): Promise<AdminAnswer> {
   const { deps } = context;
   const name = parameter(context, "user");
   const view = await deps.directory.view();
+  if (name === ROOT_USER) {
+    checkTarget(context, view, rootRecord());
+    await endConsoleSessions(deps, name);
+    return done();
+  }
   checkTarget(context, view, userNamed(view, name));
-  // One more, so that a session made within this millisecond ends too.
-  const sessionsFromMs = BigInt(deps.clock.wallMs() + 1);
+  const sessionsFromMs = afterMs(deps.clock.wallMs());
   await editing("User", name, () =>
-    deps.edits.changeUser(name, (user) => ({ ...user, sessionsFromMs })),
+    deps.edits.changeUser(name, (user) => ({
+      ...user,
+      sessionsFromMs: later(user.sessionsFromMs, sessionsFromMs),
+    })),
   );
   await deps.directory.refresh();
   return done();

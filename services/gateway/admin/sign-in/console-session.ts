@@ -1,21 +1,22 @@
 // Sessions of the console: sealed into a cookie, so that every gateway knows them and none keeps a
-// table. Who holds the cookie is its user until it ends, the user is disabled, or his sessions are
-// revoked. The cookie is out of reach of scripts and never sent from other sites; what changes
+// table. Who holds the cookie is its user until it ends, he signs out, is disabled or deleted, or
+// his sessions are revoked. The cookie is out of reach of scripts and never sent from other sites; what changes
 // something must besides carry the session's own token in a header, and come from our own page.
 import { timingSafeEqual } from "node:crypto";
 import { toHex, utf8 } from "../../../lib/base/bytes.ts";
 import type { HeaderField } from "../../../lib/s3/headers.ts";
 import { openText, sealText } from "../../identity/sealed-text.ts";
+import { sessionStartMs } from "../../identity/session-start.ts";
 import type { Caller } from "../admin-caller.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
 import { accessDenied } from "../admin-error.ts";
 import type { AdminRequest } from "../admin-request.ts";
+import { consoleFromMs, isEnded } from "./ended-sessions.ts";
 
 export const SESSION_MS = 12 * 3_600_000;
 const COOKIE = "dolium_session";
 export const CSRF_HEADER = "x-dolium-csrf";
 const CSRF_BYTES = 16;
-const ENDED_MAX = 10_000;
 
 interface SessionClaims {
   readonly user: string;
@@ -29,32 +30,14 @@ export interface StartedSession {
   readonly cookie: HeaderField;
 }
 
-/** Sessions that were signed out of at this gateway, until they would have ended anyway. */
-export class EndedSessions {
-  readonly #ended = new Map<string, number>();
-
-  add(csrf: string, expiresMs: number, nowMs: number): void {
-    for (const [known, endsMs] of this.#ended) if (endsMs < nowMs) this.#ended.delete(known);
-    for (const known of this.#ended.keys()) {
-      if (this.#ended.size < ENDED_MAX) break;
-      this.#ended.delete(known);
-    }
-    this.#ended.set(csrf, expiresMs);
-  }
-
-  has(csrf: string): boolean {
-    return this.#ended.has(csrf);
-  }
-}
-
-/** Throws StoreError "denied" without a cluster key. */
-export function startSession(
-  { sealingKeys, random, clock }: AdminDependencies,
+/** Throws StoreError: "denied" without a cluster key, "unavailable". */
+export async function startSession(
+  { sealingKeys, random, clock, directory }: AdminDependencies,
   user: string,
   request: AdminRequest,
-): StartedSession {
+): Promise<StartedSession> {
   const csrf = toHex(random.bytes(CSRF_BYTES));
-  const issuedMs = clock.wallMs();
+  const issuedMs = sessionStartMs(clock.wallMs(), consoleFromMs(await directory.view(), user));
   const claims: SessionClaims = { user, csrf, issuedMs, expiresMs: issuedMs + SESSION_MS };
   const text = JSON.stringify(claims);
   const sealed = sealText(sealingKeys, { purpose: "console session", text }, random);
@@ -100,7 +83,6 @@ export function cookieOf({ headers }: AdminRequest, wanted: string): string | un
  */
 export async function sessionCaller(
   deps: AdminDependencies,
-  ended: EndedSessions,
   request: AdminRequest,
 ): Promise<Caller | undefined> {
   const sealed = cookieOf(request, COOKIE);
@@ -109,13 +91,13 @@ export async function sessionCaller(
   if (text === undefined) return undefined;
   // Checked boundary: nobody else seals for this purpose.
   const { user, csrf, issuedMs, expiresMs } = JSON.parse(text) as SessionClaims;
-  if (expiresMs <= deps.clock.wallMs() || ended.has(csrf)) return undefined;
+  if (expiresMs <= deps.clock.wallMs()) return undefined;
   const identity = await deps.identities.ofUser(user);
   if (identity === undefined) return undefined;
-  const record = (await deps.directory.view()).user(user);
-  if (BigInt(issuedMs) < (record?.sessionsFromMs ?? 0n)) return undefined;
+  const session = { user, csrf, issuedMs, expiresMs };
+  if (isEnded(await deps.directory.view(), session)) return undefined;
   if (request.method !== "GET") checkOwnPage(request, csrf);
-  return { identity, session: { csrf, expiresMs } };
+  return { identity, session };
 }
 
 function checkOwnPage(request: AdminRequest, csrf: string): void {

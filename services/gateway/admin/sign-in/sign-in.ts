@@ -10,6 +10,7 @@ import { AdminError, accessDenied, invalidArgument } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
 import { body, optional } from "../identity/field-schemas.ts";
 import { checkOrigin, cookieOf, endedCookie, setCookie, startSession } from "./console-session.ts";
+import { endSession } from "./ended-sessions.ts";
 
 const STATE_COOKIE = "dolium_sign_in";
 const STATE_SECONDS = 600;
@@ -43,7 +44,7 @@ export const SIGN_IN_OPERATIONS: readonly AdminOperation[] = [
     name: "SignOut",
     method: "DELETE",
     path: "/session",
-    summary: "Sign out of the console.",
+    summary: "Sign out of the console; every gateway knows it within two seconds.",
     admission: "anybody",
     run: signOut,
   },
@@ -99,9 +100,9 @@ function checkWait({ deps, request }: AdminContext): void {
   throw new AdminError(429, "SlowDown", `Too many failures; try again in ${seconds} s.`);
 }
 
-function started(context: AdminContext, user: string): AdminAnswer {
+async function started(context: AdminContext, user: string): Promise<AdminAnswer> {
   const { deps, request } = context;
-  const { csrf, cookie } = startSession(deps, user, request);
+  const { csrf, cookie } = await startSession(deps, user, request);
   deps.log.info("signed in", {
     audit: true,
     actor: user,
@@ -146,7 +147,7 @@ function s3EndpointOf({ deps, request }: AdminContext): string {
 async function signOut({ deps, caller, request }: AdminContext): Promise<AdminAnswer> {
   const session = caller?.session;
   if (session !== undefined) {
-    deps.endedSessions.add(session.csrf, session.expiresMs, deps.clock.wallMs());
+    await endSession(deps, session);
   }
   return done([endedCookie(request)]);
 }
@@ -197,7 +198,7 @@ async function finish(context: AdminContext): Promise<AdminAnswer> {
     if (isStoreError(error, "denied")) deps.failures.failed(request.origin.remoteAddress);
     throw error;
   }
-  const { cookie } = startSession(deps, user, request);
+  const { cookie } = await startSession(deps, user, request);
   deps.log.info("signed in", { audit: true, actor: user, provider });
   return redirect(CONSOLE, [cookie, stateCookie(context, "", 0)]);
 }

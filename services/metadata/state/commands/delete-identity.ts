@@ -26,6 +26,9 @@ export async function deleteIdentity(
   const user = await useOf(view, command);
   if (user !== undefined) return refused(Outcome.IN_USE, `${name} ${user}`);
   removeIdentity(view, context, { kind, name });
+  const sessions = { kind: IdentityKind.SESSIONS, name };
+  const hasSessions = kind === IdentityKind.USER && readIdentity(view, sessions) !== undefined;
+  if (hasSessions) removeIdentity(view, context, sessions);
   return accepted();
 }
 
