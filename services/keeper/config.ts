@@ -72,6 +72,32 @@ export const KeeperConfigSchema = Type.Object(
       minimum: 50,
       description: "Pause before a chunk that could not be repaired is tried again.",
     }),
+    repairBytesPerSecond: Type.Integer({
+      default: 268_435_456,
+      minimum: 1,
+      description: "Rate at which repair writes shards, in all.",
+    }),
+    rebalanceWidth: Type.Integer({
+      default: 2,
+      minimum: 1,
+      maximum: 64,
+      description: "Chunks whose shards are moved at once to where the layout wants them.",
+    }),
+    rebalanceBytesPerSecond: Type.Integer({
+      default: 67_108_864,
+      minimum: 1,
+      description: "Rate at which such moves write shards, in all.",
+    }),
+    rebalanceDelayMs: Type.Integer({
+      default: 30_000,
+      minimum: 0,
+      description: "A changed layout must stand for so long before shards are moved for it.",
+    }),
+    rebalanceIntervalMs: Type.Integer({
+      default: 600_000,
+      minimum: 50,
+      description: "Pause between two looks whether every shard is where the layout wants it.",
+    }),
   },
   { additionalProperties: false },
 );

@@ -15,6 +15,7 @@ import { LifecycleTask } from "./lifecycle/lifecycle-task.ts";
 import { type LogMetrics, logMetrics } from "./logs/log-metrics.ts";
 import { type NotifyMetrics, notifyMetrics } from "./notify/notify-metrics.ts";
 import { OutboxSession } from "./outbox/outbox-session.ts";
+import { RebalanceTask } from "./rebalance/rebalance-task.ts";
 import { BadShardCollector } from "./repair/bad-shards.ts";
 import { LostDiskSearch } from "./repair/lost-disk-search.ts";
 import { RepairQueue } from "./repair/repair-queue.ts";
@@ -49,7 +50,11 @@ export class Keeper {
   readonly #sweeper: OrphanSweeper;
   readonly #search: LostDiskSearch;
   readonly #existing: ExistingVersions;
-  readonly #waiting = new Map<number, number>();
+  readonly #rebalance: RebalanceTask;
+  #waiting = 0;
+  /** Asked for by an operator: the last that was begun, and the last that is done. */
+  #repairPass = 0;
+  #repairPassDone = 0;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
@@ -61,6 +66,7 @@ export class Keeper {
     this.#badShards = new BadShardCollector(deps);
     this.#sweeper = new OrphanSweeper(deps);
     this.#search = new LostDiskSearch(deps);
+    this.#rebalance = new RebalanceTask(deps);
     this.#metrics = keeperMetrics(deps.metrics);
     this.#notifyMetrics = notifyMetrics(deps.metrics);
     this.#logMetrics = logMetrics(deps.metrics);
@@ -76,6 +82,11 @@ export class Keeper {
     const tasks: Task[] = [
       { name: "garbage", intervalMs, round: (signal) => this.#garbageRound(signal) },
       { name: "repair", intervalMs, round: (signal) => this.#repairRound(signal) },
+      {
+        name: "rebalance",
+        intervalMs: intervalMs * 2,
+        round: (signal, lease) => this.#rebalance.round(signal, lease),
+      },
       { name: "uploads", intervalMs: intervalMs * 5, round: (signal) => this.#uploads(signal) },
       { name: "orphans", intervalMs: sweepIntervalMs, round: (signal) => this.#orphans(signal) },
       {
@@ -134,16 +145,26 @@ export class Keeper {
   async #repairRound(signal: AbortSignal): Promise<void> {
     await this.#deps.view.refresh();
     const groups = this.#deps.view.indexGroups();
+    const pass = this.#beginPass();
     await this.#badShards.collect(groups, signal);
-    for (const groupId of groups) {
-      await this.#search.round(groupId, signal);
-      const round = await this.#repairs.work(groupId, signal);
-      this.#metrics.rebuilt.increment({}, round.rebuiltShards);
-      this.#waiting.set(groupId, round.waitingChunks);
-      if (round.repairedChunks > 0) this.#deps.log.info("chunks repaired", { groupId, ...round });
-    }
-    const waiting = [...this.#waiting.values()].reduce((sum, count) => sum + count, 0);
-    this.#metrics.waiting.set(waiting);
+    for (const groupId of groups) await this.#search.round(groupId, signal);
+    const round = await this.#repairs.work(groups, signal);
+    this.#metrics.rebuilt.increment({}, round.rebuiltShards);
+    this.#waiting = round.waitingChunks;
+    if (round.repairedChunks > 0) this.#deps.log.info("chunks repaired", { ...round });
+    this.#metrics.waiting.set(this.#waiting);
+    if (!signal.aborted) this.#repairPassDone = pass;
+  }
+
+  /** An operator's pass looks at everything anew: lost disks, bad shards, what waits to be tried. */
+  #beginPass(): number {
+    const asked = this.#deps.view.repairPass();
+    if (asked === this.#repairPass) return asked;
+    this.#repairPass = asked;
+    this.#badShards.restart();
+    this.#search.restart();
+    this.#repairs.restart();
+    return asked;
   }
 
   async #uploads(signal: AbortSignal): Promise<void> {
@@ -182,7 +203,9 @@ export class Keeper {
   details(): string {
     return JSON.stringify({
       searchedDisks: this.#search.searchedDisks(),
-      waitingRepairs: Object.fromEntries(this.#waiting),
+      waitingRepairs: this.#waiting,
+      repairPassDone: this.#repairPassDone,
+      rebalance: this.#rebalance.report(),
     });
   }
 

@@ -15,6 +15,11 @@ export class BadShardCollector {
     this.#deps = deps;
   }
 
+  /** All that is known to be bad counts as new. */
+  restart(): void {
+    this.#cursors.clear();
+  }
+
   /**
    * Queues the chunks of newly found bad shards in every group (those that do not own them ignore
    * it).

@@ -1,7 +1,7 @@
 // Finds the chunks that have a shard on a disk that is gone (failed, replaced, of a node that is
-// out or being emptied) and queues them for repair. A set of lost disks is searched at once and
-// twice again later: an upload that was under way when the disk went may commit after the first
-// search.
+// out) and queues them for repair. A set of lost disks is searched at once and twice again later: an
+// upload that was under way when the disk went may commit after the first search. Nodes that are
+// being emptied are not lost: rebalancing moves what they have.
 import type { KeeperDeps } from "../deps.ts";
 import { type DamageEntry, enqueue } from "./enqueue.ts";
 
@@ -39,6 +39,11 @@ export class LostDiskSearch {
     return queued;
   }
 
+  /** All groups are searched anew at their next round. */
+  restart(): void {
+    this.#searched.clear();
+  }
+
   /** By group: the lost disks whose chunks are all queued or repaired. */
   searchedDisks(): Readonly<Record<string, readonly number[]>> {
     return Object.fromEntries([...this.#searched].map(([groupId, { disks }]) => [groupId, disks]));
@@ -56,13 +61,9 @@ export function lostDisks(deps: KeeperDeps): number[] {
     .map()
     .nodes.flatMap((node) =>
       node.disks
-        .filter((disk) => leaves(node.state) || disk.state === "out" || disk.state === "failed")
+        .filter((disk) => node.state === "out" || disk.state === "out" || disk.state === "failed")
         .map((disk) => disk.diskId),
     );
-}
-
-function leaves(state: string): boolean {
-  return state === "out" || state === "draining";
 }
 
 /** Queues every chunk of a group with a shard on one of the disks; returns how many. */

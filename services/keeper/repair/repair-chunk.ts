@@ -1,15 +1,17 @@
 // Makes one chunk whole: finds which of its shards are owed, gone or wrong, rebuilds them from the
-// others on disks that suit the policy, and commits the new places by compare-and-swap. Also moves
-// shards of a relaxed chunk apart once there are nodes enough. A node that is merely away keeps its
-// shards.
-import { present } from "../../lib/base/assert.ts";
-import { rebuildShards } from "../../lib/clients/chunk-rebuild.ts";
+// others where the placement table wants them (else on a disk that suits the policy), and commits
+// the new places by compare-and-swap. Also moves shards of a relaxed chunk apart once there are
+// nodes enough. A node that is merely away keeps its shards.
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Chunk, Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { StatShardsResponse_State as ShardState } from "../../lib/gen/dolium/storage/v1/storage_pb.ts";
+import { shardMoves } from "../../lib/placement/placement-table.ts";
 import type { KeeperDeps } from "../deps.ts";
+import type { Pace } from "../pace.ts";
 import { crowdedShards } from "./crowded-shards.ts";
+import { enqueue } from "./enqueue.ts";
+import { commitChanges, placesAfter, type ShardChange, writeShards } from "./write-shards.ts";
 
 export interface DamagedChunk {
   readonly groupId: number;
@@ -24,12 +26,6 @@ export type RepairResult =
   | { readonly kind: "done"; readonly rebuiltCount: number }
   /** Not now: too few disks or shards answer. */
   | { readonly kind: "later"; readonly reason: string };
-
-interface Change {
-  readonly shardIndex: number;
-  readonly fromDiskId: number;
-  readonly toDiskId: number;
-}
 
 interface Diagnosis {
   /** Where each shard can be read. */
@@ -46,7 +42,7 @@ interface Diagnosis {
 export async function repairChunk(
   deps: KeeperDeps,
   damaged: DamagedChunk,
-  signal: AbortSignal,
+  { pace, signal }: { readonly pace: Pace; readonly signal: AbortSignal },
 ): Promise<RepairResult> {
   const begunMs = deps.clock.wallMs();
   const found = await findChunk(deps, damaged);
@@ -59,22 +55,37 @@ export async function repairChunk(
   if (plan.length === 0 && diagnosis.away > 0) {
     return { kind: "later", reason: `${diagnosis.away} shards cannot be asked about now` };
   }
-  const rebuilt =
-    plan.length === 0
-      ? []
-      : await rebuildShards(deps, {
-          bucketId: damaged.bucketId,
-          manifest: found.manifest,
-          chunk: found.chunk,
-          sources: diagnosis.sources,
-          wanted: plan.map(({ shardIndex, toDiskId }) => ({
-            shardIndex,
-            target: present(deps.view.addressOf(toDiskId), "repair target"),
-          })),
-          begunMs,
-          signal,
-        });
-  return commit(deps, { damaged, begunMs, plan, rebuilt, diagnosis, ...found });
+  const { groupId, bucketId } = damaged;
+  const place = { groupId, bucketId, ...found };
+  const { sources } = diagnosis;
+  const take = (bytes: number): Promise<void> => pace.take(bytes, signal);
+  const changes = await writeShards(deps, {
+    ...{ place, sources, plan, begunMs, signal },
+    pace: take,
+  });
+  // A commit without changes says that the chunk is whole.
+  if (plan.length > 0 && changes.length === 0) {
+    return { kind: "later", reason: "no shard was written" };
+  }
+  const owed = diagnosis.lost.length;
+  if (owed > changes.length) {
+    // What stays lost must stay queued: whoever reported it may have known of one shard only.
+    const { key, manifestId, chunkId } = damaged;
+    const entry = { bucketId, key, manifestId, chunkId, sinceMs: BigInt(begunMs), owed };
+    await enqueue(deps, groupId, [entry]);
+  }
+  const { reply, relaxed } = await commitChanges(deps, {
+    ...{ place, changes, begunMs },
+    movesOnly: false,
+  });
+  if (reply.outcome === Outcome.NO_SUCH_KEY) return { kind: "done", rebuiltCount: 0 };
+  if (reply.outcome !== Outcome.OK) {
+    return { kind: "later", reason: reply.message || `outcome ${reply.outcome}` };
+  }
+  const unsolved = diagnosis.lost.length > changes.length || relaxed || diagnosis.away > 0;
+  return unsolved
+    ? { kind: "later", reason: "not every shard has its place yet" }
+    : { kind: "done", rebuiltCount: changes.length };
 }
 
 async function findChunk(
@@ -136,93 +147,54 @@ function planOf(
   deps: KeeperDeps,
   found: { readonly manifest: Manifest; readonly chunk: Chunk },
   diagnosis: Diagnosis,
-): Change[] {
+): ShardChange[] {
   const { manifest, chunk } = found;
-  const leaving = chunk.diskIds.flatMap((diskId, index) =>
-    isLeaving(deps, diskId) && diagnosis.sources[index] !== undefined ? [index] : [],
-  );
   const crowded = crowdedShards(deps.view, manifest.policy, chunk.diskIds).filter(
     (shardIndex) => diagnosis.sources[shardIndex] !== undefined,
   );
-  const moved = new Set([...diagnosis.lost, ...leaving, ...crowded]);
-  const plan: Change[] = [];
+  const moved = new Set([...diagnosis.lost, ...crowded]);
+  const plan: ShardChange[] = [];
   const held = chunk.diskIds.filter((diskId, index) => diskId !== 0 && !moved.has(index));
+  const wanted = wantedPlaces(deps, found);
   for (const shardIndex of moved) {
-    const same = diagnosis.rewritten.get(shardIndex);
+    const same = diagnosis.rewritten.get(shardIndex)?.diskId;
     const wish = { chunkId: chunk.chunkId, held, count: 1 };
-    const target = same ?? deps.view.replacements(manifest.policy, wish)[0];
-    if (target === undefined) continue;
+    const toDiskId =
+      same ?? wanted.get(shardIndex) ?? deps.view.replacements(manifest.policy, wish)[0]?.diskId;
+    if (toDiskId === undefined) continue;
     const fromDiskId = chunk.diskIds[shardIndex] ?? 0;
-    const stays = target.diskId === fromDiskId && same === undefined;
-    held.push(target.diskId);
-    if (!stays) plan.push({ shardIndex, fromDiskId, toDiskId: target.diskId });
+    const stays = toDiskId === fromDiskId && same === undefined;
+    held.push(toDiskId);
+    if (!stays) plan.push({ shardIndex, fromDiskId, toDiskId });
   }
-  return withoutUselessMoves(deps, found, plan, new Set([...diagnosis.lost, ...leaving]));
+  return withoutUselessMoves(deps, found, { plan, owed: new Set(diagnosis.lost) });
 }
 
-/** Its node is being emptied. */
-function isLeaving(deps: KeeperDeps, diskId: number): boolean {
-  return deps.view
-    .map()
-    .nodes.some(
-      (node) => node.state === "draining" && node.disks.some((disk) => disk.diskId === diskId),
-    );
+/** Where the placement table wants shards that are not on a disk of their group, if it takes them. */
+function wantedPlaces(
+  deps: KeeperDeps,
+  { manifest, chunk }: { readonly manifest: Manifest; readonly chunk: Chunk },
+): Map<number, number> {
+  const group = deps.view.groupDisks(manifest.policy, chunk.placementGroup);
+  if (group?.length !== chunk.diskIds.length) return new Map();
+  return new Map(
+    shardMoves(chunk.diskIds, group)
+      .filter(({ toDiskId }) => deps.view.writable(toDiskId))
+      .map(({ shardIndex, toDiskId }) => [shardIndex, toDiskId]),
+  );
 }
 
 /** A crowded shard moves only to a place that is better, else it would wander for ever. */
 function withoutUselessMoves(
   deps: KeeperDeps,
   found: { readonly manifest: Manifest; readonly chunk: Chunk },
-  plan: readonly Change[],
-  owed: ReadonlySet<number>,
-): Change[] {
+  { plan, owed }: { readonly plan: ShardChange[]; readonly owed: ReadonlySet<number> },
+): ShardChange[] {
   const moves = plan.filter((change) => !owed.has(change.shardIndex));
-  if (moves.length === 0) return [...plan];
-  const after = [...found.chunk.diskIds];
-  for (const change of plan) after[change.shardIndex] = change.toDiskId;
+  if (moves.length === 0) return plan;
+  const after = placesAfter(found.chunk, plan);
   const { policy } = found.manifest;
   const before = crowdedShards(deps.view, policy, found.chunk.diskIds).length;
-  if (crowdedShards(deps.view, policy, after).length < before) return [...plan];
+  if (crowdedShards(deps.view, policy, after).length < before) return plan;
   return plan.filter((change) => owed.has(change.shardIndex));
-}
-
-async function commit(
-  deps: KeeperDeps,
-  repair: {
-    readonly damaged: DamagedChunk;
-    readonly manifest: Manifest;
-    readonly chunk: Chunk;
-    readonly begunMs: number;
-    readonly plan: readonly Change[];
-    readonly rebuilt: readonly number[];
-    readonly diagnosis: Diagnosis;
-  },
-): Promise<RepairResult> {
-  const { damaged, manifest, chunk, plan, rebuilt, diagnosis } = repair;
-  const changes = plan.filter((change) => rebuilt.includes(change.shardIndex));
-  const after = [...chunk.diskIds];
-  for (const change of changes) after[change.shardIndex] = change.toDiskId;
-  const relaxed = crowdedShards(deps.view, manifest.policy, after).length > 0;
-  const { bucketId, key, manifestId, chunkId, groupId } = damaged;
-  const reply = await deps.metadata.execute(groupId, {
-    case: "relocateShards",
-    value: {
-      bucketId,
-      key,
-      manifestId,
-      chunkId,
-      changes,
-      placementGroup: chunk.placementGroup,
-      relaxed,
-      begunMs: BigInt(repair.begunMs),
-    },
-  });
-  if (reply.outcome === Outcome.NO_SUCH_KEY) return { kind: "done", rebuiltCount: 0 };
-  if (reply.outcome !== Outcome.OK) {
-    return { kind: "later", reason: reply.message || `outcome ${reply.outcome}` };
-  }
-  const unsolved = diagnosis.lost.length > changes.length || relaxed || diagnosis.away > 0;
-  return unsolved
-    ? { kind: "later", reason: "not every shard has its place yet" }
-    : { kind: "done", rebuiltCount: changes.length };
 }

@@ -1,7 +1,7 @@
-// What one outbox entry asks of one destination: a version or delete marker written there, tags of
-// a replica changed, or nothing any more. The version is told what became of it.
+// What one outbox entry asks of one destination: a version or delete marker written there, what
+// stands beside a replica changed, or nothing any more. The version is told what became of it.
 import { fromUtf8, toHex, toSafeNumber } from "../../lib/base/bytes.ts";
-import { StoreError } from "../../lib/base/errors.ts";
+import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Event, OutboxEntry } from "../../lib/gen/dolium/record/v1/group_pb.ts";
@@ -17,13 +17,16 @@ import {
 import { destinationOf } from "../../lib/s3/settings/replication-evaluation.ts";
 import { type BucketCatalog, settingOf } from "../buckets/bucket-catalog.ts";
 import type { KeeperDeps } from "../deps.ts";
-import { copyTags, copyVersion, type ReplicaCopy } from "./replica-copy.ts";
+import { changeOf, copyChange } from "./replica-changes.ts";
+import { copyVersion, type ReplicaCopy } from "./replica-copy.ts";
+import { replicaGrants } from "./replica-grants.ts";
 import type { ReplicationMetrics } from "./replication-metrics.ts";
 import { S3Endpoint } from "./s3-endpoint.ts";
 
 const NULL_ID = Buffer.from("null", "utf8");
 const FAILED_EVENT = "Replication:OperationFailedReplication";
-const TAGGING = /^ObjectTagging:/;
+
+const FAILED = { status: Replication_Status.FAILED, versionId: "" } as const;
 
 export interface CarrierParts {
   readonly deps: KeeperDeps;
@@ -56,23 +59,24 @@ export class EntryCarrier {
     if (subject === undefined) return;
     const { event, version } = subject;
     const known = version.replication?.destinations.find(({ bucket }) => bucket === this.#arn);
-    const isTagging = TAGGING.test(event.name);
-    const wanted = isTagging ? Replication_Status.COMPLETED : Replication_Status.PENDING;
+    const change = changeOf(event.name);
+    const wanted = change === undefined ? Replication_Status.PENDING : Replication_Status.COMPLETED;
     if (known?.status !== wanted) return;
     const destination = this.#destinationOf(subject);
     if (destination === undefined) {
       // No rule goes there any more.
-      if (!isTagging)
-        await this.#mark(subject, { status: Replication_Status.FAILED, versionId: "" });
+      if (change === undefined) await this.#mark(subject, FAILED);
       return;
     }
-    const copy = this.#copyOf(subject, destination, signal);
+    const copy = await this.#copyOf(subject, destination, signal);
     const { metrics } = this.#parts;
     const labels = { destination: this.#arn };
-    if (isTagging) {
-      if (known.versionId !== "") await copyTags(copy, known.versionId);
+    if (change !== undefined) {
+      const { versionId: replicaId } = known;
+      const { nowMs } = copy;
+      if (replicaId !== "") await copyChange(copy, change, { replicaId, nowMs });
     } else {
-      const versionId = await copyVersion(copy);
+      const versionId = await this.#copy(copy);
       await this.#mark(subject, { status: Replication_Status.COMPLETED, versionId });
       metrics.bytes.increment(labels, toSafeNumber(version.size));
     }
@@ -82,8 +86,21 @@ export class EntryCarrier {
   /** The version will not be replicated; its bucket's targets are told. */
   async giveUp(groupId: number, entry: OutboxEntry): Promise<void> {
     const subject = await this.#subjectOf(groupId, entry);
-    if (subject === undefined || TAGGING.test(subject.event.name)) return;
-    await this.#mark(subject, { status: Replication_Status.FAILED, versionId: "" });
+    if (subject === undefined || changeOf(subject.event.name) !== undefined) return;
+    await this.#mark(subject, FAILED);
+  }
+
+  /** A list that the destination refuses (it names who is gone) keeps no bytes from it. */
+  async #copy(copy: ReplicaCopy): Promise<string> {
+    try {
+      return await copyVersion(copy);
+    } catch (error) {
+      const { grants = [] } = copy;
+      if (grants.length === 0 || !isStoreError(error, "invalid")) throw error;
+      const { log } = this.#parts.deps;
+      log.warn("replicated without its list", { destination: this.#arn, reason: String(error) });
+      return copyVersion({ ...copy, grants: undefined });
+    }
   }
 
   /** Undefined when the bucket or the version is gone. */
@@ -109,9 +126,15 @@ export class EntryCarrier {
     return destinationOf(rules, { key: fromUtf8(event.key) ?? "", tags }, this.#arn);
   }
 
-  #copyOf(subject: Subject, destination: ReplicationDestination, signal: AbortSignal): ReplicaCopy {
+  async #copyOf(
+    subject: Subject,
+    destination: ReplicationDestination,
+    signal: AbortSignal,
+  ): Promise<ReplicaCopy> {
     const { bucket, event, version, parts } = subject;
-    const { replication, log } = this.#parts.deps;
+    const { deps } = this.#parts;
+    const { replication, log } = deps;
+    const grants = await replicaGrants(deps, version, destination);
     const home = this.#home();
     const { target } = destination.place;
     const there = target === undefined ? home : this.#target(target);
@@ -121,6 +144,8 @@ export class EntryCarrier {
       destination,
       home,
       there,
+      grants,
+      nowMs: deps.clock.wallMs(),
       idleMs: replication.idleTimeoutMs,
       signal,
       onLeftover: (error) => {

@@ -11,9 +11,10 @@ import {
   type Version,
 } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
+import type { AclGrant } from "../../lib/s3/settings/acl.ts";
 import type { ReplicationDestination } from "../../lib/s3/settings/replication.ts";
 import { algorithmName, digestedBody } from "./replica-digest.ts";
-import { completionDocument, type SentPart, tagsDocument } from "./replica-documents.ts";
+import { completionDocument, type SentPart } from "./replica-documents.ts";
 import { REPLICA_MARK, replicaHeaders } from "./replica-headers.ts";
 import { answered, documentBody, type S3Call, type S3Endpoint } from "./s3-endpoint.ts";
 
@@ -32,6 +33,10 @@ export interface ReplicaCopy {
   readonly destination: ReplicationDestination;
   readonly home: S3Endpoint;
   readonly there: S3Endpoint;
+  /** The version's list as the destination shall have it; undefined: lists are not carried. */
+  readonly grants: readonly AclGrant[] | undefined;
+  /** Wall clock. */
+  readonly nowMs: number;
   readonly idleMs: number;
   readonly signal: AbortSignal;
   /** Told of what could not be tidied up after a failure. */
@@ -52,19 +57,8 @@ export async function copyVersion(copy: ReplicaCopy): Promise<string> {
   return parts.length > 0 ? copyParts(copy) : copyWhole(copy);
 }
 
-/** Replaces the tags of a replica by those that the version has now. */
-export async function copyTags(copy: ReplicaCopy, replicaId: string): Promise<void> {
-  const { tags } = copy.source.version;
-  const query: HeaderField[] = [
-    ["tagging", ""],
-    ["versionId", replicaId],
-  ];
-  const method = tags.length === 0 ? "DELETE" : "PUT";
-  const body = tags.length === 0 ? {} : { body: documentBody(utf8(tagsDocument(tags))) };
-  await copy.there.call(callOf(copy, { method, query, ...body }));
-}
-
-function callOf(
+/** A request about the version at the destination. */
+export function callOf(
   { source, destination, idleMs, signal }: ReplicaCopy,
   more: Omit<S3Call, "bucket" | "key" | "idleMs" | "signal">,
 ): S3Call {
@@ -77,13 +71,14 @@ function versionIdOf(headers: ReadonlyMap<string, string>): string {
 }
 
 async function copyWhole(copy: ReplicaCopy): Promise<string> {
-  const { source, destination } = copy;
+  const { source } = copy;
   const { version } = source;
   const size = toSafeNumber(version.size);
   const bytes = sourceBytes(copy, { first: 0, size });
   const { checksums } = version;
   const digested = digestedBody(size, bytes, { checksums, md5: md5Of(version) });
-  const headers = [...replicaHeaders(version, destination, digested), ...digested.headers];
+  const { isFramed } = digested;
+  const headers = [...replicaHeaders(copy, { isFramed }), ...digested.headers];
   const { body } = digested;
   const answer = await copy.there.call(callOf(copy, { method: "PUT", headers, body }));
   return versionIdOf(answer.headers);
@@ -120,13 +115,13 @@ async function* sourceBytes(
 }
 
 async function copyParts(copy: ReplicaCopy): Promise<string> {
-  const { source, destination } = copy;
+  const { source } = copy;
   const algorithm = checksumOfParts(source);
   const { document } = await copy.there.call(
     callOf(copy, {
       method: "POST",
       query: [["uploads", ""]],
-      headers: [...replicaHeaders(source.version, destination, { isFramed: false }), ...algorithm],
+      headers: [...replicaHeaders(copy, { isFramed: false }), ...algorithm],
     }),
   );
   const uploadId = answered(document, "UploadId");

@@ -110,6 +110,10 @@ test("two keepers never do one task at once", async (t) => {
 test("what status shows is JSON", async (t) => {
   const rig = await Rig.open(t);
   const keeper = new Keeper(rig.deps);
-  assert.deepEqual(JSON.parse(keeper.details()), { searchedDisks: {}, waitingRepairs: {} });
+  assert.deepEqual(JSON.parse(keeper.details()), {
+    searchedDisks: {},
+    waitingRepairs: 0,
+    repairPassDone: 0,
+  });
   assert.ok(utf8(keeper.details()).byteLength < 1000);
 });

@@ -47,7 +47,7 @@ async function loseDisk({ rig }: World, diskId: number): Promise<void> {
 async function repair({ rig, groupId }: World): Promise<RepairRound> {
   rig.clock.shiftMs += 10;
   await new LostDiskSearch(rig.deps).round(groupId, NEVER);
-  return new RepairQueue(rig.deps).work(groupId, NEVER);
+  return new RepairQueue(rig.deps).work([groupId], NEVER);
 }
 
 test("a shard on a lost disk is rebuilt elsewhere, and the queue is empty after it", async (t) => {
@@ -126,7 +126,7 @@ test("an object that was deleted meanwhile needs no repair", async (t) => {
   await new LostDiskSearch(rig.deps).round(groupId, NEVER);
   const value = { bucketId: bucket.bucketId, targets: [{ key: utf8("a") }] };
   await rig.execute(groupId, { case: "deleteObjects", value });
-  const round = await new RepairQueue(rig.deps).work(groupId, NEVER);
+  const round = await new RepairQueue(rig.deps).work([groupId], NEVER);
   assert.equal(round.rebuiltShards, 0);
   assert.equal(round.waitingChunks, 0);
 });
@@ -161,7 +161,7 @@ test("two keepers at one queue do no harm", async (t) => {
   rig.clock.shiftMs += 10;
   await new LostDiskSearch(rig.deps).round(groupId, NEVER);
   const queues = [new RepairQueue(rig.deps), new RepairQueue(rig.deps)];
-  await Promise.all(queues.map((queue) => queue.work(groupId, NEVER)));
+  await Promise.all(queues.map((queue) => queue.work([groupId], NEVER)));
   assert.equal((await repair(world)).waitingChunks, 0);
   const { diskIds } = await chunkOf(world);
   assert.equal(new Set(diskIds).size, 3);
