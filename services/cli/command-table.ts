@@ -38,6 +38,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/token.ts")).tokenGroup], ["token"]],
   [async () => [(await import("./commands/policy.ts")).policyGroup], ["policy"]],
   [async () => [(await import("./commands/bucket.ts")).bucketGroup], ["bucket"]],
+  [async () => [(await import("./commands/backup.ts")).backupGroup], ["backup"]],
   [cluster, ["node", "layout", "repair", "scrub", "raft"]],
   [watch, ["trace", "events", "top", "doctor", "support"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],

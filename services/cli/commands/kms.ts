@@ -2,7 +2,6 @@
 // what is left to do after a change of the cluster key. Needs the cluster key, since the keys are
 // made here and leave this process sealed. Exit code 0 done, 1 failed, 5 when the cluster does not
 // answer.
-import { resolve } from "node:path";
 import process from "node:process";
 import { StoreError, toStoreError } from "../../lib/base/errors.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
@@ -15,29 +14,26 @@ import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import { command, UsageError } from "../command-line.ts";
+import { clusterKeysOf, keptClusterKey } from "../credentials.ts";
 import {
-  clusterKeysOf,
-  clusterSecretFile,
-  clusterSecretOf,
-  keptClusterKey,
-} from "../credentials.ts";
-import { readPlan } from "../dev/cluster-file.ts";
+  dataDirOf,
+  METADATA_ACCESS_OPTIONS,
+  type MetadataAccessOptions,
+  type MetadataPlace,
+  metadataPlaceOf,
+} from "../metadata-access.ts";
 import { reportFailure } from "../output.ts";
 import { readConfig } from "../read-config.ts";
 
 const FAILED = 1;
 const UNAVAILABLE = 5;
 
-interface Options {
-  readonly data?: string;
-  readonly config?: string;
+interface Options extends MetadataAccessOptions {
   readonly json?: boolean;
 }
 
 /** How to reach the cluster, and what seals its keys. */
-interface Access {
-  readonly addresses: readonly string[];
-  readonly clusterSecret: string;
+interface Access extends MetadataPlace {
   readonly clusterKeys: ClusterKeys;
 }
 
@@ -46,12 +42,7 @@ export const kmsCommand = command({
   summary: "Make, rotate and list the named keys of a running cluster; seal them anew.",
   positionals: "create NAME | rotate NAME | list | rewrap",
   options: {
-    data: { kind: "text", value: "DIR", help: "data directory (DOLIUM_DATA, else ./data)" },
-    config: {
-      kind: "text",
-      value: "FILE",
-      help: "configuration (JSON) of a process of the cluster, instead of a data directory",
-    },
+    ...METADATA_ACCESS_OPTIONS,
     json: { kind: "flag", help: "print one JSON object" },
   },
   run: async ({ options, positionals }) => {
@@ -112,25 +103,13 @@ function workOf(
 
 /** From a configuration when one is named, else from a data directory. Throws UsageError. */
 function accessOf(options: Options): Access {
+  const place = metadataPlaceOf(options);
   if (options.config !== undefined) {
-    const config = readConfig(options.config);
-    const addresses = config.cluster.metadata.map(({ address }) => address);
-    if (addresses.length === 0) throw new UsageError(`${options.config} names no metadata replica`);
-    const clusterKeys = clusterKeysOf(config);
-    return { addresses, clusterSecret: config.cluster.secret, clusterKeys };
+    return { ...place, clusterKeys: clusterKeysOf(readConfig(options.config)) };
   }
-  const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
-  const plan = readPlan(dataDir);
-  if (plan === undefined) {
-    throw new UsageError(`${dataDir} holds no cluster: name its data directory with --data`);
-  }
-  const addresses = plan.processes
-    .filter((planned) => planned.role === "metadata")
-    .map((planned) => `127.0.0.1:${planned.rpcPort}`);
   const configured = clusterKeysOf(readConfig(undefined));
-  const current = configured.current ?? keptClusterKey(dataDir);
-  const clusterKeys = { ...configured, current };
-  return { addresses, clusterSecret: clusterSecretOf(clusterSecretFile(dataDir)), clusterKeys };
+  const current = configured.current ?? keptClusterKey(dataDirOf(options));
+  return { ...place, clusterKeys: { ...configured, current } };
 }
 
 function shown({ name, createdMs, versions }: KmsKeyRecord): {
