@@ -1,0 +1,263 @@
+// Everything of a cluster in one process over the same directories: metadata replicas, a storage
+// node, keeper and gateway, who call each other without a network. What stands in the directories
+// (keys, plan, data) is made on the first start and found again on every later one.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { mapBounded } from "../../lib/base/bounded.ts";
+import { createClock } from "../../lib/host/clock.ts";
+import { createGrpcServer } from "../../lib/host/grpc-server.ts";
+import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
+import { createMetrics, type MetricsRegistry } from "../../lib/host/metrics.ts";
+import { createOpsServer, type OpsServer } from "../../lib/host/ops-server.ts";
+import { createRandom } from "../../lib/host/random.ts";
+import type { Log } from "../../lib/ports/log.ts";
+import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
+import { placeable } from "../commands/can-place.ts";
+import type { Config } from "../config-schema.ts";
+import {
+  clusterSecretFile,
+  clusterSecretOf,
+  localClusterKeys,
+  type RootCredentials,
+  rootCredentials,
+  SHARED_FILES,
+} from "../credentials.ts";
+import { type ClusterPlan, readPlan, writePlan } from "../dev/cluster-file.ts";
+import { copyDurably } from "../durable-file.ts";
+import { type BothServers, bothServers } from "./both-servers.ts";
+import { type ClientPorts, type Clients, createClients } from "./clients.ts";
+import { replicasFor, startPolicy } from "./default-policy.ts";
+import { composeMetadata } from "./metadata.ts";
+
+const TICKS = { tickMs: 20, leaderlessTickMs: 5 };
+const POLL_MS = 5;
+const STORAGE_ADDRESS = "storage-1:1";
+
+export interface EmbeddedOptions {
+  readonly config: Config;
+  /** Absolute paths of folders that are there, each once. */
+  readonly directories: readonly string[];
+  readonly s3Port: number;
+  readonly log: Log;
+  /** Called right after opening something; to be closed in reverse order. */
+  readonly onStop: (name: string, close: () => Promise<void>) => void;
+  /** The metadata cannot go on: the process must end. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export interface EmbeddedCluster {
+  readonly root: RootCredentials;
+  readonly clients: Clients;
+  readonly adminUrl: string | undefined;
+}
+
+interface Embedded extends EmbeddedOptions {
+  readonly clusterId: string;
+  readonly clusterSecret: string;
+  readonly network: LocalNetwork;
+  readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
+}
+
+/** Resolves when it serves S3 on `s3Port`. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
+  const { config, directories, s3Port, log } = options;
+  const first = directories[0] ?? "";
+  adoptShared(directories);
+  const root = rootCredentials(process.env, first);
+  const clusterSecret = clusterSecretOf(clusterSecretFile(first));
+  const clusterKeys = localClusterKeys(config, first);
+  const ports = { clock: createClock(), random: createRandom(), log };
+  const network = createLocalNetwork(ports);
+  const embedded: Embedded = {
+    ...options,
+    clusterId: readPlan(first)?.clusterId ?? newClusterId(directories, s3Port),
+    clusterSecret,
+    network,
+    ports: { ...ports, transport: network.createTransport(), metrics: createMetrics() },
+  };
+  const clients = await startParts(embedded, { root, port: s3Port, clusterKeys });
+  shareFiles(directories);
+  return { root, clients, adminUrl: readPlan(first)?.adminUrl };
+}
+
+/** Kept before any replica can found a cluster under it. */
+function newClusterId(directories: readonly string[], s3Port: number): string {
+  const clusterId = crypto.randomUUID();
+  const disksPerNode = directories.length;
+  writePlan(directories[0] ?? "", { clusterId, disksPerNode, s3Port, processes: [] });
+  return clusterId;
+}
+
+/** A first directory that is new takes keys and identity from one that has them. */
+function adoptShared(directories: readonly string[]): void {
+  const first = directories[0] ?? "";
+  for (const name of SHARED_FILES) {
+    if (existsSync(join(first, name))) continue;
+    const holder = directories.find((path) => existsSync(join(path, name)));
+    if (holder !== undefined) copyDurably(join(holder, name), join(first, name));
+  }
+}
+
+/** Every directory keeps a copy of keys and identity: any one of them may be lost. */
+function shareFiles(directories: readonly string[]): void {
+  const [first = "", ...others] = directories;
+  for (const name of SHARED_FILES) {
+    if (!existsSync(join(first, name))) continue;
+    for (const path of others) copyDurably(join(first, name), join(path, name));
+  }
+}
+
+async function startParts(
+  embedded: Embedded,
+  how: {
+    readonly root: RootCredentials;
+    readonly port: number;
+    readonly clusterKeys: ClusterKeys;
+  },
+): Promise<Clients> {
+  const { onStop, ports, network, directories, config } = embedded;
+  const ops = opsOf(ports, () => clients.view.isFresh());
+  const addresses = await startMetadata(embedded);
+  // Their code is loaded while the metadata opens files and elects leaders.
+  const [{ composeStorage }, { composeKeeper }, { adminUrlOf, composeGateway }] = await Promise.all(
+    [import("./storage.ts"), import("./keeper.ts"), import("./gateway.ts")],
+  );
+  const clients = createClients(ports, addresses);
+  onStop("clients", async () => clients.close());
+  const server = network.createServer();
+  const { disks: _none, ...settings } = config.storage;
+  const { node } = await composeStorage({
+    ports,
+    metadata: clients.metadata,
+    server,
+    listen: STORAGE_ADDRESS,
+    advertise: STORAGE_ADDRESS,
+    node: { ...config.node, name: "storage-1" },
+    folders: directories.map((path) => join(path, "storage")),
+    settings,
+  });
+  onStop("storage", () => node.stop());
+  onStop("storage calls", () => server.close(1000));
+  const { clusterKeys } = how;
+  const keeper = composeKeeper({
+    name: "keeper",
+    ports,
+    clients,
+    config: { ...config, replication: withEndpoint(config.replication, how.port) },
+    clusterKeys,
+    root: how.root,
+  });
+  onStop("keeper", () => keeper.close());
+  const probe = ports.random.bytes(16);
+  while (placeable(clients.view, probe) !== undefined) {
+    await clients.view.refresh();
+    await ports.clock.sleep(POLL_MS);
+  }
+  const gateway = await composeGateway({
+    name: "gateway-1",
+    ports,
+    clients,
+    settings: { ...config.s3, port: how.port },
+    notificationTargets: Object.keys(config.notify.targets),
+    replicationTargets: Object.keys(config.replication.targets),
+    root: how.root,
+    clusterKeys,
+    identity: config.identity,
+    admin: config.admin,
+  });
+  onStop("gateway", () => gateway.close());
+  keepAdminUrl(directories, adminUrlOf(gateway));
+  await ops.listen(`${config.ops.address}:0`);
+  onStop("ops", () => ops.close());
+  return clients;
+}
+
+/** Metrics and health; `isFresh`: the cluster map is known. */
+function opsOf({ metrics, log }: Embedded["ports"], isFresh: () => boolean): OpsServer {
+  return createOpsServer({
+    metrics,
+    log,
+    health: {
+      started: () => ({ ok: true }),
+      live: () => ({ ok: true }),
+      ready: () => ({ ok: isFresh() }),
+      cluster: () => ({ ok: isFresh() }),
+    },
+  });
+}
+
+/** The keeper reads from this process's own gateway, unless the settings name others. */
+function withEndpoint(replication: Config["replication"], port: number): Config["replication"] {
+  const isSet = replication.endpoints.length > 0;
+  return isSet ? replication : { ...replication, endpoints: [`http://127.0.0.1:${port}`] };
+}
+
+/** So that `dolium user` and the like find the admin API of this process. */
+function keepAdminUrl(directories: readonly string[], adminUrl: string | undefined): void {
+  const [first = ""] = directories;
+  const plan = readPlan(first);
+  if (plan === undefined || adminUrl === undefined) return;
+  writePlan(first, { ...plan, adminUrl });
+}
+
+/** As many replicas as bear the losses that the data bears, each in another directory. */
+async function startMetadata(embedded: Embedded): Promise<string[]> {
+  const { directories, config, ports, network, onStop, clusterSecret } = embedded;
+  const count = replicasFor(directories.length);
+  const names = Array.from({ length: count }, (_, at) => `metadata-${at + 1}`);
+  const metadata = names.map((name) => ({ name, address: `${name}:1` }));
+  const { log, random } = ports;
+  const outer = await mapBounded(metadata, count, async ({ name, address }, at) => {
+    const server = bothServers(
+      network.createServer(),
+      createGrpcServer({ log, random, clusterSecret }),
+    );
+    const replica = await composeMetadata({
+      ports,
+      server,
+      ticks: TICKS,
+      fatal: embedded.fatal,
+      config: {
+        ...config,
+        node: { ...config.node, name },
+        rpc: { address, advertise: "" },
+        metadata: { ...config.metadata, dataDir: join(directories[at] ?? "", "metadata") },
+        cluster: {
+          ...config.cluster,
+          id: embedded.clusterId,
+          metadata,
+          policies: [startPolicy(directories.length, "disk")],
+        },
+      },
+    });
+    onStop(`${name} calls`, () => server.close(1000));
+    onStop(name, () => replica.close());
+    return server;
+  });
+  keepPlan(embedded, names, outer);
+  return metadata.map((replica) => replica.address);
+}
+
+/** So that other commands find the replicas and the S3 port of this process by its directory. */
+function keepPlan(
+  embedded: Embedded,
+  names: readonly string[],
+  outer: readonly BothServers[],
+): void {
+  const first = embedded.directories[0] ?? "";
+  const plan: ClusterPlan = {
+    clusterId: embedded.clusterId,
+    disksPerNode: embedded.directories.length,
+    s3Port: embedded.s3Port,
+    processes: names.map((name, at) => ({
+      name,
+      role: "metadata",
+      dir: join(embedded.directories[at] ?? "", "metadata"),
+      rpcPort: Number(outer[at]?.outerAddress().split(":").at(-1) ?? 0),
+      opsPort: 0,
+      s3Port: 0,
+    })),
+  };
+  writePlan(first, plan);
+}
