@@ -29,9 +29,11 @@ export const putObjectLegalHold: ObjectOperation = {
   run,
 };
 
+const EVENT = "ObjectLegalHold:Put";
+
 async function run(context: ObjectContext): Promise<Answer> {
   requireObjectLock(context.bucket);
   const value = { on: parseLegalHold(context.document) };
-  const versionId = await changeVersion(context, { case: "legalHold", value }, "");
+  const versionId = await changeVersion(context, { case: "legalHold", value }, EVENT);
   return emptyAnswer(200, versionIdFields(versionId));
 }

@@ -32,12 +32,14 @@ export const putObjectRetention: ObjectOperation = {
   run,
 };
 
+const EVENT = "ObjectRetention:Put";
+
 async function run(context: ObjectContext): Promise<Answer> {
   const { bucket, document, request, keyText } = context;
   requireObjectLock(bucket);
   const retention = parseRetention(document, request.receivedMs);
   const bypassGovernance = bypassesGovernance(context, keyText);
   const value = { ...retentionRecord(retention), bypassGovernance };
-  const versionId = await changeVersion(context, { case: "retention", value }, "");
+  const versionId = await changeVersion(context, { case: "retention", value }, EVENT);
   return emptyAnswer(200, versionIdFields(versionId));
 }

@@ -12,7 +12,9 @@ import type { WrittenBody } from "./object-writer.ts";
 import { versionIdText } from "./version-id.ts";
 import type { CommandCondition } from "./write-condition.ts";
 
-/** Events of writes, as S3 spells them. */
+/**
+ * Events of writes, as S3 spells them; it has none for locks: those are told to replication alone.
+ */
 export type ObjectEvent =
   | "ObjectCreated:Put"
   | "ObjectCreated:Post"
@@ -20,7 +22,9 @@ export type ObjectEvent =
   | "ObjectCreated:CompleteMultipartUpload"
   | "ObjectTagging:Put"
   | "ObjectTagging:Delete"
-  | "ObjectAcl:Put";
+  | "ObjectAcl:Put"
+  | "ObjectRetention:Put"
+  | "ObjectLegalHold:Put";
 
 export interface NewVersion {
   readonly size: number;

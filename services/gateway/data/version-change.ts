@@ -21,7 +21,7 @@ type ChangeInit = Exclude<
 export async function changeVersion(
   context: ObjectContext,
   change: NonNullable<ChangeInit>,
-  event: ObjectEvent | "",
+  event: ObjectEvent,
 ): Promise<string | undefined> {
   const { bucket, key } = context;
   const versionId = requestedVersionId(context);

@@ -78,7 +78,7 @@ function carriedBy(copy: ReplicaCopy, change: ReplicaChange, nowMs: number): Car
       // One that has ended protects nothing here, and could not be set there.
       if (retention !== undefined && retention.retainUntilMs <= nowMs) return undefined;
       const text = retention === undefined ? NO_RETENTION : retentionDocument(retention);
-      const headers: HeaderField[] = [];
+      const headers = [BYPASS];
       return { method: "PUT", query: "retention", headers, body: document(text) };
     }
     case "LegalHold": {

@@ -103,7 +103,7 @@ function lockHeaders({ lock }: Version, nowMs: number): readonly HeaderField[] {
   const headers: HeaderField[] = [];
   const mode = modeName(lock.mode);
   const retainUntilMs = toSafeNumber(lock.retainUntilMs);
-  if (mode !== undefined) {
+  if (mode !== undefined && retainUntilMs > nowMs) {
     headers.push(
       ["x-amz-object-lock-mode", mode],
       ["x-amz-object-lock-retain-until-date", formatIsoDate(retainUntilMs)],

@@ -59,7 +59,7 @@ function isWanted(rule: ReplicationRule, version: Version, { key }: ObjectPlace)
 }
 
 const CARRIED = /^(?:ObjectCreated:|ObjectRemoved:DeleteMarkerCreated$|ReplicationBegun$)/;
-const CHANGED = /^ObjectTagging:/;
+const CHANGED = /^Object(?:Tagging|Acl|Retention|LegalHold):/;
 
 /** Destinations that an event of this name is to be carried to. */
 export function replicateTo(name: string, { replication }: Version): readonly string[] {
