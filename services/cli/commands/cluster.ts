@@ -3,6 +3,7 @@ import { record } from "../admin-client/admin-client.ts";
 import { adminVerb, type Shown, table } from "../admin-client/admin-verb.ts";
 import { type Command, type CommandGroup, UsageError, YES_OPTION } from "../command-line.ts";
 import { confirm } from "../confirm.ts";
+import { garbageVerbs } from "./garbage.ts";
 
 const seg = encodeURIComponent;
 
@@ -151,6 +152,7 @@ export const repairGroup: CommandGroup = {
         lines: ["started"],
       }),
     }),
+    ...garbageVerbs,
   ],
 };
 

@@ -1,6 +1,7 @@
 // Every operation of the admin API, in the order of its reference.
 import type { AdminOperation } from "./admin-operation.ts";
 import { CLUSTER_OPERATIONS } from "./cluster/cluster-operations.ts";
+import { GARBAGE_OPERATIONS } from "./cluster/garbage.ts";
 import { LAYOUT_OPERATIONS } from "./cluster/layout.ts";
 import { GROUP_OPERATIONS } from "./identity/groups.ts";
 import { KEY_OPERATIONS } from "./identity/keys.ts";
@@ -25,6 +26,7 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
   ...BUCKET_OPERATIONS,
   ...PRESIGN_OPERATIONS,
   ...CLUSTER_OPERATIONS,
+  ...GARBAGE_OPERATIONS,
   ...LAYOUT_OPERATIONS,
   ...WATCH_OPERATIONS,
   ...SUPPORT_OPERATIONS,
