@@ -47,6 +47,8 @@ export class RebalanceTask {
   readonly #metrics: RebalanceMetrics;
   #shown: RebalanceState = NO_STATE;
   #shownMs = 0;
+  /** The shortest that the repair queues were since they were empty, and since when. */
+  #leastRepairs: { readonly count: number; readonly atMs: number } | undefined;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
@@ -245,15 +247,15 @@ export class RebalanceTask {
   /** Waits while the repair queues get shorter. */
   async #letRepairGoFirst({ signal }: Round): Promise<void> {
     const { clock } = this.#deps;
-    let least = Number.POSITIVE_INFINITY;
-    let leastAt = clock.monotonicMs();
     while (!signal.aborted) {
       const waiting = await this.#waitingRepairs();
+      const nowMs = clock.monotonicMs();
+      if (waiting === 0) this.#leastRepairs = undefined;
       if (waiting === 0) return;
-      if (waiting < least) {
-        least = waiting;
-        leastAt = clock.monotonicMs();
-      } else if (clock.monotonicMs() - leastAt >= REPAIR_PATIENCE_MS) {
+      const least = this.#leastRepairs;
+      if (least === undefined || waiting < least.count) {
+        this.#leastRepairs = { count: waiting, atMs: nowMs };
+      } else if (nowMs - least.atMs >= REPAIR_PATIENCE_MS) {
         return;
       }
       await clock.sleep(REPAIR_LOOK_MS, signal);
