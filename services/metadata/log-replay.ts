@@ -111,11 +111,16 @@ async function readSegments(
 async function rewrite(disk: Disk, name: string, content: Uint8Array): Promise<DiskFile> {
   const copy = `${name}${COPY_ENDING}`;
   const file = await disk.open(copy, "create");
-  await file.write([content], 0);
-  await file.datasync();
-  await disk.rename(copy, name);
-  await disk.syncDirectory(name.slice(0, name.lastIndexOf("/")));
-  return file;
+  try {
+    await file.write([content], 0);
+    await file.datasync();
+    await disk.rename(copy, name);
+    await disk.syncDirectory(name.slice(0, name.lastIndexOf("/")));
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** Its header never became durable, so it never held a batch. */

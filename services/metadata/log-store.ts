@@ -173,12 +173,15 @@ export class LogStore implements RaftLog {
     if (this.#closed) return;
     this.#closed = true;
     while (this.#running !== undefined) await this.#running;
-    if (this.#failure === undefined) {
-      if (this.#notedStates.size > 0) await this.#commit([]);
-      await this.#seal();
-      await this.#current().sync();
+    try {
+      if (this.#failure === undefined) {
+        if (this.#notedStates.size > 0) await this.#commit([]);
+        await this.#seal();
+        await this.#current().sync();
+      }
+    } finally {
+      for (const segment of this.#segments) await segment.retire();
     }
-    for (const segment of this.#segments) await segment.retire();
   }
 
   #current(): Segment {

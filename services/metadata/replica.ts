@@ -73,7 +73,12 @@ export class Replica {
   /** Throws "corrupt" when log or state lost what they held: this id must not be used any more. */
   static async open(deps: ReplicaDeps, options: ReplicaOptions): Promise<Replica> {
     const log = await openLog(deps, options);
-    await options.logCreated();
+    try {
+      await options.logCreated();
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
     const { clock, random, metrics } = deps;
     const host = new RaftHost({
       core: createRaftCore({ seed: seedFrom(random) }),
