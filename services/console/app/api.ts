@@ -118,6 +118,8 @@ export interface Opened {
   readonly session: Session | undefined;
   /** Identity providers that one may sign in at. */
   readonly providers: readonly string[];
+  /** Why signing in at one of them failed just now; empty: it did not. */
+  readonly refusal: string;
 }
 
 /** Finds where the API is, on this port, and who is signed in. Throws ApiError. */
@@ -131,11 +133,12 @@ export async function openSession(): Promise<Opened> {
     if (!isOurs || response.status === 404) continue;
     // The contract of the admin API; both sides are of one release.
     if (response.ok) {
-      return { session: keepSession((await response.json()) as Session), providers: [] };
+      const session = keepSession((await response.json()) as Session);
+      return { session, providers: session.features?.providers ?? [], refusal: "" };
     }
     if (response.status !== 401) throw await refusal(response);
-    const { providers = [] } = (await response.json()) as { readonly providers?: string[] };
-    return { session: undefined, providers };
+    const told = (await response.json()) as Partial<Opened>;
+    return { session: undefined, providers: told.providers ?? [], refusal: told.refusal ?? "" };
   }
   throw new ApiError(404, "NoSuchOperation", "This port does not serve the admin API.");
 }

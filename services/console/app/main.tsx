@@ -58,14 +58,20 @@ function App(): JSX.Element {
   const state = useSignal<"asking" | "ready" | "failed">("asking");
   const failure = useSignal("");
   const providers = useSignal<readonly string[]>([]);
+  const refusal = useSignal("");
+  useEffect(() => {
+    if (session.value !== undefined) refusal.value = "";
+  }, [session.value]);
   useEffect(() => {
     whenSignedOut(() => {
+      if (session.value !== undefined) refusal.value = "The session has ended; sign in again.";
       session.value = undefined;
     });
     openSession().then(
       (opened) => {
         session.value = opened.session;
         providers.value = opened.providers;
+        refusal.value = opened.refusal;
         state.value = "ready";
       },
       (error: unknown) => {
@@ -83,7 +89,8 @@ function App(): JSX.Element {
       </main>
     );
   }
-  if (session.value === undefined) return <SignIn providers={providers.value} />;
+  if (session.value === undefined)
+    return <SignIn providers={providers.value} refusal={refusal.value} />;
   return (
     <Frame>
       <Outlet />

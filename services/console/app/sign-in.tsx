@@ -7,10 +7,14 @@ import icon from "./icon.svg";
 import { session, textOf } from "./state.ts";
 import { Button, Failure, Field } from "./ui.tsx";
 
-export function SignIn(props: { readonly providers: readonly string[] }): JSX.Element {
+export function SignIn(props: {
+  readonly providers: readonly string[];
+  /** What to say at first; empty: nothing. */
+  readonly refusal: string;
+}): JSX.Element {
   const accessKeyId = useSignal("");
   const secret = useSignal("");
-  const failure = useSignal("");
+  const failure = useSignal(props.refusal);
   const submit = async (): Promise<void> => {
     failure.value = "";
     try {

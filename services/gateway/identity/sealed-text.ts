@@ -1,5 +1,5 @@
 // Small secrets that a gateway gives to clients to keep: session tokens, sign-ins under way,
-// console sessions. Sealed with the cluster key for one purpose each, so that every gateway opens
+// console sessions, why a sign-in failed. Sealed with the cluster key for one purpose each, so that every gateway opens
 // what any other sealed and nobody else makes one; what a former cluster key sealed still opens.
 // What it says about time is for the caller to check.
 import { assert } from "../../lib/base/assert.ts";
@@ -12,7 +12,7 @@ const TEXT = /^[A-Za-z0-9_-]+$/;
 /** Characters of sealed text that are looked at. */
 const SEALED_CHARACTERS_MAX = 16_384;
 
-export type SealPurpose = "session token" | "sign-in" | "console session";
+export type SealPurpose = "session token" | "sign-in" | "sign-in refused" | "console session";
 
 /** Seals `text`; base64url. Throws StoreError "denied" without a cluster key. */
 export function sealText(

@@ -4,9 +4,10 @@
 
 import { isStoreError } from "../../../lib/base/errors.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
+import { openText, sealText } from "../../identity/sealed-text.ts";
 import { callerOf } from "../admin-access.ts";
 import { type AdminAnswer, done, json, redirect } from "../admin-answer.ts";
-import { AdminError, accessDenied, invalidArgument } from "../admin-error.ts";
+import { AdminError, accessDenied, invalidArgument, toAdminError } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
 import { body, optional } from "../identity/field-schemas.ts";
 import { checkOrigin, cookieOf, endedCookie, setCookie, startSession } from "./console-session.ts";
@@ -14,6 +15,11 @@ import { endSession } from "./ended-sessions.ts";
 
 const STATE_COOKIE = "dolium_sign_in";
 const STATE_SECONDS = 600;
+/** Why a sign-in at a provider failed, for the page that the browser is sent back to. */
+const REFUSAL_COOKIE = "dolium_sign_in_refused";
+const REFUSAL_SECONDS = 60;
+const REFUSAL_CHARACTERS_MAX = 500;
+const REFUSED = "sign-in refused";
 const CONSOLE = "/_console/";
 
 const SignIn = body({
@@ -54,10 +60,11 @@ export const SIGN_IN_OPERATIONS: readonly AdminOperation[] = [
     path: "/session/oidc/{provider}",
     summary: "Redirects to the identity provider.",
     admission: "open",
-    run: async (context) => {
-      const { location, state } = await begin(context, parameter(context, "provider"));
-      return redirect(location, [stateCookie(context, state, STATE_SECONDS)]);
-    },
+    run: (context) =>
+      orBackToSignIn(context, async () => {
+        const { location, state } = await begin(context, parameter(context, "provider"));
+        return redirect(location, [stateCookie(context, state, STATE_SECONDS)]);
+      }),
   },
   {
     name: "FinishProviderSignIn",
@@ -65,7 +72,7 @@ export const SIGN_IN_OPERATIONS: readonly AdminOperation[] = [
     path: "/session/oidc/{provider}/callback",
     summary: "Where the identity provider sends the browser back to.",
     admission: "open",
-    run: finish,
+    run: (context) => orBackToSignIn(context, () => finish(context)),
   },
 ];
 
@@ -119,7 +126,9 @@ async function getSession(context: AdminContext): Promise<AdminAnswer> {
       message: "Nobody is signed in.",
       requestId: request.requestId,
     };
-    return json({ error, providers: deps.providers.names }, 401);
+    const refusal = refusalOf(context);
+    const over = refusal === undefined ? [] : [refusalCookie(context, "", 0)];
+    return json({ error, providers: deps.providers.names, refusal }, 401, over);
   }
   const { identity, session } = callerOf(context);
   const { userId, displayName, principal } = identity;
@@ -182,6 +191,49 @@ function stateCookie(
     sameSite: "Lax",
     request: context.request,
   });
+}
+
+/**
+ * A person whose way to a provider and back failed finds himself at the sign-in page, which says
+ * why; anybody but a browser that shows pages is told in JSON.
+ */
+async function orBackToSignIn(
+  context: AdminContext,
+  act: () => Promise<AdminAnswer>,
+): Promise<AdminAnswer> {
+  const { deps, request } = context;
+  try {
+    return await act();
+  } catch (thrown) {
+    const error = toAdminError(thrown);
+    const { remoteAddress } = request.origin;
+    const reason = error.message;
+    deps.log.warn("sign-in failed", { audit: true, remoteAddress, reason });
+    if (request.headers.get("sec-fetch-mode") !== "navigate") throw thrown;
+    if (error.status >= 500) deps.log.error("an identity provider failed", thrown);
+    const { sealingKeys, random } = deps;
+    const text = sealText(
+      sealingKeys,
+      { purpose: REFUSED, text: reason.slice(0, REFUSAL_CHARACTERS_MAX) },
+      random,
+    );
+    const gone = stateCookie(context, "", 0);
+    return redirect(CONSOLE, [refusalCookie(context, text, REFUSAL_SECONDS), gone]);
+  }
+}
+
+/** What `orBackToSignIn` left; sealed, so that nobody else puts words onto our page. */
+function refusalOf({ deps, request }: AdminContext): string | undefined {
+  const sealed = cookieOf(request, REFUSAL_COOKIE);
+  return sealed === undefined ? undefined : openText(deps.sealingKeys, REFUSED, sealed);
+}
+
+function refusalCookie(
+  { request }: AdminContext,
+  value: string,
+  seconds: number,
+): ReturnType<typeof setCookie> {
+  return setCookie({ name: REFUSAL_COOKIE, value, seconds, sameSite: "Strict", request });
 }
 
 async function finish(context: AdminContext): Promise<AdminAnswer> {

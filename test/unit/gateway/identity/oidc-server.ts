@@ -1,6 +1,6 @@
-// A small OpenID provider on a free port of loopback: discovery, keys, and a token endpoint that
-// checks the client, the code and its PKCE verifier. What it signs, and with what, tests may
-// change.
+// A small OpenID provider on a free port of loopback: discovery, keys, a page where people say that
+// it is them, and a token endpoint that checks the client, the code and its PKCE verifier. What it
+// signs and sends back, and with what, tests may change.
 import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
@@ -21,6 +21,8 @@ export class OidcServer {
   discovery: Record<string, unknown> = {};
   /** In place of the nonce that was sent. */
   nonce: string | undefined;
+  /** In place of the state that was sent. */
+  state: string | undefined;
   /** Requests for the keys. */
   keyRequests = 0;
   readonly #server: Server;
@@ -28,19 +30,20 @@ export class OidcServer {
   #key: CryptoKey;
   #jwk: JWK;
 
-  private constructor(server: Server, port: number, keys: { key: CryptoKey; jwk: JWK }) {
+  private constructor(server: Server, issuer: string, keys: { key: CryptoKey; jwk: JWK }) {
     this.#server = server;
     this.#key = keys.key;
     this.#jwk = keys.jwk;
-    this.issuer = `http://127.0.0.1:${port}`;
+    this.issuer = issuer;
   }
 
-  static async start(): Promise<OidcServer> {
+  /** `host`: "localhost" is another site than 127.0.0.1 to browsers. */
+  static async start(host: "127.0.0.1" | "localhost" = "127.0.0.1"): Promise<OidcServer> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
     const address = server.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-    const oidc = new OidcServer(server, port, await newKeys());
+    const oidc = new OidcServer(server, `http://${host}:${port}`, await newKeys());
     server.on("request", (request, response) => void oidc.#serve(request, response));
     return oidc;
   }
@@ -85,7 +88,19 @@ export class OidcServer {
       nonce: asked.get("nonce") ?? "",
       redirectUri: asked.get("redirect_uri") ?? "",
     });
-    return new URLSearchParams({ code, state: asked.get("state") ?? "", iss: this.issuer });
+    const state = this.state ?? asked.get("state") ?? "";
+    return new URLSearchParams({ code, state, iss: this.issuer });
+  }
+
+  /** The page where somebody says that it is him: one link, or one that says no. */
+  #page(location: string): string {
+    const back = new URL(location).searchParams.get("redirect_uri") ?? "";
+    const no = new URLSearchParams(this.authorize(location));
+    no.delete("code");
+    no.set("error", "access_denied");
+    const yes = `${back}?${this.authorize(location)}`.replaceAll("&", "&amp;");
+    return `<!doctype html><html lang="en"><title>Campus</title><h1>Campus sign-in</h1>
+<a href="${yes}">It is me</a> <a href="${back}?${String(no).replaceAll("&", "&amp;")}">No</a>`;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -93,7 +108,12 @@ export class OidcServer {
       response.writeHead(status, { "Content-Type": "application/json" });
       response.end(JSON.stringify(value));
     };
-    switch (request.url) {
+    const { pathname, href } = new URL(request.url ?? "/", this.issuer);
+    switch (pathname) {
+      case "/authorize":
+        response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
+        response.end(this.#page(href));
+        return;
       case "/.well-known/openid-configuration":
         return answer(200, {
           issuer: this.issuer,
