@@ -23,8 +23,8 @@ const cluster: Module = async () => {
 };
 const watch: Module = async () => {
   const commands = await import("./commands/watch.ts");
-  const { traceCommand, eventsCommand, topCommand, doctorCommand, supportGroup } = commands;
-  return [traceCommand, eventsCommand, topCommand, doctorCommand, supportGroup];
+  const { traceCommand, eventsCommand, topCommand, supportGroup } = commands;
+  return [traceCommand, eventsCommand, topCommand, supportGroup];
 };
 
 const MODULES: readonly (readonly [Module, readonly string[]])[] = [
@@ -40,7 +40,8 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/bucket.ts")).bucketGroup], ["bucket"]],
   [async () => [(await import("./commands/backup.ts")).backupGroup], ["backup"]],
   [cluster, ["node", "layout", "repair", "scrub", "raft"]],
-  [watch, ["trace", "events", "top", "doctor", "support"]],
+  [watch, ["trace", "events", "top", "support"]],
+  [async () => [(await import("./commands/doctor.ts")).doctorCommand], ["doctor"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];

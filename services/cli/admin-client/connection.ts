@@ -5,7 +5,8 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UsageError } from "../command-line.ts";
 import { rootCredentials } from "../credentials.ts";
-import { readPlan } from "../dev/cluster-file.ts";
+import { type ClusterPlan, readPlan } from "../dev/cluster-file.ts";
+import { trustFiles } from "../dev/local-address.ts";
 import { type Keys, openConnection, planConnection } from "../objects/connection.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,13 +31,15 @@ export async function adminConnection(
 ): Promise<AdminConnection> {
   const dataDir = resolve(options.data ?? set(environment.DOLIUM_DATA) ?? "data");
   const named = options["admin-url"] ?? set(environment.DOLIUM_ADMIN_URL);
-  const url = named ?? localUrl(dataDir);
+  const local = named === undefined ? localPlan(dataDir) : undefined;
+  trustFiles(set(environment.AWS_CA_BUNDLE), local?.certificateFile);
+  const url = named ?? local?.adminUrl ?? "";
   return { url: checkedUrl(url), keys: await keysOf(environment, dataDir) };
 }
 
-function localUrl(dataDir: string): string {
+function localPlan(dataDir: string): ClusterPlan {
   const plan = readPlan(dataDir);
-  if (plan?.adminUrl !== undefined) return plan.adminUrl;
+  if (plan?.adminUrl !== undefined) return plan;
   const where = plan === undefined ? "holds no cluster" : "holds a cluster without an admin port";
   throw new UsageError(
     `${dataDir} ${where}: set DOLIUM_ADMIN_URL, or name the data directory of a running cluster ` +

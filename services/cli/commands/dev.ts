@@ -4,6 +4,7 @@ import process from "node:process";
 import { command } from "../command-line.ts";
 import { clusterKeyVariables, clusterSecretFile, rootCredentials } from "../credentials.ts";
 import { type ClusterPlan, preparePlan } from "../dev/cluster-file.ts";
+import { localGateways } from "../dev/local-address.ts";
 import { Supervisor } from "../dev/supervisor.ts";
 import { createOutput, type Output } from "../output.ts";
 import { stopSignal } from "../stop-signal.ts";
@@ -45,6 +46,7 @@ export const devCommand = command({
       storage: options.storage,
       disksPerNode: options["disks-per-node"],
       s3Port: options["s3-port"] ?? portFromEnvironment() ?? S3_PORT,
+      certificateFile: certificateFile(process.env),
     });
     const credentials = rootCredentials(process.env, dataDir);
     const stopped = stopSignal({ withStdin: false });
@@ -83,6 +85,12 @@ function portFromEnvironment(): number | undefined {
   return text !== undefined && /^[0-9]{1,5}$/.test(text) ? Number(text) : undefined;
 }
 
+/** The certificate that gateways show, by an absolute path: they get it by the environment too. */
+function certificateFile(environment: NodeJS.ProcessEnv): string | undefined {
+  const file = environment.DOLIUM_S3__TLS__CERTIFICATE_FILE ?? "";
+  return file === "" ? undefined : resolve(file);
+}
+
 function announce(
   output: Output,
   plan: ClusterPlan,
@@ -94,11 +102,7 @@ function announce(
     readonly processes: readonly Readonly<Record<string, unknown>>[];
   },
 ): void {
-  const isSecure = (process.env.DOLIUM_S3__TLS__CERTIFICATE_FILE ?? "") !== "";
-  const scheme = isSecure ? "https" : "http";
-  const endpoints = plan.processes
-    .filter((planned) => planned.role === "gateway")
-    .map((planned) => `${scheme}://127.0.0.1:${planned.s3Port}`);
+  const endpoints = localGateways(plan);
   output.event({
     event: "ready",
     endpoints,
@@ -115,8 +119,13 @@ Dolium is ready: S3 at ${endpoints.join(" and ")}. \`npx dolium status\` says wh
   export AWS_ENDPOINT_URL=${endpoints[0]}
   export AWS_ACCESS_KEY_ID=${facts.accessKeyId}
   export AWS_SECRET_ACCESS_KEY=${facts.secretAccessKey}
-  export AWS_REGION=${REGION}
+  export AWS_REGION=${REGION}${trustLine(plan)}
   aws s3 mb s3://first && aws s3 cp README.md s3://first/ && aws s3 ls s3://first
 
 Console and admin API: ${plan.adminUrl}. Keys come from: ${facts.source}. State: npx dolium status. Stop with Ctrl-C.`);
+}
+
+/** Clients other than this command must be told whose certificate it is. */
+function trustLine({ certificateFile: file }: ClusterPlan): string {
+  return file === undefined ? "" : `\n  export AWS_CA_BUNDLE=${file}`;
 }

@@ -1,10 +1,9 @@
-// `dolium trace|events|top|doctor|support ...`: what happens, and what is wrong.
+// `dolium trace|events|top|support ...`: what happens, and what a helper asks for.
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { record } from "../admin-client/admin-client.ts";
-import { adminVerb, table } from "../admin-client/admin-verb.ts";
+import { adminVerb } from "../admin-client/admin-verb.ts";
 import { type CommandGroup, UsageError } from "../command-line.ts";
-import { ExitCode } from "../exit-code.ts";
 
 /** Fires at Ctrl-C: whoever watches ends by that, with success. */
 function interrupted(): AbortSignal {
@@ -102,20 +101,6 @@ function topLine(second: Readonly<Record<string, unknown>>): string {
   ];
   return cells.join(" ");
 }
-
-export const doctorCommand = adminVerb({
-  name: "doctor",
-  summary: "Check the cluster. Exit code 1 when something is wrong.",
-  positionals: "",
-  options: {},
-  run: async ({ client }) => {
-    const value = record(await client.call("GET", "/doctor"));
-    const checks = Array.isArray(value.checks) ? value.checks.map(record) : [];
-    const rows = checks.map(({ name, ok, finding }) => [ok === true ? "ok" : "!!", name, finding]);
-    const exitCode = value.ok === true ? ExitCode.OK : ExitCode.FAILED;
-    return { value, lines: table(["", "CHECK", "FINDING"], rows), exitCode };
-  },
-});
 
 export const supportGroup: CommandGroup = {
   name: "support",

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { UsageError } from "../command-line.ts";
 import { makeFolderDurably, writeDurably } from "../durable-file.ts";
 import { FreePorts } from "./free-ports.ts";
+import { localUrl } from "./local-address.ts";
 
 export type Role = "metadata" | "storage" | "gateway" | "keeper";
 
@@ -30,6 +31,8 @@ export interface ClusterPlan {
   readonly s3Port?: number;
   /** Of the admin API: "http://127.0.0.1:20017". */
   readonly adminUrl?: string;
+  /** Certificate (PEM) that the ports of gateways show; none: they speak plain HTTP. */
+  readonly certificateFile?: string;
   readonly processes: readonly PlannedProcess[];
 }
 
@@ -39,6 +42,8 @@ export interface ClusterShape {
   readonly storage: number | undefined;
   readonly disksPerNode: number | undefined;
   readonly s3Port: number;
+  /** Absolute; undefined: plain HTTP. */
+  readonly certificateFile?: string | undefined;
 }
 
 const PLAN_FILE = "cluster.json";
@@ -90,10 +95,13 @@ export async function preparePlan(dataDir: string, shape: ClusterShape): Promise
     }
   }
   const admin = processes.find(({ adminPort }) => adminPort !== undefined)?.adminPort;
+  const { certificateFile } = shape;
+  const served = certificateFile === undefined ? {} : { certificateFile };
   const plan: ClusterPlan = {
     clusterId: kept?.clusterId ?? randomUUID(),
     disksPerNode: kept?.disksPerNode ?? shape.disksPerNode ?? DEFAULTS.disksPerNode,
-    ...(admin === undefined ? {} : { adminUrl: `http://127.0.0.1:${admin}` }),
+    ...(admin === undefined ? {} : { adminUrl: localUrl(served, admin) }),
+    ...served,
     processes,
   };
   writePlan(dataDir, plan);

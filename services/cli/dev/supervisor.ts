@@ -6,6 +6,7 @@ import { type StartPolicy, startPolicy } from "../compose/default-policy.ts";
 import type { Output } from "../output.ts";
 import { Child } from "./child.ts";
 import type { ClusterPlan, PlannedProcess, Role } from "./cluster-file.ts";
+import { localGateways } from "./local-address.ts";
 
 export interface SupervisorOptions {
   readonly dataDir: string;
@@ -120,13 +121,8 @@ function processConfig(plan: ClusterPlan, planned: PlannedProcess): Record<strin
         admin: { address: `127.0.0.1:${planned.adminPort ?? 0}` },
       };
     case "keeper":
-      return { ...base, replication: { endpoints: endpointsOf(plan) } };
+      return { ...base, replication: { endpoints: localGateways(plan) } };
   }
-}
-
-function endpointsOf({ processes }: ClusterPlan): string[] {
-  const gateways = processes.filter(({ role }) => role === "gateway");
-  return gateways.map(({ s3Port }) => `http://127.0.0.1:${s3Port}`);
 }
 
 /** One shard to each storage node; with a single node, to each of its disks. */

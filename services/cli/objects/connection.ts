@@ -8,6 +8,7 @@ import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { type OptionTable, UsageError } from "../command-line.ts";
 import { rootCredentials } from "../credentials.ts";
 import { readPlan } from "../dev/cluster-file.ts";
+import { localUrl, trustFiles } from "../dev/local-address.ts";
 import { type AwsProfile, readProfile } from "./aws-profile.ts";
 import { shown } from "./shown-text.ts";
 
@@ -41,6 +42,8 @@ export interface ConnectionPlan {
   readonly keys: Keys | undefined;
   readonly profile: string | undefined;
   readonly anonymous: boolean;
+  /** Certificate of a local cluster, to be trusted. */
+  readonly certificateFile?: string | undefined;
 }
 
 export interface Connection extends ConnectionPlan {
@@ -89,6 +92,7 @@ export function planConnection(
     keys: !hasKeys && localKeys ? local.keys : undefined,
     profile: profileName,
     anonymous: options["no-sign-request"] === true,
+    certificateFile: localKeys ? local.certificateFile : undefined,
   };
 }
 
@@ -99,6 +103,7 @@ export async function openConnection(
 ): Promise<Connection> {
   const withoutAny = plan.keys === undefined && !plan.anonymous && !mayHaveKeys(environment);
   if (withoutAny) throw new UsageError(`no keys: ${WHERE_KEYS_ARE_SOUGHT}`);
+  trustFiles(set(environment.AWS_CA_BUNDLE), plan.certificateFile);
   const { S3Client } = await import("@aws-sdk/client-s3");
   const config: S3ClientConfig = {
     region: plan.region,
@@ -181,10 +186,14 @@ function isHere(endpoint: string | undefined, local: string): boolean {
   return given.port === own.port && names.includes(given.hostname);
 }
 
+interface LocalCluster {
+  readonly endpoint: string;
+  readonly keys: Keys | undefined;
+  readonly certificateFile: string | undefined;
+}
+
 /** The local cluster of DOLIUM_DATA, else of ./data; undefined when there is none. */
-function localCluster(
-  environment: Environment,
-): { readonly endpoint: string; readonly keys: Keys | undefined } | undefined {
+function localCluster(environment: Environment): LocalCluster | undefined {
   const dataDir = resolve(set(environment.DOLIUM_DATA) ?? "data");
   const plan = readPlan(dataDir);
   if (plan === undefined) {
@@ -195,8 +204,9 @@ function localCluster(
   const known = planned?.s3Port ?? plan.s3Port;
   const port = known ?? Number(set(environment.DOLIUM_S3_PORT) ?? LOCAL_PORT);
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: localUrl(plan, port),
     keys: rootKeys(environment, dataDir),
+    certificateFile: plan.certificateFile,
   };
 }
 

@@ -90,6 +90,11 @@ export function diskChecks(nodes: readonly NodeView[]): Check[] {
       const advice = `see the log of ${node}; \`dolium node retry-disk ${diskId}\`, else replace it`;
       return [bad("disks", "fail", { finding: `${name} has failed`, advice })];
     }
+    if (state === "readonly") {
+      const advice = `see the log of ${node}: it is full, or its file system refuses writes`;
+      return [bad("disks", "warn", { finding: `${name} takes no more writes`, advice })];
+    }
+    if (state === "out") return [];
     if (sizeBytes === 0 || freeBytes >= sizeBytes * FREE_WARN) return [];
     const percent = ((freeBytes / sizeBytes) * 100).toFixed(1);
     const verdict = freeBytes < sizeBytes * FREE_FAIL ? "fail" : "warn";
