@@ -206,6 +206,7 @@ export class Keeper {
       waitingRepairs: this.#waiting,
       repairPassDone: this.#repairPassDone,
       rebalance: this.#rebalance.report(),
+      verified: { orphans: this.#sweeper.report },
     });
   }
 

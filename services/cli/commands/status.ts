@@ -5,6 +5,7 @@ import process from "node:process";
 import { gatherReport } from "../../lib/clients/cluster-report.ts";
 import { describeCluster, type StatusView } from "../../lib/clients/cluster-status.ts";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
+import { VERIFIER_WORDS, VERIFIERS } from "../../lib/clients/verification-report.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
@@ -81,9 +82,21 @@ function table(view: StatusView): string {
     "",
     `${objects} versions, ${gib(bytes)} GiB; ${shardsOwed} shards owed, ${chunksWaitingForRepair} chunks to repair, ${garbageEntries} garbage records`,
     ...view.policies.map((policy) => policy.sentence),
+    ...verifiedLines(view),
     ...view.problems.map((problem) => `! ${problem}`),
   );
   return `${lines.join("\n")}\n`;
+}
+
+/** "verified 2026-11-20T10:00:00Z: 345 versions read back, 0 not as they were written" */
+function verifiedLines({ verified }: StatusView): string[] {
+  return VERIFIERS.flatMap((name) => {
+    const report = verified[name];
+    if (report === undefined) return [];
+    const [what, wrong] = VERIFIER_WORDS[name];
+    const time = new Date(report.atMs).toISOString().replace(/\.\d+/, "");
+    return [`verified ${time}: ${report.looked} ${what}, ${report.problems} ${wrong}`];
+  });
 }
 
 function gib(bytes: number): string {

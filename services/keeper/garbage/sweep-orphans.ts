@@ -6,6 +6,7 @@
 // and orphans are only counted; their quarantine begins anew after the release.
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress, ShardListing } from "../../lib/clients/shard-client.ts";
+import type { PassReport } from "../../lib/clients/verification-report.ts";
 import { OwnedManifestsAnswer_Verdict as Verdict } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
 import { freezeNow } from "./freeze.ts";
@@ -15,17 +16,6 @@ const PAGE_SHARDS = 500;
 const SUSPECTS_MAX = 200_000;
 
 type Entry = ShardListing["entries"][number];
-
-/** What a pass over all disks found. */
-export interface SweepReport {
-  /** Milliseconds since 1970, when it ended. */
-  readonly atMs: number;
-  /** Shards that every group disowned, deleted ones among them. */
-  readonly orphans: number;
-  readonly deleted: number;
-  /** Disks that did not answer. */
-  readonly disksNotSearched: number;
-}
 
 interface Pass {
   readonly groups: readonly number[];
@@ -40,14 +30,14 @@ export class OrphanSweeper {
   readonly #deps: KeeperDeps;
   /** When a shard was first disowned, monotonic milliseconds, by disk, name and time of writing. */
   #suspects = new Map<string, number>();
-  #report: SweepReport | undefined;
+  #report: PassReport | undefined;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
   }
 
-  /** Of the last pass that came to its end. */
-  get report(): SweepReport | undefined {
+  /** Of the last pass that came to its end: disks searched, orphans found, deleted ones among them. */
+  get report(): PassReport | undefined {
     return this.#report;
   }
 
@@ -62,7 +52,7 @@ export class OrphanSweeper {
     const seen = new Map<string, number>();
     const pass: Pass = { groups, fence, seen, signal, isFrozen, orphans: 0 };
     let deleted = 0;
-    let disksNotSearched = 0;
+    let looked = 0;
     const disks = view.map().nodes.flatMap((node) => node.disks.map((disk) => disk.diskId));
     for (const diskId of disks) {
       const disk = view.addressOf(diskId);
@@ -70,14 +60,13 @@ export class OrphanSweeper {
       if (disk === undefined) continue;
       try {
         deleted += await this.#sweepDisk(disk, pass);
+        looked += 1;
       } catch (error) {
-        disksNotSearched += 1;
         this.#deps.log.warn("orphans not searched", { diskId, reason: String(error) });
       }
     }
     this.#suspects = seen;
-    const { orphans } = pass;
-    this.#report = { atMs: clock.wallMs(), orphans, deleted, disksNotSearched };
+    this.#report = { atMs: clock.wallMs(), looked, problems: pass.orphans };
     return deleted;
   }
 

@@ -8,6 +8,7 @@ import type { ClusterMap, NodeInfo } from "../placement/cluster-map.ts";
 import { type Survival, survivesText } from "../placement/survives.ts";
 import { clusterMapFromRecord } from "./cluster-map-record.ts";
 import type { ClusterReport } from "./cluster-report.ts";
+import { alarmsOf, newestReports, type VerificationReport } from "./verification-report.ts";
 
 export interface NodeView {
   readonly name: string;
@@ -87,6 +88,8 @@ export interface StatusView {
   readonly problems: readonly string[];
   /** Null unless garbage and orphans are kept, by an operator, a restored backup or an alarm. */
   readonly garbageFreeze: GarbageFreezeView | null;
+  /** Of each verifier the last pass that ended. */
+  readonly verified: VerificationReport;
 }
 
 const SILENT_MS = 5000n;
@@ -117,6 +120,7 @@ export function describeCluster(report: ClusterReport): StatusView {
     policies,
     problems,
     garbageFreeze: freezeView(report),
+    verified: verifiedOf(report),
   };
 }
 
@@ -124,6 +128,11 @@ function freezeView({ cluster }: ClusterReport): GarbageFreezeView | null {
   const freeze = cluster?.map?.garbageFreeze;
   if (freeze === undefined) return null;
   return { reason: freeze.reason, sinceMs: Number(freeze.sinceMs) };
+}
+
+function verifiedOf({ cluster }: ClusterReport): VerificationReport {
+  const keepers = (cluster?.processes ?? []).filter(({ role }) => role === "keeper");
+  return newestReports(keepers.map(({ details }) => details));
 }
 
 function metadataNodes(report: ClusterReport): NodeView[] {
@@ -348,6 +357,7 @@ function problemsOf(
     const since = new Date(freeze.sinceMs).toISOString();
     problems.push(`garbage is frozen since ${since}: ${freeze.reason}`);
   }
+  problems.push(...alarmsOf(verifiedOf(report)));
   const { shardsOwed, chunksWaitingForRepair, lostDisksBeingSearched: lost } = views.durability;
   if (shardsOwed > 0) problems.push(`${shardsOwed} shards are owed`);
   if (chunksWaitingForRepair > 0) problems.push(`${chunksWaitingForRepair} chunks wait for repair`);
