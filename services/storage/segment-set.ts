@@ -243,6 +243,16 @@ export class SegmentSet {
     this.#idle.clear();
   }
 
+  /** What `work` throws is thrown when all files are closed. */
+  async closedOnError<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
   #give(segment: Segment, recordBytes: number): Extent {
     this.#beingWritten.add(segment);
     return segment.reserve(recordBytes);

@@ -149,7 +149,7 @@ export class ShardStore {
     await disk.syncDirectory(folder);
     await segments.load();
     const place = { disk, kvFactory, log, folder };
-    const recovered = await recoverIndex(place, segments);
+    const recovered = await segments.closedOnError(() => recoverIndex(place, segments));
     const index = new ShardIndex(recovered.kv);
     const locks = new KeyedMutex();
     const context = new StoreContext(
@@ -161,6 +161,7 @@ export class ShardStore {
       await store.#start(recovered, settings.trust ?? "recovered");
       return store;
     } catch (error) {
+      await segments.close();
       await index.close();
       throw error;
     }
