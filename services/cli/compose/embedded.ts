@@ -144,7 +144,7 @@ async function startParts(
     name: "keeper",
     ports,
     clients,
-    config: { ...config, replication: withEndpoint(config.replication, how.port) },
+    config: { ...config, replication: withEndpoint(config, how.port) },
     clusterKeys,
     root: how.root,
   });
@@ -188,9 +188,10 @@ function opsOf({ metrics, log }: Embedded["ports"], isFresh: () => boolean): Ops
 }
 
 /** The keeper reads from this process's own gateway, unless the settings name others. */
-function withEndpoint(replication: Config["replication"], port: number): Config["replication"] {
-  const isSet = replication.endpoints.length > 0;
-  return isSet ? replication : { ...replication, endpoints: [`http://127.0.0.1:${port}`] };
+function withEndpoint({ replication, s3 }: Config, port: number): Config["replication"] {
+  if (replication.endpoints.length > 0) return replication;
+  const scheme = s3.tls.certificateFile === "" ? "http" : "https";
+  return { ...replication, endpoints: [`${scheme}://127.0.0.1:${port}`] };
 }
 
 /** So that `dolium user` and the like find the admin API of this process. */

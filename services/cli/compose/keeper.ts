@@ -10,7 +10,7 @@ import type { Config } from "../config-schema.ts";
 import type { RootCredentials } from "../credentials.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
-import { replicationSettings } from "./replication.ts";
+import { ownGateways, replicationSettings } from "./replication.ts";
 
 export interface KeeperParts {
   readonly name: string;
@@ -32,13 +32,15 @@ export function composeKeeper(parts: KeeperParts): { close(): Promise<void> } {
   const { metadata, buckets, view, shards, erasure, writer, reader } = clients;
   const { clock, random, log, metrics } = ports;
   const http = createHttpClient();
-  const exchanger = createHttpExchanger();
+  const replication = replicationSettings(parts.config, parts.root);
+  const own = ownGateways(parts.config, log);
+  const exchanger = createHttpExchanger(own === undefined ? {} : { own });
   const kms = new KmsDirectory({ metadata, clock, random }, parts.clusterKeys);
   const keeper = new Keeper({
     ...{ metadata, buckets, view, shards, erasure, writer, reader },
     ...{ clock, random, log, metrics, http, kms },
     ...{ config, lifecycle, notify, accessLogs, exchanger },
-    replication: replicationSettings(parts.config, parts.root),
+    replication,
     storageClasses: parts.config.s3.storageClasses,
   });
   const heartbeats = new Heartbeats(

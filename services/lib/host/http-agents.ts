@@ -4,7 +4,8 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { StoreError } from "../base/errors.ts";
 
-const SOCKETS_MAX = 64;
+/** To one server. */
+export const SOCKETS_MAX = 64;
 
 export interface HttpAgentsOptions {
   /** PEM of the authorities to trust instead of the system's (tests, private authorities). */

@@ -11,12 +11,19 @@ import { request as requestHttps } from "node:https";
 import { isStoreError, StoreError } from "../base/errors.ts";
 import type { HttpAnswer, HttpExchange, HttpExchanger } from "../ports/http-exchange.ts";
 import { createHttpAgents, type HttpAgentsOptions, openRequest } from "./http-agents.ts";
+import { OwnGateways, type OwnGatewaysOptions } from "./own-gateways.ts";
 import { systemCode } from "./system-error.ts";
 
 const ORIGIN = /^(https?):\/\/(\[[0-9a-fA-F:.]+\]|[^/:\s[\]]+)(?::([0-9]{1,5}))?$/;
 
-export function createHttpExchanger(options: HttpAgentsOptions = {}): HttpExchanger {
+export interface HttpExchangerOptions extends HttpAgentsOptions {
+  /** Gateways of this cluster that show a certificate of their own. */
+  readonly own?: OwnGatewaysOptions;
+}
+
+export function createHttpExchanger(options: HttpExchangerOptions = {}): HttpExchanger {
   const agents = createHttpAgents(options);
+  const own = options.own === undefined ? undefined : new OwnGateways(options.own);
   return {
     exchange: async (request) => {
       const [, scheme, host, port] = ORIGIN.exec(request.origin) ?? [];
@@ -30,7 +37,7 @@ export function createHttpExchanger(options: HttpAgentsOptions = {}): HttpExchan
         ...(port === undefined ? {} : { port: Number(port) }),
         path: request.target,
         headers: { ...request.headers },
-        agent: isSecure ? agents.secure : agents.plain,
+        agent: isSecure ? (own?.agentFor(request.origin) ?? agents.secure) : agents.plain,
       };
       const open = isSecure ? requestHttps : requestHttp;
       return new Exchange(
@@ -38,7 +45,10 @@ export function createHttpExchanger(options: HttpAgentsOptions = {}): HttpExchan
         openRequest(() => open(settings)),
       ).run();
     },
-    close: () => agents.destroy(),
+    close: () => {
+      agents.destroy();
+      own?.close();
+    },
   };
 }
 
