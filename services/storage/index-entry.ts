@@ -31,7 +31,21 @@ export interface Checkpoint {
   readonly badCursor: number;
   /** Where the scrubber stands in the order of names; empty at the start. */
   readonly scrubbedTo: Uint8Array;
+  /** Kept under a key of its own; the oldest releases have none. */
+  readonly scrub: ScrubRecord;
 }
+
+/** What the scrubber has done on this disk, over restarts. */
+export interface ScrubRecord {
+  readonly passes: number;
+  /** When a pass last ended, milliseconds since 1970; 0: never. */
+  readonly completedMs: number;
+  /** Passes asked for by an operator, by number: the last that was begun, and that was done. */
+  readonly askedBegun: number;
+  readonly askedDone: number;
+}
+
+export const NO_SCRUB: ScrubRecord = { passes: 0, completedMs: 0, askedBegun: 0, askedDone: 0 };
 
 export interface StoredStats extends SegmentStats {
   readonly bytes: number;
@@ -41,8 +55,9 @@ const VERSION = 1;
 const ENTRY_FIXED_BYTES = 65;
 const REASON_BYTES_MAX = 200;
 
-const PREFIX = { shard: 0x73, bad: 0x62, segment: 0x67, checkpoint: 0x6d } as const;
+const PREFIX = { shard: 0x73, bad: 0x62, segment: 0x67, checkpoint: 0x6d, scrub: 0x6e } as const;
 export const CHECKPOINT_KEY: Uint8Array = Uint8Array.of(PREFIX.checkpoint);
+export const SCRUB_KEY: Uint8Array = Uint8Array.of(PREFIX.scrub);
 export const SHARD_RANGE = { from: Uint8Array.of(0x73), to: Uint8Array.of(0x74) } as const;
 export const BAD_RANGE = { from: Uint8Array.of(0x62), to: Uint8Array.of(0x63) } as const;
 export const SEGMENT_RANGE = { from: Uint8Array.of(0x67), to: Uint8Array.of(0x68) } as const;
@@ -163,7 +178,7 @@ export function decodeStats(key: Uint8Array, value: Uint8Array): StoredStats {
   return { bytes: field(0), liveBytes: field(1), liveCount: field(2), tombstoneBytes: field(3) };
 }
 
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+export function encodeCheckpoint(checkpoint: Omit<Checkpoint, "scrub">): Uint8Array {
   const { position, scrubbedTo } = checkpoint;
   const bytes = Buffer.alloc(28 + scrubbedTo.byteLength + 4);
   bytes.writeUInt32LE(position.segment, 0);
@@ -174,7 +189,25 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return sealed(CHECKPOINT_KEY, bytes);
 }
 
-export function decodeCheckpoint(value: Uint8Array): Checkpoint {
+export function encodeScrub(record: ScrubRecord): Uint8Array {
+  const bytes = Buffer.alloc(32 + 4);
+  const fields = [record.passes, record.completedMs, record.askedBegun, record.askedDone];
+  fields.forEach((field, index) => {
+    bytes.writeBigUInt64LE(BigInt(field), index * 8);
+  });
+  return sealed(SCRUB_KEY, bytes);
+}
+
+/** `value`: undefined where an older release kept the index. */
+export function decodeScrub(value: Uint8Array | undefined): ScrubRecord {
+  if (value === undefined) return NO_SCRUB;
+  const bytes = opened(SCRUB_KEY, value);
+  if (bytes.byteLength !== 32) throw damaged("scrub record");
+  const field = (index: number): number => toSafeNumber(bytes.readBigUInt64LE(index * 8));
+  return { passes: field(0), completedMs: field(1), askedBegun: field(2), askedDone: field(3) };
+}
+
+export function decodeCheckpoint(value: Uint8Array): Omit<Checkpoint, "scrub"> {
   const bytes = opened(CHECKPOINT_KEY, value);
   if (bytes.byteLength < 28) throw damaged("checkpoint");
   return {

@@ -18,9 +18,11 @@ import {
   encodeBad,
   encodeCheckpoint,
   encodeEntry,
+  encodeScrub,
   encodeStats,
   type IndexEntry,
   nameInKey,
+  SCRUB_KEY,
   SHARD_RANGE,
   type StoredStats,
   segmentKey,
@@ -180,6 +182,7 @@ export class ShardIndex {
       ];
       const value = encodeCheckpoint({ ...checkpoint, badCursor: this.#badCursor });
       operations.push({ type: "put", key: CHECKPOINT_KEY, value });
+      operations.push({ type: "put", key: SCRUB_KEY, value: encodeScrub(checkpoint.scrub) });
       await this.#kv.write(operations, { sync: true });
       forget(this.#changes, changes);
       forget(this.#badChanges, badChanges);

@@ -7,7 +7,7 @@ import { isStoreError, StoreError } from "../lib/base/errors.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
 import type { Random } from "../lib/ports/random.ts";
 import { compactSegment, pickSegment } from "./compaction.ts";
-import { type DiskCondition, DiskHealth, type DiskHealthDeps } from "./disk-health.ts";
+import { DiskHealth, type DiskHealthDeps } from "./disk-health.ts";
 import { openIdentity, SEGMENT_FOLDER, SPARE_FILE } from "./disk-identity.ts";
 import type { BadShard, IndexEntry, StoredStats } from "./index-entry.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
@@ -39,26 +39,14 @@ import {
   segmentBytesFor,
   type Trust,
 } from "./store-opening.ts";
-import { adoptStats, applyChanges } from "./store-stats.ts";
+import { adoptStats, applyChanges, type ShardStoreStatus } from "./store-stats.ts";
 
 export interface ShardStoreDeps extends DiskHealthDeps {
   readonly random: Random;
   readonly kvFactory: KvFactory;
 }
 
-export interface ShardStoreStatus {
-  readonly condition: DiskCondition;
-  readonly sizeBytes: number;
-  readonly freeBytes: number;
-  readonly usedBytes: number;
-  readonly shardCount: number;
-  readonly errors: number;
-  readonly badShards: number;
-}
-
-/**
- * Changes in memory, in checkpoints' worth, past which a store that cannot be written refuses work.
- */
+/** Changes in memory, in checkpoints, past which a store that cannot be written refuses work. */
 const BACKLOG_MAX = 16;
 
 interface StoreParts {
@@ -82,7 +70,7 @@ export class ShardStore {
   /** Segments that compaction had to keep, with the live shards they had then. */
   readonly #kept = new Map<Segment, number>();
   readonly #storedStats = new Map<number, string>();
-  /** Segments from this number on were made by this process. */
+  /** Segments from here on were made by this process. */
   readonly #firstOwn: number;
   #generation: number;
   #indexBroken = false;
@@ -111,9 +99,7 @@ export class ShardStore {
       creditMs: 1000,
       signal: this.#ending.signal,
     });
-    this.#scrubber = new Scrubber(context, recovered.checkpoint.scrubbedTo, () =>
-      this.#verifyIndex(),
-    );
+    this.#scrubber = new Scrubber(context, recovered.checkpoint, () => this.#verifyIndex());
   }
 
   /**
@@ -265,7 +251,8 @@ export class ShardStore {
     this.#showGauges();
     if (index.damaged) await this.#guarded("rebuild the index", () => this.#rebuild());
     const isDue = clock.monotonicMs() - this.#checkpointMs >= settings.checkpointMs;
-    if (index.changeCount >= settings.checkpointOperations || (isDue && index.changeCount > 0)) {
+    const isChanged = index.changeCount > 0 || this.#scrubber.isUnsaved;
+    if (index.changeCount >= settings.checkpointOperations || (isDue && isChanged)) {
       await this.#guarded("checkpoint", () => this.checkpoint());
     }
     await this.#guarded("compact", () => this.compactOnce());
@@ -309,6 +296,11 @@ export class ShardStore {
   /** One pass over all shards. */
   async scrubOnce(signal: AbortSignal): Promise<void> {
     await this.#scrubber.pass(signal);
+  }
+
+  /** An operator wants a pass, by number: it begins at once, unless it was begun before. */
+  askScrub(pass: number): void {
+    this.#scrubber.ask(pass);
   }
 
   /** Closes the active segment, so that it can be compacted; the next write begins another. */
@@ -422,8 +414,8 @@ export class ShardStore {
       written.push(() => this.#storedStats.delete(number));
     }
     const { sequence } = this.#context;
-    const scrubbedTo = this.#scrubber.position;
-    return { checkpoint: { position: segments.position(), sequence, scrubbedTo }, stats };
+    const place = { position: segments.position(), sequence };
+    return { checkpoint: { ...place, ...this.#scrubber.takeState() }, stats };
   }
 
   async #rebuild(): Promise<void> {

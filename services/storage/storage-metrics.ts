@@ -18,6 +18,8 @@ export interface StorageMetrics {
   readonly shardCount: Gauge;
   readonly badShards: Gauge;
   readonly diskUp: Gauge;
+  readonly scrubProgress: Gauge;
+  readonly scrubCompleted: Gauge;
 }
 
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -49,5 +51,13 @@ export function createStorageMetrics(metrics: Metrics): StorageMetrics {
     shardCount: gauge("shards", "Shards on the disk."),
     badShards: gauge("bad_shards", "Shards known to be damaged and not yet repaired."),
     diskUp: gauge("disk_up", "1 up, 0.5 read-only, 0 failed."),
+    scrubProgress: metrics.gauge("scrub_progress_ratio", {
+      help: "Share of the disk that the present pass has read; 1 between passes.",
+      labels: ["disk"],
+    }),
+    scrubCompleted: metrics.gauge("scrub_last_completed_timestamp_seconds", {
+      help: "When a pass over the whole disk last ended; 0: never.",
+      labels: ["disk"],
+    }),
   };
 }

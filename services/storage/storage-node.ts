@@ -3,6 +3,7 @@
 // nobody, since their ids are not known. A failed disk is reported and tried again; the process
 // ends only when told to.
 
+import { toSafeNumber } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
 import { ROOT_GROUP } from "../lib/clients/groups.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
@@ -18,6 +19,7 @@ import type { Metrics } from "../lib/ports/metrics.ts";
 import type { Random } from "../lib/ports/random.ts";
 import type { RpcServer } from "../lib/ports/transport.ts";
 import { DiskSet, type DiskSlot } from "./disk-set.ts";
+import type { ScrubProgress } from "./scrubber.ts";
 import { DEFAULT_SETTINGS, type ShardStoreSettings } from "./settings.ts";
 import { createShardHandlers } from "./shard-service.ts";
 import { createStorageMetrics } from "./storage-metrics.ts";
@@ -141,7 +143,7 @@ export class StorageNode {
       const isRegistered = this.#nodeId !== 0;
       try {
         if (!isRegistered) await this.#register();
-        else if ((await this.#heartbeat()).registerAgain) await this.#register();
+        else await this.#beat();
         retryMs = RETRY_MS_MIN;
         await clock.sleep(this.#options.heartbeatMs ?? HEARTBEAT_MS, signal);
       } catch (error) {
@@ -151,6 +153,12 @@ export class StorageNode {
         retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
       }
     }
+  }
+
+  async #beat(): Promise<void> {
+    const { registerAgain, scrubPass } = await this.#heartbeat();
+    if (registerAgain) await this.#register();
+    for (const { store } of this.disks.slots) store?.askScrub(toSafeNumber(scrubPass));
   }
 
   #noteSilence(error: unknown, isRegistered: boolean): void {
@@ -258,6 +266,16 @@ export class StorageNode {
   }
 }
 
+function scrubReport(progress: ScrubProgress | undefined) {
+  if (progress === undefined) return {};
+  return {
+    scrubPasses: BigInt(progress.passes),
+    scrubShare: progress.share,
+    scrubCompletedMs: BigInt(progress.completedMs),
+    scrubPassDone: BigInt(progress.askedDone),
+  };
+}
+
 function registrationIn(
   reply: Reply,
   diskCount: number,
@@ -288,6 +306,6 @@ function reportOf(diskId: number, slot: DiskSlot) {
     shardCount: BigInt(status.shardCount),
     errors: BigInt(status.errors),
     corruptShards: BigInt(status.badShards),
-    scrubPasses: BigInt(slot.store?.scrubProgress.passes ?? 0),
+    ...scrubReport(slot.store?.scrubProgress),
   };
 }

@@ -8,8 +8,11 @@ import {
   CHECKPOINT_KEY,
   type Checkpoint,
   decodeCheckpoint,
+  decodeScrub,
   decodeStats,
+  NO_SCRUB,
   numberInKey,
+  SCRUB_KEY,
   SEGMENT_RANGE,
 } from "./index-entry.ts";
 import { SEGMENT_DATA_OFFSET } from "./record-format.ts";
@@ -61,6 +64,7 @@ const NO_CHECKPOINT: Checkpoint = {
   sequence: 0,
   badCursor: 0,
   scrubbedTo: new Uint8Array(0),
+  scrub: NO_SCRUB,
 };
 
 /** A disk holds at least so many full segments, unless they would be tiny. */
@@ -101,7 +105,7 @@ export async function recoverIndex(
       return await catchUp(place, segments, {
         kv,
         generation: newest,
-        checkpoint: decodeCheckpoint(value),
+        checkpoint: { ...decodeCheckpoint(value), scrub: decodeScrub(kv.get(SCRUB_KEY)) },
       });
     }
   } catch (error) {

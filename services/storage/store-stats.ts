@@ -1,9 +1,20 @@
 // Brings the segments' counts of live bytes in line with an index that was loaded or made anew.
+import type { DiskCondition } from "./disk-health.ts";
 import type { IndexEntry } from "./index-entry.ts";
 import { account, type StatsTable } from "./recovery.ts";
 import type { SegmentStats } from "./segment.ts";
 import type { SegmentSet } from "./segment-set.ts";
 import type { EntryChange } from "./shard-index.ts";
+
+export interface ShardStoreStatus {
+  readonly condition: DiskCondition;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+  readonly shardCount: number;
+  readonly errors: number;
+  readonly badShards: number;
+}
 
 /** Every segment's stats become those of `table`; none there means nothing lives in it. */
 export function adoptStats(segments: SegmentSet, table: StatsTable): void {
