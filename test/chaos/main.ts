@@ -1,0 +1,109 @@
+// `make chaos`: real processes over three campuses, clients, nemeses, checkers. The outer process
+// makes a private network, mount and process namespace and runs itself in it: when it ends, however
+// it ends, all that was started, mounted and connected is gone. A run that found something keeps its
+// directory with history, logs and data.
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { loopbackCampuses, namespaceCampuses } from "./campuses.ts";
+import { ChaosCluster } from "./chaos-cluster.ts";
+import { clockEnvironment } from "./nemeses/clocks.ts";
+import { mountSmallDisk, SMALL_DISK_NODE } from "./nemeses/disks.ts";
+import { runRound } from "./round.ts";
+import { summary } from "./summary.ts";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "120" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000_007) },
+    nemeses: { type: "string", default: "" },
+    clients: { type: "string", default: "8" },
+    pause: { type: "string", default: "20" },
+    metadata: { type: "string", default: "5" },
+    loopback: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+    inside: { type: "string" },
+  },
+});
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+async function run(dataDir: string): Promise<number> {
+  const seed = Number(values.seed);
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort());
+  process.stdin.on("end", () => process.exit(1)).resume();
+  const nemeses = values.nemeses.split(",").filter((name) => name !== "");
+  const wantsClocks = nemeses.length === 0 || nemeses.some((name) => name.startsWith("clock"));
+  const campuses = values.loopback ? loopbackCampuses() : await namespaceCampuses(seed);
+  if (campuses.hasLinks) mountSmallDisk(join(dataDir, SMALL_DISK_NODE, "disk"));
+  say(`starting the cluster in ${dataDir}`);
+  const cluster = await ChaosCluster.start({
+    dataDir,
+    campuses,
+    shape: { metadata: Number(values.metadata), storage: 6, gateways: 3 },
+    environmentOf: (name) => (wantsClocks ? clockEnvironment(dataDir, name) : {}),
+  });
+  try {
+    const result = await runRound({
+      cluster,
+      dataDir,
+      seed,
+      seconds: Number(values.seconds),
+      nemeses,
+      clients: Number(values.clients),
+      pauseMs: Number(values.pause),
+      say,
+      signal: stop.signal,
+    });
+    const text = summary(result);
+    say(text);
+    writeFileSync(join(dataDir, "summary.txt"), `${text}\n`);
+    const own = cluster.processes.filter(({ ownEnds }) => ownEnds.length > 0);
+    for (const { name, ownEnds } of own) say(`${name} ended by itself: ${ownEnds.join(", ")}`);
+    return result.isGood ? 0 : 1;
+  } finally {
+    await cluster.close();
+    await campuses.close();
+  }
+}
+
+/** Runs `main.ts --inside` in namespaces of its own; resolves with its exit code. */
+function enter(dataDir: string): Promise<number> {
+  const own = values.loopback
+    ? []
+    : ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const arguments_ = process.argv.slice(2).filter((text) => text !== "--keep");
+  const seeded = ["--seed", values.seed, "--inside", dataDir];
+  const [command = "", ...rest] = [
+    ...own,
+    process.execPath,
+    join(import.meta.dirname, "main.ts"),
+    ...arguments_,
+    ...seeded,
+  ];
+  // Its standard input ends when this process ends, and then it ends too.
+  const child = spawn(command, rest, { stdio: ["pipe", "inherit", "inherit"] });
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => undefined);
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  child.once("error", reject);
+  child.once("exit", (code) => resolve(code ?? 1));
+  return promise;
+}
+
+if (values.inside !== undefined) {
+  process.exit(await run(values.inside));
+}
+const folder = mkdtempSync(join(tmpdir(), "dolium-chaos-"));
+const dataDir = join(folder, `seed-${values.seed}`);
+mkdirSync(dataDir);
+say(`chaos: SEED=${values.seed} SECONDS=${values.seconds} NEMESES=${values.nemeses}`);
+const code = await enter(dataDir);
+if (code === 0 && !values.keep) rmSync(folder, { recursive: true, force: true });
+else say(`kept ${dataDir}`);
+process.exitCode = code;
