@@ -3,7 +3,7 @@
 // folders of ids that it gave up stay until the new id is a full member.
 import { StoreError } from "../lib/base/errors.ts";
 import type { Disk } from "../lib/ports/disk.ts";
-import { readAtomically, writeAtomically } from "./state/atomic-file.ts";
+import { makeFolder, readAtomically, writeAtomically } from "./state/atomic-file.ts";
 
 export interface KnownMember {
   readonly replicaId: number;
@@ -60,7 +60,7 @@ export class IdentityFile {
    * be good.
    */
   static async open(disk: Disk, folder: string, fresh: () => Identity): Promise<IdentityFile> {
-    if (!(await disk.exists(folder))) await disk.mkdir(folder);
+    await makeFolder(disk, folder);
     const text = await readAtomically(disk, { folder, name: FILE });
     const file = new IdentityFile(disk, folder, text === undefined ? fresh() : parse(text));
     if (text === undefined) await file.update({});

@@ -33,6 +33,16 @@ export async function writeAtomically(
   await disk.syncDirectory(place.folder);
 }
 
+/** Makes a folder and those above it that are missing; their names are power-safe afterwards. */
+export async function makeFolder(disk: Disk, folder: string): Promise<void> {
+  if (folder === "" || folder === "." || (await disk.exists(folder))) return;
+  const slash = folder.lastIndexOf("/");
+  const parent = slash > 0 ? folder.slice(0, slash) : slash === 0 ? "/" : ".";
+  await makeFolder(disk, parent);
+  await disk.mkdir(folder);
+  await disk.syncDirectory(parent);
+}
+
 /** The content; undefined when there is no such file. Throws StoreError "corrupt". */
 export async function readAtomically(
   disk: Disk,

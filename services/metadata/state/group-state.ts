@@ -14,7 +14,7 @@ import type {
   StateSnapshot,
 } from "../../lib/raft/types.ts";
 import { Applier } from "./apply.ts";
-import { readAtomically, writeAtomically } from "./atomic-file.ts";
+import { makeFolder, readAtomically, writeAtomically } from "./atomic-file.ts";
 import { decodeChecked } from "./checked-value.ts";
 import { Digest } from "./digest.ts";
 import { FrozenView } from "./frozen-view.ts";
@@ -116,7 +116,7 @@ export class GroupState implements StateMachine {
    */
   static async open(deps: StateDeps, folder: string): Promise<GroupState> {
     const { disk } = deps;
-    if (!(await disk.exists(folder))) await disk.mkdir(folder);
+    await makeFolder(disk, folder);
     const pointer = await readAtomically(disk, { folder, name: POINTER });
     const number = pointer === undefined ? 1 : numberOf(pointer);
     if (number === undefined) throw new StoreError("corrupt", "state: the pointer names no folder");
