@@ -42,6 +42,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [cluster, ["node", "layout", "repair", "scrub", "raft"]],
   [watch, ["trace", "events", "top", "support"]],
   [async () => [(await import("./commands/doctor.ts")).doctorCommand], ["doctor"]],
+  [async () => [(await import("./commands/bench.ts")).benchCommand], ["bench"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
