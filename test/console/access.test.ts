@@ -157,7 +157,7 @@ consoleTest("an ordinary user sees his own, and nothing of the cluster", async (
   await makeUser(visit, "erin_umich");
   const key = await makeKey(visit);
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
   await signIn(key.accessKeyId, key.secretAccessKey);
   const menu = page.getByRole("navigation", { name: "Pages" });
   assert.deepEqual(await menu.getByRole("link").allInnerTexts(), ["Buckets", "My access"]);
@@ -179,7 +179,7 @@ consoleTest("an ordinary user sees his own, and nothing of the cluster", async (
   await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
   await go("tokens");
   await page.getByRole("button", { name: "End all my sessions" }).click();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
   await page.reload();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
 });

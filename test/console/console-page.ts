@@ -169,7 +169,7 @@ function visitOf(running: Rig, context: BrowserContext, page: Page): Visit {
     },
     signIn: async (id = accessKeyId, secret = secretAccessKey) => {
       if (!page.url().startsWith("http")) await page.goto(url);
-      await page.getByLabel("Access key").fill(id);
+      await page.getByLabel("Access key", { exact: true }).fill(id);
       await page.getByLabel("Secret key").fill(secret);
       await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await page.getByRole("navigation", { name: "Pages" }).waitFor();

@@ -11,6 +11,7 @@ const PAGES = [
   ["tokens", "My access"],
   ["users", "Users"],
   ["groups", "Groups"],
+  ["roles", "Roles"],
   ["policies", "Policies"],
   ["cluster", "Cluster"],
   ["live", "Live"],
@@ -22,7 +23,7 @@ consoleTest(
   async ({ page, url, server, check }) => {
     await page.goto(url);
     await check("sign-in");
-    await page.getByLabel("Access key").fill(server.accessKeyId);
+    await page.getByLabel("Access key", { exact: true }).fill(server.accessKeyId);
     await page.getByLabel("Secret key").fill("wrong-secret-of-some-length");
     await page.keyboard.press("Enter");
     await page.getByRole("alert").filter({ hasText: "wrong" }).waitFor();
@@ -43,9 +44,9 @@ consoleTest("signing in and out", async ({ page, context, url, signIn }) => {
   await page.getByRole("heading", { name: "Buckets" }).waitFor();
   assert.equal(await page.evaluate("JSON.stringify(localStorage)"), "{}");
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
   await page.reload();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
 });
 
 consoleTest("the page comes with the headers that guard it", async ({ page, url }) => {

@@ -49,7 +49,7 @@ async function isIn({ page }: Visit, user: string): Promise<void> {
 
 async function isRefused({ page, context }: Visit, reason: RegExp): Promise<void> {
   await page.getByRole("alert").filter({ hasText: reason }).waitFor();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
   assert.deepEqual(await context.cookies(), [], "nothing is left of the attempt");
 }
 
@@ -70,7 +70,7 @@ consoleTest("there and back, signed in, out again, and in as the same", async (v
   await page.reload();
   await isIn(visit, user);
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
   assert.deepEqual(await context.cookies(), []);
   await askProvider(visit);
   await isIn(visit, user);
@@ -104,7 +104,7 @@ consoleTest("what was sent for another sign-in is refused, and the page says so"
   await isRefused(visit, /belongs to another sign-in/);
   await check("sign-in-provider-refused");
   await page.reload();
-  await page.getByLabel("Access key").waitFor();
+  await page.getByLabel("Access key", { exact: true }).waitFor();
   assert.equal(await page.getByRole("alert").filter({ hasText: /\w/ }).count(), 0, "said once");
   newPerson();
   provider.nonce = "another-nonce";
@@ -164,7 +164,7 @@ consoleTest("a session that ended comes back to the sign-in page, and in again",
   try {
     const desk = await other.newPage();
     await desk.goto(url);
-    await desk.getByLabel("Access key").fill(server.accessKeyId);
+    await desk.getByLabel("Access key", { exact: true }).fill(server.accessKeyId);
     await desk.getByLabel("Secret key").fill(server.secretAccessKey);
     await desk.getByRole("button", { name: "Sign in", exact: true }).click();
     await desk.getByRole("navigation", { name: "Pages" }).waitFor({ timeout: WAIT_MS });

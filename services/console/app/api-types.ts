@@ -78,6 +78,14 @@ export interface Token {
   readonly networks?: readonly string[];
 }
 
+export interface Certificate {
+  /** SHA-256 of its DER form, in hex. */
+  readonly fingerprint: string;
+  readonly subject: string;
+  readonly createdAt?: string | null;
+  readonly expiresAt?: string | null;
+}
+
 export interface InlinePolicy {
   readonly name: string;
   readonly document: unknown;
@@ -94,9 +102,12 @@ export interface User {
   readonly groups?: readonly string[];
   readonly policies?: readonly InlinePolicy[];
   readonly attachedPolicies?: readonly string[];
+  /** Name of a managed policy; empty: none. */
+  readonly boundary?: string;
   readonly limits?: Partial<Limits>;
   readonly keys?: readonly Key[];
   readonly tokens?: readonly Token[];
+  readonly certificates?: readonly Certificate[];
   readonly usage?: {
     readonly bytes?: number;
     readonly objects?: number;
@@ -128,6 +139,18 @@ export interface Group {
   readonly members?: readonly string[];
   readonly policies?: readonly InlinePolicy[];
   readonly attachedPolicies?: readonly string[];
+}
+
+export interface Role {
+  readonly name: string;
+  readonly description?: string;
+  readonly createdAt?: string | null;
+  readonly trustPolicy: unknown;
+  readonly policies?: readonly InlinePolicy[];
+  readonly attachedPolicies?: readonly string[];
+  readonly sessionSecondsMax?: number;
+  /** Name of a managed policy; empty: none. */
+  readonly boundary?: string;
 }
 
 export interface ManagedPolicy {

@@ -3,6 +3,7 @@
 // and the text of the server.
 import type {
   Bucket,
+  Certificate,
   ClusterView,
   CreatedKey,
   CreatedToken,
@@ -13,6 +14,7 @@ import type {
   Page,
   PolicyCheck,
   PresignRequest,
+  Role,
   Session,
   TokenRequest,
   User,
@@ -108,6 +110,9 @@ async function everything<T>(path: string): Promise<T[]> {
 
 const seg = encodeURIComponent;
 
+/** What has policies, as the paths say it. */
+export type PolicyHolder = "users" | "groups" | "roles";
+
 function keepSession(session: Session): Session {
   csrf = session.csrf;
   return session;
@@ -184,6 +189,8 @@ export const api = {
       disabled?: boolean;
       administrator?: boolean;
       limits?: Partial<Limits>;
+      /** Name of a managed policy; empty: none. */
+      boundary?: string;
     },
   ) => call<User>("PATCH", `/users/${seg(name)}`, body),
   deleteUser: (name: string) => call<void>("DELETE", `/users/${seg(name)}`),
@@ -202,14 +209,33 @@ export const api = {
     call<unknown>("PATCH", `/users/${seg(name)}/tokens/${seg(id)}`, body),
   deleteToken: (name: string, id: string) =>
     call<void>("DELETE", `/users/${seg(name)}/tokens/${seg(id)}`),
-  putInline: (of: "users" | "groups", name: string, policy: string, document: unknown) =>
+  putInline: (of: PolicyHolder, name: string, policy: string, document: unknown) =>
     call<unknown>("PUT", `/${of}/${seg(name)}/policies/${seg(policy)}`, { document }),
-  deleteInline: (of: "users" | "groups", name: string, policy: string) =>
+  deleteInline: (of: PolicyHolder, name: string, policy: string) =>
     call<void>("DELETE", `/${of}/${seg(name)}/policies/${seg(policy)}`),
-  attach: (of: "users" | "groups", name: string, policy: string) =>
+  attach: (of: PolicyHolder, name: string, policy: string) =>
     call<unknown>("PUT", `/${of}/${seg(name)}/attached/${seg(policy)}`),
-  detach: (of: "users" | "groups", name: string, policy: string) =>
+  detach: (of: PolicyHolder, name: string, policy: string) =>
     call<void>("DELETE", `/${of}/${seg(name)}/attached/${seg(policy)}`),
+
+  addCertificate: (name: string, pem: string) =>
+    call<Certificate>("POST", `/users/${seg(name)}/certificates`, { pem }),
+  deleteCertificate: (name: string, fingerprint: string) =>
+    call<void>("DELETE", `/users/${seg(name)}/certificates/${seg(fingerprint)}`),
+
+  roles: () => everything<Role>("/roles"),
+  role: (name: string) => call<Role>("GET", `/roles/${seg(name)}`),
+  putRole: (
+    name: string,
+    body: {
+      trustPolicy: unknown;
+      description?: string;
+      sessionSecondsMax?: number;
+      /** Name of a managed policy; empty: none. */
+      boundary?: string;
+    },
+  ) => call<Role>("PUT", `/roles/${seg(name)}`, body),
+  deleteRole: (name: string) => call<void>("DELETE", `/roles/${seg(name)}`),
 
   groups: () => everything<Group>("/groups"),
   group: (name: string) => call<Group>("GET", `/groups/${seg(name)}`),
@@ -224,7 +250,8 @@ export const api = {
   putPolicy: (name: string, document: unknown, description: string) =>
     call<unknown>("PUT", `/policies/${seg(name)}`, { document, description }),
   deletePolicy: (name: string) => call<void>("DELETE", `/policies/${seg(name)}`),
-  validatePolicy: (document: unknown) => call<unknown>("POST", "/policy/validate", { document }),
+  validatePolicy: (document: unknown, kind?: "trust") =>
+    call<unknown>("POST", "/policy/validate", { document, kind }),
   checkPolicy: (body: { user: string; action: string; resource: string }) =>
     call<PolicyCheck>("POST", "/policy/check", body),
 

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { api } from "./api.ts";
 import type { Bucket } from "./api-types.ts";
 import { bytesText, countText, timeText } from "./format.ts";
+import { ListHead, Table } from "./list.tsx";
 import { Show, useLoaded } from "./load.tsx";
 import { isAdministrator, link, tell } from "./state.ts";
 import { Button, Check, Confirm, Field, FormDialog, Icon } from "./ui.tsx";
@@ -85,36 +86,23 @@ function BucketTable(props: {
 }): JSX.Element {
   if (props.buckets.length === 0) return <p class="empty-state">No buckets yet.</p>;
   return (
-    <div class="card scroll" tabIndex={0} role="region" aria-label="Buckets">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            {isAdministrator.value ? <th scope="col">Owner</th> : null}
-            <th scope="col">Kind</th>
-            <th scope="col" class="number">
-              Objects
-            </th>
-            <th scope="col" class="number">
-              Size
-            </th>
-            <th scope="col">Created</th>
-            <th scope="col">
-              <span class="hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {props.buckets.map((bucket) => (
-            <BucketRow
-              key={bucket.name}
-              bucket={bucket}
-              onDelete={() => props.onDelete(bucket.name)}
-            />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      card
+      label="Buckets"
+      columns={[
+        "Name",
+        ...(isAdministrator.value ? ["Owner"] : []),
+        "Kind",
+        ["Objects", "number"],
+        ["Size", "number"],
+        "Created",
+        ["Actions", "actions"],
+      ]}
+    >
+      {props.buckets.map((bucket) => (
+        <BucketRow key={bucket.name} bucket={bucket} onDelete={() => props.onDelete(bucket.name)} />
+      ))}
+    </Table>
   );
 }
 
@@ -125,27 +113,14 @@ export function Buckets(): JSX.Element {
   const filter = useSignal("");
   return (
     <>
-      <div class="head">
-        <h1 class="grow">Buckets</h1>
-        <div class="inline-field">
-          <Field
-            label="Name contains"
-            type="search"
-            value={filter.value}
-            onInput={(value) => {
-              filter.value = value;
-            }}
-          />
-        </div>
-        <Button
-          kind="main"
-          onClick={() => {
-            isMaking.value = true;
-          }}
-        >
-          New bucket
-        </Button>
-      </div>
+      <ListHead
+        title="Buckets"
+        action="New bucket"
+        filter={{ label: "Name contains", text: filter }}
+        onAction={() => {
+          isMaking.value = true;
+        }}
+      />
       <Show of={loaded}>
         {(buckets) => (
           <BucketTable

@@ -38,6 +38,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "tokens", text: "My access", icon: "key", administrators: false },
   { name: "users", text: "Users", icon: "users", administrators: true, also: ["user"] },
   { name: "groups", text: "Groups", icon: "users", administrators: true },
+  { name: "roles", text: "Roles", icon: "role", administrators: true },
   { name: "policies", text: "Policies", icon: "policy", administrators: true },
   { name: "cluster", text: "Cluster", icon: "cluster", administrators: true },
   { name: "live", text: "Live", icon: "live", administrators: true },

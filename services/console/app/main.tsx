@@ -19,6 +19,7 @@ const PAGES: Readonly<Record<string, () => Promise<Page>>> = {
   users: async () => (await import("./access/users.tsx")).Users,
   user: async () => (await import("./access/user.tsx")).UserPage,
   groups: async () => (await import("./access/groups.tsx")).Groups,
+  roles: async () => (await import("./access/roles.tsx")).Roles,
   policies: async () => (await import("./access/policies.tsx")).Policies,
   cluster: async () => (await import("./cluster/cluster.tsx")).Cluster,
   live: async () => (await import("./cluster/live.tsx")).Live,

@@ -18,6 +18,7 @@ const ICONS = {
   cluster: "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z",
   live: "M1 11h4l3-8 4 14 3-6h4",
   policy: "M10 2l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V5z",
+  role: "M10 2a4 4 0 110 8 4 4 0 010-8zM3 18c0-7 14-7 14 0M14 12l2 2 3-4",
   more: "M4 10h.1M10 10h.1M16 10h.1",
 } as const;
 

@@ -1,11 +1,14 @@
-// The access keys and tokens of one user: made, rotated, switched off and revoked.
+// What one user proves himself by: access keys and tokens, made, rotated, switched off and revoked,
+// and client certificates.
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { Key, Token, User } from "../api-types.ts";
 import { timeText } from "../format.ts";
+import { Table } from "../list.tsx";
 import { session, tell } from "../state.ts";
 import { Button, Confirm } from "../ui.tsx";
+import { Certificates } from "./certificates.tsx";
 import { NewToken } from "./new-token.tsx";
 import { type NewSecret, ShownOnce } from "./shown-once.tsx";
 
@@ -98,26 +101,14 @@ function Keys(props: SectionProps): JSX.Element {
       {keys.length === 0 ? (
         <p class="soft">None.</p>
       ) : (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Access keys">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Id</th>
-                <th scope="col">State</th>
-                <th scope="col">Created</th>
-                <th scope="col">Last used</th>
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {keys.map((item) => (
-                <KeyRow key={item.accessKeyId} {...props} item={item} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          label="Access keys"
+          columns={["Id", "State", "Created", "Last used", ["Actions", "actions"]]}
+        >
+          {keys.map((item) => (
+            <KeyRow key={item.accessKeyId} {...props} item={item} />
+          ))}
+        </Table>
       )}
     </section>
   );
@@ -189,26 +180,14 @@ function Tokens(props: SectionProps): JSX.Element {
       {tokens.length === 0 ? (
         <p class="soft">None.</p>
       ) : (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Access tokens">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">May</th>
-                <th scope="col">Expires</th>
-                <th scope="col">Last used</th>
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {tokens.map((item) => (
-                <TokenRow key={tokenIdOf(item)} {...props} item={item} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          label="Access tokens"
+          columns={["Name", "May", "Expires", "Last used", ["Actions", "actions"]]}
+        >
+          {tokens.map((item) => (
+            <TokenRow key={tokenIdOf(item)} {...props} item={item} />
+          ))}
+        </Table>
       )}
       {isMaking.value ? (
         <NewToken
@@ -246,6 +225,7 @@ export function Credentials(props: {
     <>
       <Tokens {...section} />
       <Keys {...section} />
+      <Certificates user={props.user} onChanged={props.onChanged} />
       {secret.value === undefined ? null : (
         <ShownOnce
           secret={secret.value}

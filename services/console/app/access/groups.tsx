@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { Group } from "../api-types.ts";
+import { ListHead, OneLineForm, Row, Table } from "../list.tsx";
 import { Show, useLoaded } from "../load.tsx";
 import { attempt, go, link } from "../state.ts";
 import { Button, Confirm, Field, FormDialog } from "../ui.tsx";
@@ -39,7 +40,6 @@ function Members(props: {
   readonly onChanged: () => Promise<void>;
 }): JSX.Element {
   const { group } = props;
-  const adding = useSignal("");
   const act = async (run: () => Promise<unknown>): Promise<void> => {
     await attempt(run, "Saved");
     await props.onChanged();
@@ -48,40 +48,20 @@ function Members(props: {
     <section class="card">
       <h2>Members</h2>
       {(group.members ?? []).map((member) => (
-        <div key={member} class="row">
-          <a class="grow" href={link("user", [member])}>
-            {member}
-          </a>
+        <Row key={member} text={<a href={link("user", [member])}>{member}</a>}>
           <Button
             label={`Remove ${member}`}
             onClick={() => act(() => api.removeMember(group.name, member))}
           >
             Remove
           </Button>
-        </div>
+        </Row>
       ))}
-      <form
-        class="tools"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void act(() => api.addMember(group.name, adding.value.trim())).then(() => {
-            adding.value = "";
-          });
-        }}
-      >
-        <div class="inline-field">
-          <Field
-            label="Add a user"
-            value={adding.value}
-            onInput={(value) => {
-              adding.value = value;
-            }}
-          />
-        </div>
-        <Button type="submit" disabled={adding.value.trim() === ""}>
-          Add
-        </Button>
-      </form>
+      <OneLineForm
+        label="Add a user"
+        action="Add"
+        onSubmit={(user) => act(() => api.addMember(group.name, user))}
+      />
     </section>
   );
 }
@@ -137,37 +117,41 @@ function One({ name }: { readonly name: string }): JSX.Element {
   );
 }
 
+function GroupTable({ groups }: { readonly groups: readonly Group[] }): JSX.Element {
+  if (groups.length === 0) return <p class="empty-state">No groups.</p>;
+  return (
+    <Table card label="Groups" columns={["Name", ["Members", "number"], "Policies"]}>
+      {groups.map(({ name, members = [], policies = [], attachedPolicies = [] }) => (
+        <tr key={name}>
+          <th scope="row">
+            <a href={link("groups", [name])}>{name}</a>
+          </th>
+          <td class="number">{members.length}</td>
+          <td>{[...policies.map((policy) => policy.name), ...attachedPolicies].join(", ")}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
 function All(): JSX.Element {
   const loaded = useLoaded(() => api.groups(), []);
   const isMaking = useSignal(false);
+  const filter = useSignal("");
   return (
     <>
-      <div class="head">
-        <h1 class="grow">Groups</h1>
-        <Button
-          kind="main"
-          onClick={() => {
-            isMaking.value = true;
-          }}
-        >
-          New group
-        </Button>
-      </div>
+      <ListHead
+        title="Groups"
+        action="New group"
+        filter={{ label: "Name contains", text: filter }}
+        onAction={() => {
+          isMaking.value = true;
+        }}
+      />
       <Show of={loaded}>
-        {(groups) =>
-          groups.length === 0 ? (
-            <p class="empty-state">No groups.</p>
-          ) : (
-            <div class="card">
-              {groups.map((group) => (
-                <p key={group.name}>
-                  <a href={link("groups", [group.name])}>{group.name}</a>{" "}
-                  <span class="soft">{group.members?.length ?? 0} members</span>
-                </p>
-              ))}
-            </div>
-          )
-        }
+        {(groups) => (
+          <GroupTable groups={groups.filter(({ name }) => name.includes(filter.value.trim()))} />
+        )}
       </Show>
       {isMaking.value ? (
         <NewGroup

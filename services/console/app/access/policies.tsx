@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { ManagedPolicy, PolicyCheck } from "../api-types.ts";
+import { ListHead, Row } from "../list.tsx";
 import { Show, useLoaded } from "../load.tsx";
 import { DocumentEditor } from "../settings/document-editor.tsx";
 import { textOf } from "../state.ts";
@@ -123,10 +124,14 @@ function ManagedList(props: {
       <h2>Managed policies</h2>
       {props.policies.length === 0 ? <p class="soft">None.</p> : null}
       {props.policies.map((policy) => (
-        <div key={policy.name} class="row">
-          <span class="grow">
-            <strong>{policy.name}</strong> <span class="soft">{policy.description ?? ""}</span>
-          </span>
+        <Row
+          key={policy.name}
+          text={
+            <>
+              <strong>{policy.name}</strong> <span class="soft">{policy.description ?? ""}</span>
+            </>
+          }
+        >
           <Button label={`Edit ${policy.name}`} onClick={() => props.onEdit(policy)}>
             Edit
           </Button>
@@ -137,7 +142,7 @@ function ManagedList(props: {
           >
             Delete
           </Button>
-        </div>
+        </Row>
       ))}
     </section>
   );
@@ -149,17 +154,13 @@ export function Policies(): JSX.Element {
   const doomed = useSignal("");
   return (
     <>
-      <div class="head">
-        <h1 class="grow">Policies</h1>
-        <Button
-          kind="main"
-          onClick={() => {
-            editing.value = { policy: undefined };
-          }}
-        >
-          New policy
-        </Button>
-      </div>
+      <ListHead
+        title="Policies"
+        action="New policy"
+        onAction={() => {
+          editing.value = { policy: undefined };
+        }}
+      />
       <Show of={loaded}>
         {(policies) => (
           <ManagedList

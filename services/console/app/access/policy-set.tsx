@@ -1,8 +1,9 @@
-// The policies of a user or a group: attached ones by name, and those written for it alone.
+// The policies of a user, a group or a role: attached ones by name, and those written for it alone.
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { api } from "../api.ts";
+import { api, type PolicyHolder } from "../api.ts";
 import type { InlinePolicy } from "../api-types.ts";
+import { OneLineForm, Row } from "../list.tsx";
 import { DocumentEditor } from "../settings/document-editor.tsx";
 import { attempt } from "../state.ts";
 import { Button, Dialog, Field } from "../ui.tsx";
@@ -22,7 +23,7 @@ export function documentText(document: unknown): string {
 }
 
 interface SetProps {
-  readonly of: "users" | "groups";
+  readonly of: PolicyHolder;
   readonly name: string;
   readonly inline: readonly InlinePolicy[];
   readonly attached: readonly string[];
@@ -73,8 +74,7 @@ function Rows(
   return (
     <>
       {props.inline.map((policy) => (
-        <div key={policy.name} class="row">
-          <span class="grow">{policy.name}</span>
+        <Row key={policy.name} text={policy.name}>
           <Button label={`Edit ${policy.name}`} onClick={() => props.onEdit(policy)}>
             Edit
           </Button>
@@ -85,50 +85,26 @@ function Rows(
           >
             Delete
           </Button>
-        </div>
+        </Row>
       ))}
       {props.attached.map((policy) => (
-        <div key={policy} class="row">
-          <span class="grow">
-            {policy} <span class="pill">attached</span>
-          </span>
+        <Row
+          key={policy}
+          text={
+            <>
+              {policy} <span class="pill">attached</span>
+            </>
+          }
+        >
           <Button
             label={`Detach ${policy}`}
             onClick={() => act(() => api.detach(of, name, policy))}
           >
             Detach
           </Button>
-        </div>
+        </Row>
       ))}
     </>
-  );
-}
-
-function Attach({ of, name, act }: SetProps & { readonly act: Run }): JSX.Element {
-  const policy = useSignal("");
-  return (
-    <form
-      class="tools"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void act(() => api.attach(of, name, policy.value.trim())).then(() => {
-          policy.value = "";
-        });
-      }}
-    >
-      <div class="inline-field">
-        <Field
-          label="Attach a managed policy"
-          value={policy.value}
-          onInput={(value) => {
-            policy.value = value;
-          }}
-        />
-      </div>
-      <Button type="submit" disabled={policy.value.trim() === ""}>
-        Attach
-      </Button>
-    </form>
   );
 }
 
@@ -157,7 +133,11 @@ export function PolicySet(props: SetProps): JSX.Element {
           editing.value = { policy };
         }}
       />
-      <Attach {...props} act={act} />
+      <OneLineForm
+        label="Attach a managed policy"
+        action="Attach"
+        onSubmit={(policy) => act(() => api.attach(props.of, props.name, policy))}
+      />
       {editing.value === undefined ? null : (
         <Editor
           {...props}

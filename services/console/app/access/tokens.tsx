@@ -11,6 +11,19 @@ import { Credentials } from "./credentials.tsx";
 /** The root user stands in no directory. */
 const NOBODY: User = { name: "root" };
 
+function EndSessions({ name }: { readonly name: string }): JSX.Element {
+  return (
+    <Button
+      kind="bad"
+      onClick={async () => {
+        if (await attempt(() => api.revokeSessions(name))) session.value = undefined;
+      }}
+    >
+      End all my sessions
+    </Button>
+  );
+}
+
 export function OwnAccess(): JSX.Element {
   const name = session.value?.user ?? "";
   const isRoot = name === "root";
@@ -21,10 +34,13 @@ export function OwnAccess(): JSX.Element {
         <h1 class="grow">My access</h1>
       </div>
       {isRoot ? (
-        <p class="card">
-          You are the root user, whose keys stand in the configuration of the servers. Make a user
-          for yourself to have keys and tokens that can be revoked.
-        </p>
+        <section class="card">
+          <p>
+            You are the root user, whose keys stand in the configuration of the servers. Make a user
+            for yourself to have keys and tokens that can be revoked.
+          </p>
+          <EndSessions name={name} />
+        </section>
       ) : (
         <Show of={loaded}>
           {(user) => (
@@ -41,14 +57,7 @@ export function OwnAccess(): JSX.Element {
                 </dd>
               </dl>
               <Credentials user={user} onChanged={loaded.again} />
-              <Button
-                kind="bad"
-                onClick={async () => {
-                  if (await attempt(() => api.revokeSessions(name))) session.value = undefined;
-                }}
-              >
-                End all my sessions
-              </Button>
+              <EndSessions name={name} />
             </>
           )}
         </Show>

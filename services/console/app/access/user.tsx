@@ -7,6 +7,7 @@ import { bytesText, countText, timeText } from "../format.ts";
 import { Show, useLoaded } from "../load.tsx";
 import { attempt, go, link } from "../state.ts";
 import { Button, Check, Confirm, Field } from "../ui.tsx";
+import { Boundary } from "./boundary.tsx";
 import { Credentials } from "./credentials.tsx";
 import { PolicySet } from "./policy-set.tsx";
 
@@ -156,6 +157,11 @@ export function UserPage({ parts }: { readonly parts: readonly string[] }): JSX.
               name={name}
               inline={user.policies ?? []}
               attached={user.attachedPolicies ?? []}
+              onChanged={loaded.again}
+            />
+            <Boundary
+              present={user.boundary ?? ""}
+              onSave={(boundary) => api.changeUser(name, { boundary })}
               onChanged={loaded.again}
             />
             <Credentials user={user} onChanged={loaded.again} />

@@ -4,9 +4,10 @@ import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { User } from "../api-types.ts";
 import { bytesText, timeText } from "../format.ts";
+import { ListHead, Table } from "../list.tsx";
 import { Show, useLoaded } from "../load.tsx";
 import { go, link } from "../state.ts";
-import { Button, Check, Field, FormDialog } from "../ui.tsx";
+import { Check, Field, FormDialog } from "../ui.tsx";
 
 const ROWS_MAX = 500;
 
@@ -68,46 +69,34 @@ function NewUser({ onClose }: { readonly onClose: () => void }): JSX.Element {
   );
 }
 
-function Table({ users }: { readonly users: readonly User[] }): JSX.Element {
+function UserTable({ users }: { readonly users: readonly User[] }): JSX.Element {
   if (users.length === 0) return <p class="empty-state">No users.</p>;
   return (
-    <div class="card scroll" tabIndex={0} role="region" aria-label="Users">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Display name</th>
-            <th scope="col">State</th>
-            <th scope="col">Groups</th>
-            <th scope="col" class="number">
-              Holds
-            </th>
-            <th scope="col">Created</th>
-          </tr>
-        </thead>
-        <tbody>
-          {users.slice(0, ROWS_MAX).map((user) => (
-            <tr key={user.name}>
-              <th scope="row">
-                <a href={link("user", [user.name])}>{user.name}</a>
-              </th>
-              <td>{user.displayName ?? ""}</td>
-              <td>
-                {user.disabled === true ? (
-                  <span class="pill bad">disabled</span>
-                ) : (
-                  <span class="pill good">active</span>
-                )}{" "}
-                {user.administrator === true ? <span class="pill warn">administrator</span> : null}
-              </td>
-              <td>{user.groups?.join(", ") ?? ""}</td>
-              <td class="number">{bytesText(user.usage?.bytes)}</td>
-              <td>{timeText(user.createdAt)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      card
+      label="Users"
+      columns={["Name", "Display name", "State", "Groups", ["Holds", "number"], "Created"]}
+    >
+      {users.slice(0, ROWS_MAX).map((user) => (
+        <tr key={user.name}>
+          <th scope="row">
+            <a href={link("user", [user.name])}>{user.name}</a>
+          </th>
+          <td>{user.displayName ?? ""}</td>
+          <td>
+            {user.disabled === true ? (
+              <span class="pill bad">disabled</span>
+            ) : (
+              <span class="pill good">active</span>
+            )}{" "}
+            {user.administrator === true ? <span class="pill warn">administrator</span> : null}
+          </td>
+          <td>{user.groups?.join(", ") ?? ""}</td>
+          <td class="number">{bytesText(user.usage?.bytes)}</td>
+          <td>{timeText(user.createdAt)}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 
@@ -119,28 +108,15 @@ export function Users(): JSX.Element {
     `${user.name} ${user.displayName ?? ""} ${user.email ?? ""}`.includes(filter.value.trim());
   return (
     <>
-      <div class="head">
-        <h1 class="grow">Users</h1>
-        <div class="inline-field">
-          <Field
-            label="Contains"
-            type="search"
-            value={filter.value}
-            onInput={(value) => {
-              filter.value = value;
-            }}
-          />
-        </div>
-        <Button
-          kind="main"
-          onClick={() => {
-            isMaking.value = true;
-          }}
-        >
-          New user
-        </Button>
-      </div>
-      <Show of={loaded}>{(users) => <Table users={users.filter(fits)} />}</Show>
+      <ListHead
+        title="Users"
+        action="New user"
+        filter={{ label: "Contains", text: filter }}
+        onAction={() => {
+          isMaking.value = true;
+        }}
+      />
+      <Show of={loaded}>{(users) => <UserTable users={users.filter(fits)} />}</Show>
       {isMaking.value ? (
         <NewUser
           onClose={() => {
