@@ -136,9 +136,14 @@ async function join(deps: MembershipDeps, request: JoinRequest) {
   if (request.clusterId !== "" && request.clusterId !== clusterId) {
     throw new StoreError("conflict", `this is cluster ${clusterId}`);
   }
+  // A joiner writes down which cluster it belongs to before anybody counts on its id: one that lost
+  // power in between would be a member that waits for a founding.
+  const mayMove = request.clusterId !== "";
   const groups = [];
   for (const { groupId, raft } of replica.groups()) {
-    const state = await moveJoiner(deps, raft, { joinerId, name: joiner.name });
+    const state = mayMove
+      ? await moveJoiner(deps, raft, { joinerId, name: joiner.name })
+      : "not-member";
     groups.push({ groupId, state });
   }
   const members = currentMembers(config, replica);
