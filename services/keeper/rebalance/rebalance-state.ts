@@ -33,6 +33,10 @@ export interface RebalanceState {
   readonly leaving: Readonly<Record<string, number>>;
   /** The same, of the count under way. */
   readonly leavingSoFar: Readonly<Record<string, number>>;
+  /** Nodes and disks of which any may fail: the least of all whole chunks. Empty: none was found. */
+  readonly survives: Readonly<Record<string, number>>;
+  /** The same, of the count under way. */
+  readonly survivesSoFar: Readonly<Record<string, number>>;
   /** Counts in a row that found nothing to do. */
   readonly settledCounts: number;
 }
@@ -52,6 +56,8 @@ export const NO_STATE: RebalanceState = {
   walkBytes: 0,
   leaving: {},
   leavingSoFar: {},
+  survives: {},
+  survivesSoFar: {},
   settledCounts: 0,
 };
 
@@ -79,12 +85,15 @@ function stateOf(fields: unknown): RebalanceState | undefined {
   const named = new Map<string, unknown>(Object.entries(fields));
   const { signature, cursor } = { signature: named.get("signature"), cursor: named.get("cursor") };
   const phase = PHASES.find((candidate) => candidate === named.get("phase"));
-  const leaving = leavingOf(named.get("leaving"));
-  const leavingSoFar = leavingOf(named.get("leavingSoFar"));
+  const [leaving, leavingSoFar, survives, survivesSoFar] = [
+    ...["leaving", "leavingSoFar", "survives", "survivesSoFar"],
+  ].map((name) => countsOf(named.get(name)));
   if (typeof signature !== "string" || typeof cursor !== "string") return undefined;
   if (phase === undefined || leaving === undefined || leavingSoFar === undefined) return undefined;
   if (!/^([0-9a-f]{2})*$/.test(cursor)) return undefined;
-  const state = { ...NO_STATE, signature, cursor, phase, leaving, leavingSoFar };
+  if (survives === undefined || survivesSoFar === undefined) return undefined;
+  const found = { leaving, leavingSoFar, survives, survivesSoFar };
+  const state = { ...NO_STATE, signature, cursor, phase, ...found };
   for (const name of COUNTS) {
     const value = named.get(name);
     if (!isCount(value)) return undefined;
@@ -93,7 +102,7 @@ function stateOf(fields: unknown): RebalanceState | undefined {
   return state;
 }
 
-function leavingOf(value: unknown): Readonly<Record<string, number>> | undefined {
+function countsOf(value: unknown): Readonly<Record<string, number>> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const entries = Object.entries(value).flatMap(([node, count]: [string, unknown]) =>
     isCount(count) ? [[node, count] as const] : [],

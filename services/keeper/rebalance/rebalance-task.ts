@@ -4,8 +4,11 @@
 // copied, read back and committed by compare-and-swap; repair goes first.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { fromHex, toHex } from "../../lib/base/bytes.ts";
+import { chunkTolerance, type Tolerance } from "../../lib/clients/failure-tolerance.ts";
 import type { ScanManifestsAnswer } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { Chunk, Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
+import type { ClusterMap } from "../../lib/placement/cluster-map.ts";
 import type { KeeperDeps } from "../deps.ts";
 import type { HeldLease } from "../leases.ts";
 import { Pace } from "../pace.ts";
@@ -66,7 +69,7 @@ export class RebalanceTask {
     this.#show(round);
     const signature = layoutSignature(view.map());
     if (round.state.signature !== signature) {
-      await this.#enter(round, { ...NO_STATE, signature, phase: "waiting", sinceMs: nowMs() });
+      await this.#enter(round, freshState(round, signature));
     }
     while (!signal.aborted && this.#isDue(round)) await this.#step(round);
   }
@@ -109,6 +112,8 @@ export class RebalanceTask {
         countedMs: state.sinceMs,
         leaving: state.leavingSoFar,
         leavingSoFar: {},
+        survives: state.survivesSoFar,
+        survivesSoFar: {},
         settledCounts: isSettled ? state.settledCounts + 1 : 0,
       });
     }
@@ -153,7 +158,7 @@ export class RebalanceTask {
   /** The next round begins with the new layout. */
   async #layoutChanged(round: Round): Promise<false> {
     const signature = layoutSignature(this.#deps.view.map());
-    await this.#enter(round, { ...NO_STATE, signature, sinceMs: round.nowMs() });
+    await this.#enter(round, freshState(round, signature));
     return false;
   }
 
@@ -166,13 +171,15 @@ export class RebalanceTask {
         .flatMap(({ nodeId, disks }) => disks.map(({ diskId }) => [diskId, nodeId] as const)),
     );
     const leaving = new Map(Object.entries(round.state.leavingSoFar));
-    let { shards, bytes } = round.state;
+    const readable = knownDisks(view.map());
+    let { shards, bytes, survivesSoFar } = round.state;
     for (const { manifest } of page.entries) {
       for (const chunk of manifest?.chunks ?? []) {
         if (manifest === undefined) continue;
         const moves = chunkMoves(view, manifest, chunk);
         shards += moves.misplaced;
         bytes += moves.misplaced * moves.shardBytes;
+        survivesSoFar = leastOf(survivesSoFar, wholeTolerance(readable, manifest, chunk));
         for (const diskId of chunk.diskIds) {
           const nodeId = nodeOfLeaving.get(diskId);
           if (nodeId === undefined) continue;
@@ -181,7 +188,7 @@ export class RebalanceTask {
       }
     }
     const leavingSoFar = Object.fromEntries(leaving);
-    round.state = { ...round.state, shards, bytes, leavingSoFar };
+    round.state = { ...round.state, shards, bytes, leavingSoFar, survivesSoFar };
     return true;
   }
 
@@ -298,7 +305,43 @@ export class RebalanceTask {
 }
 
 const NONE: Uint8Array = new Uint8Array(0);
-const NOTHING_FOUND = { shards: 0, bytes: 0, leavingSoFar: {} } as const;
+const NOTHING_FOUND = { shards: 0, bytes: 0, leavingSoFar: {}, survivesSoFar: {} } as const;
+
+/** Nothing is known of a new layout, but how the chunks lie, which it did not change. */
+function freshState({ nowMs, state }: Round, signature: string): RebalanceState {
+  return { ...NO_STATE, signature, sinceMs: nowMs(), survives: state.survives };
+}
+
+/** Disks with their nodes that are not lost; those that are silent for a while among them. */
+function knownDisks(map: ClusterMap): Map<number, number> {
+  const known = map.nodes.flatMap(({ nodeId, state, disks }) =>
+    disks
+      .filter((disk) => state !== "out" && disk.state !== "out" && disk.state !== "failed")
+      .map(({ diskId }) => [diskId, nodeId] as const),
+  );
+  return new Map(known);
+}
+
+/** Undefined for chunks that lack something or are to be spread anew: the repair queue tells of them. */
+function wholeTolerance(
+  known: ReadonlyMap<number, number>,
+  { dataShards }: Manifest,
+  { diskIds, relaxed }: Chunk,
+): Tolerance | undefined {
+  if (relaxed || diskIds.some((diskId) => !known.has(diskId))) return undefined;
+  return chunkTolerance(known, { dataShards, diskIds, owed: 0 });
+}
+
+function leastOf(
+  least: Readonly<Record<string, number>>,
+  found: Tolerance | undefined,
+): Readonly<Record<string, number>> {
+  if (found === undefined) return least;
+  return {
+    nodes: Math.min(least.nodes ?? found.nodes, found.nodes),
+    disks: Math.min(least.disks ?? found.disks, found.disks),
+  };
+}
 
 /** Moved of all that was to move; while a first count runs nothing is known, which counts as 0. */
 function ratioOf(state: RebalanceState): number {

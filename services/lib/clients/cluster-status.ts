@@ -4,11 +4,14 @@
 import { toHex } from "../base/bytes.ts";
 import type { ClusterStatusResponse, DiskReport } from "../gen/dolium/cluster/v1/cluster_pb.ts";
 import type { ReplicaStatusResponse_Group as GroupStatus } from "../gen/dolium/metadata/v1/metadata_pb.ts";
+import type { NodeRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
 import type { ClusterMap, NodeInfo } from "../placement/cluster-map.ts";
 import { type Survival, survivesText } from "../placement/survives.ts";
 import { clusterMapFromRecord } from "./cluster-map-record.ts";
 import type { ClusterReport } from "./cluster-report.ts";
-import { alarmsOf, newestReports, type VerificationReport } from "./verification-report.ts";
+import { repairMargin, toleranceNow } from "./failure-tolerance.ts";
+import { type KeeperReport, type RebalanceView, readKeepers } from "./keeper-report.ts";
+import { alarmsOf, newestReports, type VerificationReport } from "./verify/verification-report.ts";
 
 export interface NodeView {
   readonly name: string;
@@ -17,6 +20,14 @@ export interface NodeView {
   readonly state: string;
   readonly campus?: string;
   readonly disks?: readonly DiskView[];
+  /** Given up by an operator. */
+  readonly removed?: boolean;
+  /** Of a node that is being emptied: shards it still has, as of the last count; null: not counted. */
+  readonly shardsLeft?: number | null;
+  /** It is being emptied, and does not answer. */
+  readonly silent?: boolean;
+  /** It was being emptied, and a whole count found that it has nothing any more. */
+  readonly drained?: boolean;
 }
 
 export interface DiskView {
@@ -27,6 +38,14 @@ export interface DiskView {
   readonly shardCount: number;
   readonly corruptShards: number;
   readonly scrubPasses: number;
+  /** Share of the present pass that is done; 1 between passes. */
+  readonly scrubProgressRatio: number;
+  /** When a pass last ended, milliseconds since 1970; 0: never. */
+  readonly scrubCompletedMs: number;
+  /** The last pass asked for by an operator that is done here. */
+  readonly scrubPassDone: number;
+  /** Bytes that it counts for in placement. */
+  readonly weight: number;
 }
 
 export interface ReplicaView {
@@ -56,6 +75,8 @@ export interface DurabilityView {
   readonly bytes: number;
   readonly shardsOwed: number;
   readonly chunksWaitingForRepair: number;
+  /** Of those, by how many more shards each may lose; below 0: not readable now. */
+  readonly chunksByMargin: Readonly<Record<string, number>>;
   readonly garbageEntries: number;
   readonly uploadsOpen: number;
   /** Lost disks whose chunks have not all been queued for repair yet. */
@@ -86,6 +107,10 @@ export interface StatusView {
   readonly mayFail: MayFail;
   readonly policies: readonly Survival[];
   readonly problems: readonly string[];
+  /** Null while no keeper says. */
+  readonly rebalance: RebalanceView | null;
+  /** Passes of repair that operators asked for: how many, and how many of them are done. */
+  readonly repairPass: { readonly asked: number; readonly done: number };
   /** Null unless garbage and orphans are kept, by an operator, a restored backup or an alarm. */
   readonly garbageFreeze: GarbageFreezeView | null;
   /** Of each verifier the last pass that ended. */
@@ -94,19 +119,31 @@ export interface StatusView {
 
 const SILENT_MS = 5000n;
 
+/** What the parts of the status are made of. */
+interface StatusFacts {
+  readonly report: ClusterReport;
+  readonly map: ClusterMap | undefined;
+  readonly groups: readonly GroupView[];
+  readonly keepers: KeeperReport;
+  /** Lost disks that some group has not been searched for. */
+  readonly unsearched: readonly number[];
+}
+
 export function describeCluster(report: ClusterReport): StatusView {
   const { cluster } = report;
   const map = cluster?.map === undefined ? undefined : clusterMapFromRecord(cluster.map);
   const groups = groupViews(report);
-  const nodes = [...metadataNodes(report), ...storageNodes(map, cluster), ...others(cluster)];
-  const durability = durabilityOf(report, map, nodes);
+  const keepers = readKeepers(cluster);
+  const nodes = [
+    ...metadataNodes(report),
+    ...storageNodes(report, map, keepers),
+    ...others(cluster),
+  ];
+  const unsearched = lostAndUnsearched(report, map, keepers);
+  const facts = { report, map, groups, keepers, unsearched };
+  const durability = durabilityOf(facts, nodes);
   const policies = survivals(map);
-  const mayFail = whatMayFail({
-    map,
-    groups,
-    policies,
-    defaultPolicy: cluster?.map?.defaultPolicy,
-  });
+  const mayFail = whatMayFail(facts, policies);
   const problems = problemsOf(report, { nodes, groups, durability });
   return {
     healthy: problems.length === 0,
@@ -119,6 +156,11 @@ export function describeCluster(report: ClusterReport): StatusView {
     mayFail,
     policies,
     problems,
+    rebalance: keepers.rebalance ?? null,
+    repairPass: {
+      asked: Number(cluster?.map?.repairPass ?? 0n),
+      done: Math.min(keepers.repairPassDone, Number(cluster?.map?.repairPass ?? 0n)),
+    },
     garbageFreeze: freezeView(report),
     verified: verifiedOf(report),
   };
@@ -145,18 +187,46 @@ function metadataNodes(report: ClusterReport): NodeView[] {
 }
 
 function storageNodes(
+  { cluster }: ClusterReport,
   map: ClusterMap | undefined,
-  cluster: ClusterStatusResponse | undefined,
+  keepers: KeeperReport,
 ): NodeView[] {
   const reports = new Map((cluster?.disks ?? []).map((disk) => [disk.diskId, disk]));
-  return (map?.nodes ?? []).map((node) => ({
-    name: node.name,
-    role: "storage",
-    address: node.address,
-    state: node.state,
-    campus: node.campus,
-    disks: node.disks.map((disk) => diskView(disk, reports.get(disk.diskId))),
-  }));
+  const records = new Map((cluster?.map?.nodes ?? []).map((node) => [node.nodeId, node]));
+  return (map?.nodes ?? []).map((node) => {
+    const record = records.get(node.nodeId);
+    return {
+      name: node.name,
+      role: "storage",
+      address: node.address,
+      state: node.state,
+      campus: node.campus,
+      disks: node.disks.map((disk) => diskView(disk, reports.get(disk.diskId))),
+      ...(record?.removed === true ? { removed: true } : {}),
+      ...(node.state === "draining" && record !== undefined ? emptying(record, keepers) : {}),
+      ...(isSilent(cluster, node) ? { silent: true } : {}),
+    };
+  });
+}
+
+/** A node that is being emptied keeps that state when it falls silent. */
+function isSilent(cluster: ClusterStatusResponse | undefined, { name, state }: NodeInfo): boolean {
+  if (state !== "draining") return false;
+  const running = cluster?.processes.find((one) => one.role === "storage" && one.name === name);
+  return running === undefined || running.lastHeardMsAgo > SILENT_MS;
+}
+
+/** A count speaks of a node only when it began after the node was told to be emptied. */
+function emptying(
+  { nodeId, stateSinceMs }: Pick<NodeRecord, "nodeId" | "stateSinceMs">,
+  { rebalance, leaving }: KeeperReport,
+): { readonly shardsLeft: number | null; readonly drained: boolean } {
+  const countedMs = rebalance?.countedMs ?? 0;
+  if (countedMs === 0 || countedMs <= Number(stateSinceMs)) {
+    return { shardsLeft: null, drained: false };
+  }
+  const shardsLeft = leaving.get(nodeId) ?? 0;
+  return { shardsLeft, drained: shardsLeft === 0 };
 }
 
 function diskView(disk: NodeInfo["disks"][number], report: DiskReport | undefined): DiskView {
@@ -168,6 +238,10 @@ function diskView(disk: NodeInfo["disks"][number], report: DiskReport | undefine
     shardCount: Number(report?.shardCount ?? 0n),
     corruptShards: Number(report?.corruptShards ?? 0n),
     scrubPasses: Number(report?.scrubPasses ?? 0n),
+    scrubProgressRatio: report?.scrubShare ?? 0,
+    scrubCompletedMs: Number(report?.scrubCompletedMs ?? 0n),
+    scrubPassDone: Number(report?.scrubPassDone ?? 0n),
+    weight: disk.weight,
   };
 }
 
@@ -226,19 +300,18 @@ function groupView(
 }
 
 function durabilityOf(
-  report: ClusterReport,
-  map: ClusterMap | undefined,
+  { report, map, unsearched }: StatusFacts,
   nodes: readonly NodeView[],
 ): DurabilityView {
   const stats = [...report.stats.values()];
   const sum = (field: "versions" | "bytes" | "shardsOwed" | "repairEntries" | "garbageEntries") =>
     stats.reduce((total, entry) => total + Number(entry?.[field] ?? 0n), 0);
-  const searching = lostDisksBeingSearched(report, map);
+  const searching = unsearched.length;
   const shardsOwed = sum("shardsOwed");
   const chunksWaitingForRepair = sum("repairEntries");
   const known =
     map !== undefined && stats.length > 0 && stats.every((entry) => entry !== undefined);
-  const storageUp = nodes.every((node) => node.role !== "storage" || node.state === "up");
+  const storageUp = nodes.every((node) => node.role !== "storage" || isAsMeant(node));
   return {
     fullRedundancy:
       known && storageUp && shardsOwed === 0 && chunksWaitingForRepair === 0 && searching === 0,
@@ -246,54 +319,45 @@ function durabilityOf(
     bytes: sum("bytes"),
     shardsOwed,
     chunksWaitingForRepair,
+    chunksByMargin: byMargin(report),
     garbageEntries: sum("garbageEntries"),
     uploadsOpen: stats.reduce((total, entry) => total + Number(entry?.uploads ?? 0n), 0),
     lostDisksBeingSearched: searching,
   };
 }
 
+function byMargin({ queues }: ClusterReport): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { entries } of queues?.values() ?? []) {
+    for (const entry of entries) {
+      const margin = String(repairMargin(entry));
+      counts[margin] = (counts[margin] ?? 0) + 1;
+    }
+  }
+  return counts;
+}
+
+/** Up, or away because an operator wants it so. */
+function isAsMeant({ state, removed, silent }: NodeView): boolean {
+  if (state === "draining") return silent !== true;
+  return state === "up" || removed === true;
+}
+
 /** Lost disks that some group's keeper has not searched for since they were lost. */
-function lostDisksBeingSearched(report: ClusterReport, map: ClusterMap | undefined): number {
-  if (map === undefined) return 0;
+function lostAndUnsearched(
+  report: ClusterReport,
+  map: ClusterMap | undefined,
+  { searched }: KeeperReport,
+): number[] {
+  if (map === undefined) return [];
   const lost = map.nodes.flatMap((node) =>
     node.disks
       .filter((disk) => node.state === "out" || disk.state === "out" || disk.state === "failed")
       .map((disk) => disk.diskId),
   );
-  if (lost.length === 0) return 0;
-  const searched = searchedDisks(report);
   return lost.filter((diskId) =>
     [...report.stats.keys()].some((groupId) => searched.get(groupId)?.has(diskId) !== true),
-  ).length;
-}
-
-/**
- * From the keepers' heartbeats: by group, the lost disks whose chunks are all queued or repaired.
- */
-function searchedDisks(report: ClusterReport): Map<number, Set<number>> {
-  const searched = new Map<number, Set<number>>();
-  for (const running of report.cluster?.processes ?? []) {
-    if (running.role !== "keeper" || running.details === "") continue;
-    for (const [groupId, disks] of Object.entries(keeperDetails(running.details))) {
-      const known = searched.get(Number(groupId)) ?? new Set<number>();
-      for (const diskId of disks) known.add(diskId);
-      searched.set(Number(groupId), known);
-    }
-  }
-  return searched;
-}
-
-/**
- * `{ searchedDisks: { group: [disk, ...] } }` as a keeper writes it; anything else counts as
- * nothing.
- */
-function keeperDetails(text: string): Readonly<Record<string, readonly number[]>> {
-  const parsed: unknown = JSON.parse(text);
-  if (typeof parsed !== "object" || parsed === null || !("searchedDisks" in parsed)) return {};
-  const { searchedDisks: disks } = parsed;
-  return typeof disks === "object" && disks !== null
-    ? (disks as Record<string, readonly number[]>)
-    : {};
+  );
 }
 
 function survivals(map: ClusterMap | undefined): Survival[] {
@@ -301,28 +365,36 @@ function survivals(map: ClusterMap | undefined): Survival[] {
   return map.policies.map((policy) => survivesText(policy, map));
 }
 
-/** How many more may fail from the state as it is now, what is down already taken off. */
-function whatMayFail(facts: {
-  readonly map: ClusterMap | undefined;
-  readonly groups: readonly GroupView[];
-  readonly policies: readonly Survival[];
-  readonly defaultPolicy: string | undefined;
-}): MayFail {
-  const nodes = facts.map?.nodes ?? [];
-  const down = nodes.filter((node) => node.state === "down" || node.state === "suspect").length;
-  const policy = facts.policies.find(({ policy: name }) => name === facts.defaultPolicy);
-  const replicas = facts.groups.map((group) => {
+/** How many more may fail from the state as it is now, what is away or lost already taken off. */
+function whatMayFail(facts: StatusFacts, policies: readonly Survival[]): MayFail {
+  const { map, groups, report } = facts;
+  const replicas = groups.map((group) => {
     const voters = group.replicas.filter((replica) => replica.role === "voter");
     const serving = voters.filter((replica) => replica.state === "serving");
-    const size = Math.max(voters.length, facts.groups[0]?.replicas.length ?? 0);
+    const size = Math.max(voters.length, groups[0]?.replicas.length ?? 0);
     return serving.length - (Math.floor(size / 2) + 1);
   });
-  return {
-    storageNodes: Math.max(0, (policy?.nodes ?? 0) - down),
-    disks: Math.max(0, (policy?.disks ?? 0) - down),
-    campuses: down > 0 ? 0 : (policy?.campuses ?? 0),
-    metadataReplicas: replicas.length === 0 ? 0 : Math.max(0, Math.min(...replicas)),
-  };
+  const metadataReplicas = replicas.length === 0 ? 0 : Math.max(0, Math.min(...replicas));
+  const name = report.cluster?.map?.defaultPolicy;
+  const policy = policies.find((candidate) => candidate.policy === name);
+  if (map === undefined || policy === undefined) {
+    return { storageNodes: 0, disks: 0, campuses: 0, metadataReplicas };
+  }
+  const stats = [...report.stats.values()];
+  const { nodes, disks } = toleranceNow({
+    map: { ...map, nodes: map.nodes.map((node) => silentIsDown(report.cluster, node)) },
+    table: policy,
+    counted: facts.keepers.counted,
+    unsearched: new Set(facts.unsearched),
+    queues: [...(report.queues?.values() ?? [])],
+    isUnknown: stats.length === 0 || stats.some((entry) => entry === undefined),
+  });
+  const isWhole = nodes >= policy.nodes;
+  return { storageNodes: nodes, disks, campuses: isWhole ? policy.campuses : 0, metadataReplicas };
+}
+
+function silentIsDown(cluster: ClusterStatusResponse | undefined, node: NodeInfo): NodeInfo {
+  return isSilent(cluster, node) ? { ...node, state: "down" } : node;
 }
 
 function problemsOf(
@@ -336,8 +408,9 @@ function problemsOf(
   const problems: string[] = [];
   if (report.cluster === undefined) problems.push(`no root leader: ${report.clusterFailure}`);
   for (const node of views.nodes) {
-    const well = node.state === "up" || node.state === "serving";
-    if (!well) problems.push(`${node.role} ${node.name} is ${node.state}`);
+    const well = isAsMeant(node) || node.state === "serving";
+    const silent = node.silent === true ? " and does not answer" : "";
+    if (!well) problems.push(`${node.role} ${node.name} is ${node.state}${silent}`);
     for (const disk of node.disks ?? []) {
       if (disk.state === "failed" || disk.state === "readonly") {
         problems.push(`disk ${disk.diskId} of ${node.name} is ${disk.state}`);

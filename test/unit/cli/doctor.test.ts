@@ -135,7 +135,8 @@ test("releases may be one apart, not more", () => {
 
 test("disks: failed, without writes, nearly full, none", () => {
   const disk = { diskId: 7, state: "up", sizeBytes: 1000, freeBytes: 100 };
-  const others = { shardCount: 0, corruptShards: 0, scrubPasses: 0 };
+  const scrub = { scrubPasses: 0, scrubProgressRatio: 0, scrubCompletedMs: 0, scrubPassDone: 0 };
+  const others = { shardCount: 0, corruptShards: 0, weight: 1, ...scrub };
   const verdict = (changes: Partial<DiskView>, state = "up"): string[] => {
     const disks = [{ ...disk, ...others, ...changes }];
     const node = { name: "storage-1", role: "storage", address: "", state, disks };
