@@ -82,12 +82,12 @@ export const CHUNKED_TARGET: FuzzTarget = {
     const cut = body.byteLength === 0 ? 0 : (body[body.byteLength - 1] ?? 0) % body.byteLength;
     const whole = decode(form, [body]);
     const halves = decode(form, [body.subarray(0, cut), body.subarray(cut)]);
-    const bytes = decode(
-      form,
-      Array.from(body, (byte) => Uint8Array.of(byte)),
-    );
     assert.deepEqual(halves, whole, "cut in two");
-    assert.deepEqual(bytes, whole, "byte by byte");
+    // The dear way, for some.
+    if (cut % 8 === 0) {
+      const bytes = Array.from(body, (byte) => Uint8Array.of(byte));
+      assert.deepEqual(decode(form, bytes), whole, "byte by byte");
+    }
     if (whole.refusal !== undefined) return { word: whole.refusal };
     assert.equal(whole.payload.byteLength, PAYLOAD.byteLength);
     if (form.startsWith("signed")) assert.ok(whole.payload.equals(PAYLOAD), "nobody signed that");
