@@ -1,5 +1,6 @@
 // Settings of the keeper. Times are milliseconds.
 import * as Type from "../lib/base/settings-schema.ts";
+import { VERIFY_SETTINGS } from "./verify/settings.ts";
 
 export const KeeperConfigSchema = Type.Object(
   {
@@ -98,6 +99,7 @@ export const KeeperConfigSchema = Type.Object(
       minimum: 50,
       description: "Pause between two looks whether every shard is where the layout wants it.",
     }),
+    ...VERIFY_SETTINGS,
   },
   { additionalProperties: false },
 );

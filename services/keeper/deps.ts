@@ -2,6 +2,7 @@
 import type { BodyReader, BodyReaderDeps } from "../lib/clients/body-reader.ts";
 import type { BodyWriter } from "../lib/clients/body-writer.ts";
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
+import type { ClusterView } from "../lib/clients/cluster-view.ts";
 import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { HttpClient } from "../lib/ports/http.ts";
@@ -19,7 +20,8 @@ import type {
 
 export type MetadataAccess = Pick<MetadataClient, "execute" | "query">;
 
-export interface KeeperDeps extends Pick<BodyReaderDeps, "view" | "shards" | "erasure" | "clock"> {
+export interface KeeperDeps extends Pick<BodyReaderDeps, "shards" | "erasure" | "clock"> {
+  readonly view: ClusterView;
   readonly metadata: MetadataAccess;
   readonly buckets: Pick<BucketDirectory, "get" | "invalidate" | "groupOf" | "groupsOf">;
   readonly writer: Pick<BodyWriter, "write">;

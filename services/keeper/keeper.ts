@@ -22,6 +22,9 @@ import { RepairQueue } from "./repair/repair-queue.ts";
 import { ExistingVersions } from "./replicate/existing-versions.ts";
 import { type ReplicationMetrics, replicationMetrics } from "./replicate/replication-metrics.ts";
 import { abortStaleUploads } from "./uploads/abort-stale-uploads.ts";
+import { DayCount } from "./verify/day-count.ts";
+import { ManifestAudit } from "./verify/manifest-audit.ts";
+import { ReadBackTask } from "./verify/read-back-task.ts";
 
 interface Task {
   readonly name: string;
@@ -48,6 +51,9 @@ export class Keeper {
   readonly #repairs: RepairQueue;
   readonly #badShards: BadShardCollector;
   readonly #sweeper: OrphanSweeper;
+  readonly #audit: ManifestAudit;
+  readonly #readBack: ReadBackTask;
+  readonly #trash: DayCount;
   readonly #search: LostDiskSearch;
   readonly #existing: ExistingVersions;
   readonly #rebalance: RebalanceTask;
@@ -65,6 +71,9 @@ export class Keeper {
     this.#repairs = new RepairQueue(deps);
     this.#badShards = new BadShardCollector(deps);
     this.#sweeper = new OrphanSweeper(deps);
+    this.#audit = new ManifestAudit(deps);
+    this.#readBack = new ReadBackTask(deps, this.#catalog);
+    this.#trash = new DayCount(deps.clock);
     this.#search = new LostDiskSearch(deps);
     this.#rebalance = new RebalanceTask(deps);
     this.#metrics = keeperMetrics(deps.metrics);
@@ -89,6 +98,16 @@ export class Keeper {
       },
       { name: "uploads", intervalMs: intervalMs * 5, round: (signal) => this.#uploads(signal) },
       { name: "orphans", intervalMs: sweepIntervalMs, round: (signal) => this.#orphans(signal) },
+      {
+        name: "verify",
+        intervalMs: Math.min(config.verifyIntervalMs, LOOK_MS_MAX),
+        round: (signal, lease) => this.#audit.round(signal, lease),
+      },
+      {
+        name: "read-back",
+        intervalMs: config.verifyReadBackMs,
+        round: (signal) => this.#readBack.round(signal),
+      },
       {
         name: "reconcile",
         intervalMs: reconcileIntervalMs,
@@ -137,7 +156,8 @@ export class Keeper {
 
   async #garbageRound(signal: AbortSignal): Promise<void> {
     for (const groupId of this.#deps.view.indexGroups()) {
-      const deleted = await collectGarbage(this.#deps, groupId, signal);
+      const deps = { ...this.#deps, trash: this.#trash };
+      const deleted = await collectGarbage(deps, groupId, signal);
       this.#metrics.garbage.increment({}, deleted);
     }
   }
@@ -206,7 +226,12 @@ export class Keeper {
       waitingRepairs: this.#waiting,
       repairPassDone: this.#repairPassDone,
       rebalance: this.#rebalance.report(),
-      verified: { orphans: this.#sweeper.report },
+      verified: {
+        shards: this.#audit.report,
+        orphans: this.#sweeper.report,
+        readBack: this.#readBack.report,
+        trash: this.#trash.report,
+      },
     });
   }
 

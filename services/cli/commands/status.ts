@@ -5,7 +5,7 @@ import process from "node:process";
 import { gatherReport } from "../../lib/clients/cluster-report.ts";
 import { describeCluster, type StatusView } from "../../lib/clients/cluster-status.ts";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
-import { VERIFIER_WORDS, VERIFIERS } from "../../lib/clients/verification-report.ts";
+import { VERIFIER_WORDS, VERIFIERS } from "../../lib/clients/verify/verification-report.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";

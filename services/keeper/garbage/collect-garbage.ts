@@ -8,7 +8,7 @@ import type { DiskAddress } from "../../lib/clients/shard-client.ts";
 import type { Garbage } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
 import { freezeNow } from "./freeze.ts";
-import { trashIsUnused } from "./inspect-trash.ts";
+import { type GarbageDeps, trashIsUnused } from "./inspect-trash.ts";
 
 const PAGE_RECORDS = 500;
 const DISKS_AT_ONCE = 8;
@@ -22,7 +22,7 @@ interface Item {
 
 /** One pass over a group's queue; returns the number of shards deleted. */
 export async function collectGarbage(
-  deps: KeeperDeps,
+  deps: GarbageDeps,
   groupId: number,
   signal: AbortSignal,
 ): Promise<number> {

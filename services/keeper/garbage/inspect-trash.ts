@@ -4,22 +4,29 @@
 import { equalBytes, toHex } from "../../lib/base/bytes.ts";
 import type { Garbage, Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
+import type { DayCount } from "../verify/day-count.ts";
 import { freezeGarbage, shardText } from "./freeze.ts";
 
 const MANIFESTS_AT_ONCE = 50;
+
+export interface GarbageDeps extends KeeperDeps {
+  /** Told of every record that was inspected. */
+  readonly trash?: Pick<DayCount, "add">;
+}
 
 /**
  * True when no live manifest of the group names a shard of `entries`; else garbage is frozen when it
  * resolves. Throws when the group does not answer.
  */
 export async function trashIsUnused(
-  deps: KeeperDeps,
+  deps: GarbageDeps,
   groupId: number,
   entries: readonly Garbage[],
 ): Promise<boolean> {
   for (let at = 0; at < entries.length; at += MANIFESTS_AT_ONCE) {
     const some = entries.slice(at, at + MANIFESTS_AT_ONCE);
     const named = await namedShard(deps, groupId, some);
+    deps.trash?.add({ looked: some.length, problems: named === undefined ? 0 : 1 });
     if (named === undefined) continue;
     await freezeGarbage(deps, `${named} is queued as garbage and named by a manifest`);
     return false;

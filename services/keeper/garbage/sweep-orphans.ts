@@ -6,7 +6,7 @@
 // and orphans are only counted; their quarantine begins anew after the release.
 import { toHex } from "../../lib/base/bytes.ts";
 import type { DiskAddress, ShardListing } from "../../lib/clients/shard-client.ts";
-import type { PassReport } from "../../lib/clients/verification-report.ts";
+import type { PassReport } from "../../lib/clients/verify/verification-report.ts";
 import { OwnedManifestsAnswer_Verdict as Verdict } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { KeeperDeps } from "../deps.ts";
 import { freezeNow } from "./freeze.ts";

@@ -13,7 +13,7 @@ import type { ShardClient } from "./shard-client.ts";
 import { StripeReader } from "./stripe-reader.ts";
 
 export interface BodyReaderDeps {
-  readonly view: ClusterView;
+  readonly view: Pick<ClusterView, "addressOf" | "preferred" | "suspect">;
   readonly shards: ShardClient;
   readonly erasure: ErasureCompute;
   readonly clock: Clock;

@@ -222,6 +222,12 @@ export function manifestKey(bucketId: number, manifestId: Uint8Array): Uint8Arra
   return build(TABLE.manifest, [u32(bucketId), id(manifestId)]);
 }
 
+/** Manifests of a bucket whose ids were drawn at `fromMs` or later. */
+export function bucketManifests(bucketId: number, fromMs: bigint): KeyRange {
+  const whole = prefixRange(build(TABLE.manifest, [u32(bucketId)]));
+  return { ...whole, from: Buffer.concat([whole.from, u64(fromMs).subarray(2)]) };
+}
+
 export function bucketOfManifestKey(stored: Uint8Array): number {
   return bucketOfKey(stored);
 }

@@ -114,6 +114,7 @@ test("what status shows is JSON", async (t) => {
     searchedDisks: {},
     waitingRepairs: 0,
     repairPassDone: 0,
+    verified: {},
   });
   assert.ok(utf8(keeper.details()).byteLength < 1000);
 });

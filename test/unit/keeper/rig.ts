@@ -2,6 +2,7 @@
 // the real metadata client, real storage nodes on temporary disks behind the real shard client, all
 // over the in-process transport; a clock that can be put forward; web servers in memory.
 
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -329,7 +330,7 @@ export class Rig {
         manifest,
         version: {
           size: BigInt(body.byteLength),
-          etag: "0".repeat(32),
+          etag: createHash("md5").update(body).digest("hex"),
           body: { case: "manifestId", value: manifest.manifestId },
         },
       },

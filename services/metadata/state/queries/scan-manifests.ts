@@ -8,7 +8,7 @@ import {
   type ScanManifestsQuery,
 } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import { type Manifest, ManifestSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
-import { bucketOfManifestKey, TABLE } from "../keys.ts";
+import { bucketManifests, bucketOfManifestKey, type KeyRange, TABLE } from "../keys.ts";
 import { decodeRecord, type FrozenState } from "../records.ts";
 import { rangeAfter } from "./cursor-range.ts";
 import { MESSAGE_BYTES, pageLimit, SCANNED_MAX } from "./query-limits.ts";
@@ -21,7 +21,7 @@ export async function scanManifests(
   const answer = create(ScanManifestsAnswerSchema);
   const wanted = new Set(query.diskIds);
   const limit = pageLimit(query.limit);
-  const cursor = state.cursor(rangeAfter(TABLE.manifest, query.cursor));
+  const cursor = state.cursor(rangeOf(query));
   try {
     let bytes = 0;
     let scanned = 0;
@@ -45,6 +45,14 @@ export async function scanManifests(
     await cursor.close();
   }
   return answer;
+}
+
+/** Ids of manifests begin with the time, so a bucket's stand in the order of time. */
+function rangeOf({ cursor, bucketId, begunFromMs }: ScanManifestsQuery): KeyRange {
+  const after = rangeAfter(TABLE.manifest, cursor);
+  if (bucketId === 0) return after;
+  const whole = bucketManifests(bucketId, begunFromMs);
+  return cursor.byteLength === 0 ? whole : { ...whole, from: after.from };
 }
 
 /** A shard lies on one of the disks, or is owed. */

@@ -62,7 +62,8 @@ function reportsIn(text: string): Readonly<Record<string, unknown>> {
     : {};
 }
 
-function passReport(value: unknown): PassReport | undefined {
+/** Undefined for anything else. */
+export function passReport(value: unknown): PassReport | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { atMs, looked, problems }: Partial<Record<keyof PassReport, unknown>> = value;
   const isWhole =
