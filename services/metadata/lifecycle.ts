@@ -213,9 +213,19 @@ export class Lifecycle {
         groups.filter(({ state }) => state === "voter").map(({ groupId }) => groupId),
       ),
     );
+    for (const groupId of this.#ledGroups()) voting.add(groupId);
     if (!this.identity.groupIds.every((groupId) => voting.has(groupId))) return;
     await identity.update({ isMember: true });
     log.info("metadata replica joined", { replicaId: this.identity.replicaId });
+  }
+
+  /** Of a group that this replica leads, no other one can say that it votes there. */
+  #ledGroups(): number[] {
+    const mine = this.identity.replicaId;
+    const groups = this.#replica?.groups() ?? [];
+    return groups
+      .filter(({ raft }) => raft.isLeader() && raft.status().members.voters.includes(mine))
+      .map(({ groupId }) => groupId);
   }
 
   async #recover(failure: Failure): Promise<void> {
