@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long fuzz cluster clients client-matrix million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long fuzz cluster chaos clients client-matrix million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -66,6 +66,9 @@ fuzz: install ## 10,000,000 inputs (FUZZ_INPUTS, FUZZ_SEED) for each parser of w
 
 cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 	node test/run.ts test/cluster
+
+chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES), as root
+	node test/chaos/main.ts --seconds $${SECONDS:-600} --nemeses "$${NEMESES:-}" $${SEED:+--seed $$SEED}
 
 clients: install ## real S3 clients against a server
 	node test/run.ts test/clients

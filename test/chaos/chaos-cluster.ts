@@ -222,7 +222,7 @@ function configOf(
       return {
         ...base,
         s3: { address, port: plan.s3Port },
-        admin: { address: `${address}:${plan.adminPort}` },
+        admin: { address: `127.0.0.1:${plan.adminPort}` },
       };
     case "keeper":
       return base;

@@ -31,6 +31,8 @@ export interface ProcessOptions {
 const MAIN = join(import.meta.dirname, "../../services/cli/main.ts");
 const RESTART_MS = 500;
 const STOP_MS = 20_000;
+/** A process that ends by itself more often than this will not become ready. */
+const OWN_ENDS_MAX = 20;
 
 export class ChaosProcess {
   readonly plan: ProcessPlan;
@@ -88,9 +90,11 @@ export class ChaosProcess {
   }
 
   async untilReady(timeoutMs: number): Promise<void> {
-    await eventually(`${this.name} is ready (${this.logPath})`, timeoutMs, () =>
-      Promise.resolve(this.#isReady ? true : undefined),
-    );
+    const ended = await eventually(`${this.name} is ready`, timeoutMs, async () => {
+      if (this.#isReady) return "";
+      return this.ownEnds.length > OWN_ENDS_MAX ? this.ownEnds.join(", ") : undefined;
+    });
+    if (ended !== "") throw new Error(`${this.name} ends: ${ended}; see ${this.logPath}`);
   }
 
   /** Ends it at once and keeps it down until `start`. */
