@@ -84,6 +84,11 @@ export const S3_SETTINGS = Type.Object(
       description:
         "Networks (CIDR) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     }),
+    masquerade: Type.Boolean({
+      default: false,
+      description:
+        "Administrators act for the user whom X-Amz-Masquerade-Tenant names, by their own keys.",
+    }),
     supportedPage: Type.Boolean({
       default: true,
       description: "Serve the list of supported actions to everyone at `/_supported`.",

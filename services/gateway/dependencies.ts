@@ -127,6 +127,11 @@ export interface CredentialStore {
    * nobody in particular. Where it is missing, never anybody.
    */
   findUnsigned?(question: CredentialQuestion): Promise<Credential | undefined>;
+  /** The user of that name, as with a key of its own; where it is missing, there is nobody. */
+  ofUser?(
+    name: string,
+    question: Pick<CredentialQuestion, "requestId">,
+  ): Promise<Credential | undefined>;
 }
 
 /** Notes when credentials were last used. */

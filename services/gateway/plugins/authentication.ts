@@ -4,7 +4,7 @@
 // secret of its access key. An unknown key costs the same work as a wrong secret.
 import { unreachable } from "../../lib/base/assert.ts";
 import type { UserPrincipal } from "../../lib/iam/model.ts";
-import { isS3Error, S3Error } from "../../lib/s3/errors.ts";
+import { invalidArgument, isS3Error, S3Error } from "../../lib/s3/errors.ts";
 import type { FormFields } from "../../lib/s3/post-form/form-fields.ts";
 import { type FormClaim, verifyFormSignature } from "../../lib/s3/post-form/form-signature.ts";
 import { type V2Claim, verifyV2 } from "../../lib/s3/sigv2/verify-v2.ts";
@@ -27,8 +27,10 @@ import type {
 import { plainPrincipal } from "../identity/principal.ts";
 import type { UserRates } from "../identity/rate-limits.ts";
 import { publicName } from "../identity/tokens.ts";
-import type { S3Request } from "../request.ts";
+import { isSigned, type S3Request } from "../request.ts";
 
+/** As Pithos has it. Signatures cover every x-amz- header. */
+const MASQUERADE_HEADER = "x-amz-masquerade-tenant";
 const SIGNING_KEYS_MAX = 1024;
 /** Stands in for the secret of an unknown access key. */
 const NO_SECRET = "no such access key, so no secret either";
@@ -76,6 +78,8 @@ export interface ServiceOptions {
 export interface AuthenticationSettings {
   readonly region: string;
   readonly strictRegion: boolean;
+  /** Administrators may act for others, whom they name in a header. */
+  readonly masquerade: boolean;
 }
 
 export class Authentication {
@@ -89,10 +93,34 @@ export class Authentication {
   }
 
   /**
-   * Says who sent the request. Throws S3Error: what parseAuthorization, verifyV4 and verifyV2
-   * throw, and InvalidAccessKeyId.
+   * Says who sent the request, or for whom it is sent. Throws S3Error: what parseAuthorization,
+   * verifyV4 and verifyV2 throw, InvalidAccessKeyId, and AccessDenied to who may not act for others.
    */
   async authenticate(request: S3Request, service?: ServiceOptions): Promise<Authenticated> {
+    const authenticated = await this.#proven(request, service);
+    if (service !== undefined || !request.headers.has(MASQUERADE_HEADER)) return authenticated;
+    const identity = await this.#masked(request, authenticated.identity);
+    return { ...authenticated, identity };
+  }
+
+  /** The identity that the header names, for an administrator who signed it with his own key. */
+  async #masked(request: S3Request, operator: Identity): Promise<Identity> {
+    const name = request.headers.get(MASQUERADE_HEADER) ?? "";
+    if (!this.#settings.masquerade || !mayMasquerade(request, operator)) {
+      throw new S3Error("AccessDenied", "This request may not be made for somebody else.");
+    }
+    const credential = await this.#credentials.ofUser?.(name, request);
+    if (credential === undefined) {
+      throw invalidArgument("There is no such user.", MASQUERADE_HEADER, name);
+    }
+    if (credential.refusal !== undefined) throw credential.refusal;
+    // Logs show whose key it was.
+    const { accessKeyId, useId } = operator;
+    const identity = identityOf(credential, accessKeyId);
+    return { ...identity, accessKeyId, ...(useId === undefined ? {} : { useId }) };
+  }
+
+  async #proven(request: S3Request, service: ServiceOptions | undefined): Promise<Authenticated> {
     const claim = parseAuthorization(request.headers, request.target.query);
     switch (claim.kind) {
       case "anonymous":
@@ -248,6 +276,18 @@ function provenBy(secret: string | undefined, verify: (secret: string) => void):
   } catch (error) {
     if (secret !== undefined || !isS3Error(error, "SignatureDoesNotMatch")) throw error;
   }
+}
+
+/** Nobody whose credential is bounded in any way gets past that by acting for another. */
+function mayMasquerade(request: S3Request, operator: Identity): operator is UserIdentity {
+  return (
+    isSigned(request) &&
+    operator.kind === "user" &&
+    operator.administrator &&
+    operator.principal.bounds.length === 0 &&
+    operator.session === undefined &&
+    operator.isToken !== true
+  );
 }
 
 function isFromPage({ headers }: S3Request): boolean {
