@@ -68,7 +68,7 @@ cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 	node test/run.ts test/cluster
 
 chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES), as root
-	node test/chaos/main.ts --seconds $${SECONDS:-600} --nemeses "$${NEMESES:-}" $${SEED:+--seed $$SEED}
+	node test/chaos/main.ts --seconds $(or $(SECONDS),600) --nemeses "$(NEMESES)" $(if $(SEED),--seed $(SEED))
 
 clients: install ## real S3 clients against a server
 	node test/run.ts test/clients

@@ -1,5 +1,6 @@
-// One attempt of an S3 request, without retries, with a deadline. Tells what certainly never reached
-// the gateway from what may have: the difference between "failed" and "unknown" in a history.
+// One attempt of an S3 request, without retries, with a deadline. Tells what certainly never
+// reached the gateway from what may have: the difference between "failed" and "unknown" in a
+// history.
 import { createHash } from "node:crypto";
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import type { HeaderField } from "../../services/lib/s3/headers.ts";

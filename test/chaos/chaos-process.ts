@@ -1,5 +1,5 @@
-// One process of the cluster under test: started, started again when it ends by itself (as a service
-// manager would), killed, paused and held down by nemeses.
+// One process of the cluster under test: started, started again when it ends by itself (as a
+// service manager would), killed, paused and held down by nemeses.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, type WriteStream } from "node:fs";
 import { join } from "node:path";

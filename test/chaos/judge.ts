@@ -1,5 +1,5 @@
-// What a finished history is worth: every key against the register, by our checker and by porcupine,
-// listings against their model, and the longest times without a read or a write.
+// What a finished history is worth: every key against the register, by our checker and by
+// porcupine, listings against their model, and the longest times without a read or a write.
 import { byKey, isRead, isWrite, type Operation } from "../checkers/history.ts";
 import { checkKey } from "../checkers/linearizable.ts";
 import { checkListing, listingReads } from "../checkers/list-model.ts";

@@ -1,7 +1,7 @@
 // `make chaos`: real processes over three campuses, clients, nemeses, checkers. The outer process
 // makes a private network, mount and process namespace and runs itself in it: when it ends, however
-// it ends, all that was started, mounted and connected is gone. A run that found something keeps its
-// directory with history, logs and data.
+// it ends, all that was started, mounted and connected is gone. A run that found something keeps
+// its directory with history, logs and data.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

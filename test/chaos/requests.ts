@@ -1,5 +1,5 @@
-// The S3 requests of a chaos client, each an operation of a history: what was asked, what came back,
-// and whether a write that failed may still take effect.
+// The S3 requests of a chaos client, each an operation of a history: what was asked, what came
+// back, and whether a write that failed may still take effect.
 
 import type { HeaderField } from "../../services/lib/s3/headers.ts";
 import { wrongBytes } from "../checkers/bytes.ts";

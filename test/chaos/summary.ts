@@ -10,7 +10,8 @@ export function summary(result: Result): string {
   return [
     `${operations} operations on ${judgement.keys} keys, ${judgement.listings} listings, ` +
       `${result.versions} versions read by id`,
-    `verdicts: ${violations.length} violations, ${unknown.length} unknown; porcupine: ${judgement.porcupine}`,
+    `verdicts: ${violations.length} violations, ${unknown.length} unknown; ` +
+      `porcupine: ${judgement.porcupine}`,
     ...table(strikes),
     `answers: ${[...answers]
       .sort()

@@ -29,7 +29,7 @@ export interface ListPage {
 export type Output =
   | {
       readonly kind: "ok";
-      /** get, head: the value found; null: no such key. Left out: `present` is all that is known. */
+      /** get, head: the value found; null: no such key. Left out: only `present` is known. */
       readonly value?: string | null;
       readonly present?: boolean;
       /** list: every page, to the last. */
@@ -65,7 +65,8 @@ export function isRead({ kind }: Operation): boolean {
 
 export function toLine(operation: Operation): string {
   const { returnedAt } = operation;
-  return `${JSON.stringify({ ...operation, returnedAt: Number.isFinite(returnedAt) ? returnedAt : null })}\n`;
+  const line = { ...operation, returnedAt: Number.isFinite(returnedAt) ? returnedAt : null };
+  return `${JSON.stringify(line)}\n`;
 }
 
 /** Throws with the number of the first line that is no operation. */

@@ -153,10 +153,11 @@ class Search {
   }
 
   /**
-   * Those that may come next: begun before any other that is not placed had ended. One that fits now
-   * and changes nothing is placed at once: whatever order works without it works after it. A value
-   * that somebody still has to see is not replaced: it never comes again. After one that may never
-   * have been (`afterOpen`) only one that depends on the value: before others it makes no difference.
+   * Those that may come next: begun before any other that is not placed had ended. One that fits
+   * now and changes nothing is placed at once: whatever order works without it works after it. A
+   * value that somebody still has to see is not replaced: it never comes again. After one that may
+   * never have been (`afterOpen`) only one that depends on the value: before others it makes no
+   * difference.
    */
   #level(value: Value, afterOpen = false): Level {
     const certain: number[] = [];

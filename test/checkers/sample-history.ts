@@ -1,6 +1,6 @@
-// Random histories of one key as a correct store would answer them, for tests of the checkers: every
-// operation takes effect at one moment between its two times, or, with an unknown outcome, at one
-// moment after its start or never. `spoil` makes one answer wrong.
+// Random histories of one key as a correct store would answer them, for tests of the checkers:
+// every operation takes effect at one moment between its two times, or, with an unknown outcome, at
+// one moment after its start or never. `spoil` makes one answer wrong.
 import type { Condition, Kind, Operation, Output } from "./history.ts";
 import { step, type Value } from "./register.ts";
 

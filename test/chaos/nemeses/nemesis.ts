@@ -1,5 +1,5 @@
-// One way to do harm: drawn from a seed for a running cluster, started, and made good again. What it
-// does stays within what the cluster promises to bear when nothing else is broken.
+// One way to do harm: drawn from a seed for a running cluster, started, and made good again. What
+// it does stays within what the cluster promises to bear when nothing else is broken.
 import type { ChaosCluster } from "../chaos-cluster.ts";
 
 export interface Scene {

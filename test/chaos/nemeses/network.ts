@@ -1,4 +1,5 @@
-// Harm to the network between campuses, at the relay: cut both ways or one way, far, slow and lossy.
+// Harm to the network between campuses, at the relay: cut both ways or one way, far, slow and
+// lossy.
 import { CAMPUSES, type Campus, type Campuses, type Link } from "../campuses.ts";
 import type { ChaosCluster } from "../chaos-cluster.ts";
 import { type Nemesis, type NemesisKind, pick, type Scene } from "./nemesis.ts";

@@ -1,5 +1,5 @@
-// Histories survive being written and read; listings and bodies that are wrong are found, those that
-// a correct store may give are not.
+// Histories survive being written and read; listings and bodies that are wrong are found, those
+// that a correct store may give are not.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bodyOf, wrongBytes } from "../../checkers/bytes.ts";
