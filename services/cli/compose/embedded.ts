@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { mapBounded } from "../../lib/base/bounded.ts";
+import { isStoreError } from "../../lib/base/errors.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
@@ -32,6 +33,7 @@ import { composeMetadata } from "./metadata.ts";
 
 const TICKS = { tickMs: 20, leaderlessTickMs: 5 };
 const POLL_MS = 5;
+const PLACEABLE_TIMEOUT_MS = 120_000;
 const STORAGE_ADDRESS = "storage-1:1";
 
 export interface EmbeddedOptions {
@@ -149,11 +151,7 @@ async function startParts(
     root: how.root,
   });
   onStop("keeper", () => keeper.close());
-  const probe = ports.random.bytes(16);
-  while (placeable(clients.view, probe) !== undefined) {
-    await clients.view.refresh();
-    await ports.clock.sleep(POLL_MS);
-  }
+  await untilPlaceable(ports, clients);
   const gateway = await composeGateway({
     name: "gateway-1",
     ports,
@@ -171,6 +169,21 @@ async function startParts(
   await ops.listen(`${config.ops.address}:0`);
   onStop("ops", () => ops.close());
   return clients;
+}
+
+/** Resolves once bodies can be placed. Metadata that is slow to open is waited for. */
+async function untilPlaceable({ clock, random }: ClientPorts, { view }: Clients): Promise<void> {
+  const probe = random.bytes(16);
+  const endMs = clock.monotonicMs() + PLACEABLE_TIMEOUT_MS;
+  while (placeable(view, probe) !== undefined) {
+    try {
+      await view.refresh();
+    } catch (error) {
+      const isSlow = isStoreError(error, "unavailable") || isStoreError(error, "timeout");
+      if (!isSlow || clock.monotonicMs() > endMs) throw error;
+    }
+    await clock.sleep(POLL_MS);
+  }
 }
 
 /** Metrics and health; `isFresh`: the cluster map is known. */
