@@ -17,6 +17,10 @@ consoleTest("nodes and disks with their states, and what a drain would move", as
     .getByRole("listitem")
     .nth(5)
     .waitFor();
+  const ways = page.getByRole("region", { name: "Ways from gateways to campuses" });
+  await ways.getByRole("cell", { name: /^[0-9.]+ ms$/ }).waitFor();
+  await page.getByRole("progressbar", { name: "Checked in this pass" }).waitFor();
+  await page.getByText(/checked to the end yet|every disk was checked since/).waitFor();
   await check("cluster");
   await page.getByRole("button", { name: "Drain storage-1" }).click();
   await page.getByRole("dialog").getByText("would move").waitFor();

@@ -3,8 +3,10 @@ import type { AdminSettings } from "../../gateway/admin/config.ts";
 import type { S3Settings } from "../../gateway/config.ts";
 import type { IdentitySettings } from "../../gateway/identity/settings.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
+import { linkDetails } from "../../lib/clients/gateway-links.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
+import { PeerPings } from "../../lib/clients/peer-pings.ts";
 import { createTlsListener, type TlsListener } from "../../lib/host/tls-listener.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
@@ -71,10 +73,17 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       isReady: () => clients.view.isFresh(),
     },
   });
+  const { view } = clients;
+  const map = () => (view.isFresh() ? view.map() : undefined);
+  const pings = new PeerPings({ ...ports, map });
   const heartbeats = new Heartbeats(
     { metadata: clients.metadata, clock: ports.clock, log: ports.log },
-    { role: "gateway", name, address: gateway.address, version: VERSION, details: () => "" },
+    {
+      ...{ role: "gateway", name, address: gateway.address, version: VERSION },
+      details: () => linkDetails(pings.campuses()),
+    },
   );
+  pings.start();
   heartbeats.start();
   return {
     ...gateway,
@@ -82,6 +91,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     identity,
     close: async () => {
       heartbeats.stop();
+      pings.stop();
       await gateway.close();
       tls?.close();
       await identity.stop();

@@ -173,6 +173,10 @@ export interface DiskView {
   readonly shardCount?: number;
   readonly corruptShards?: number;
   readonly scrubPasses?: number;
+  /** Share of the present pass that is done, 0 to 1. */
+  readonly scrubProgressRatio?: number;
+  /** When a pass last ended, in milliseconds since 1970; 0: never. */
+  readonly scrubCompletedMs?: number;
 }
 
 export interface NodeView {
@@ -199,8 +203,15 @@ export interface ClusterView {
     readonly bytes?: number;
     readonly shardsOwed?: number;
     readonly chunksWaitingForRepair?: number;
+    /** How many of them may lose so many more shards; below 0: not readable now. */
+    readonly chunksByMargin?: Readonly<Record<string, number>>;
   };
   readonly problems?: readonly string[];
+  readonly links?: readonly {
+    readonly gateway: string;
+    readonly campus: string;
+    readonly rttMs: number;
+  }[];
 }
 
 export interface LayoutPlan {

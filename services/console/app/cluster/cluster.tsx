@@ -7,8 +7,10 @@ import type { ClusterView, DiskView, NodeView } from "../api-types.ts";
 import { bytesText, countText } from "../format.ts";
 import { Show, useLoaded } from "../load.tsx";
 import { attempt } from "../state.ts";
-import { Button, Meter } from "../ui.tsx";
+import { Button } from "../ui.tsx";
 import { DrainDialog } from "./drain-dialog.tsx";
+import { Links } from "./links.tsx";
+import { Work } from "./work.tsx";
 
 const REFRESH_MS = 4000;
 const TONES: Readonly<Record<string, string>> = {
@@ -99,36 +101,6 @@ function leadsOf(view: ClusterView, name: string): number[] {
   return groups.filter((group) => group.leader === name).map((group) => group.groupId);
 }
 
-function Work({ view, most }: { readonly view: ClusterView; readonly most: number }): JSX.Element {
-  const durability = view.durability ?? {};
-  const waiting = (durability.chunksWaitingForRepair ?? 0) + (durability.shardsOwed ?? 0);
-  const disks = view.nodes.flatMap((node) => node.disks ?? []);
-  const least = Math.min(...disks.map((disk) => disk.scrubPasses ?? 0));
-  const passes = Number.isFinite(least) ? least : 0;
-  const ahead = disks.filter((disk) => (disk.scrubPasses ?? 0) > passes).length;
-  return (
-    <section class="card">
-      <h2>Repair and scrubbing</h2>
-      <Meter
-        label="Repaired"
-        value={most === 0 ? 1 : 1 - waiting / most}
-        text={waiting === 0 ? "nothing to repair" : `${countText(waiting)} to repair`}
-      />
-      <Meter
-        label="Disks checked in this pass"
-        value={disks.length === 0 ? 0 : ahead / disks.length}
-        text={`pass ${passes + 1}: ${ahead} of ${disks.length} disks checked`}
-      />
-      <dl class="facts">
-        <dt>Objects</dt>
-        <dd>{countText(durability.objects)}</dd>
-        <dt>Size</dt>
-        <dd>{bytesText(durability.bytes)}</dd>
-      </dl>
-    </section>
-  );
-}
-
 function View(props: {
   readonly view: ClusterView;
   readonly most: number;
@@ -165,6 +137,7 @@ function View(props: {
           </section>
         ))}
       </div>
+      <Links links={view.links ?? []} />
       <Work view={view} most={props.most} />
     </>
   );

@@ -3,8 +3,9 @@
 import { mapBounded } from "../../../lib/base/bounded.ts";
 import { toHex, toSafeNumber } from "../../../lib/base/bytes.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
-import { gatherReport } from "../../../lib/clients/cluster-report.ts";
+import { type ClusterReport, gatherReport } from "../../../lib/clients/cluster-report.ts";
 import { describeCluster, type StatusView } from "../../../lib/clients/cluster-status.ts";
+import { linksOf } from "../../../lib/clients/gateway-links.ts";
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
 import { MetadataService } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import {
@@ -36,9 +37,14 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
     name: "GetCluster",
     method: "GET",
     path: "/cluster",
-    summary: "What `dolium status --json` shows: nodes, groups, durability, what may fail.",
+    summary:
+      "What `dolium status --json` shows: nodes, groups, durability, what may fail; and `links`, " +
+      "how far gateways are from each campus.",
     admission: { action: "dolium:GetCluster" },
-    run: async ({ deps }) => json(await statusOf(deps)),
+    run: async ({ deps }) => {
+      const report = await reportOf(deps);
+      return json({ ...describeCluster(report), links: linksOf(report.cluster) });
+    },
   },
   {
     name: "ListNodes",
@@ -145,7 +151,11 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
 ];
 
 export async function statusOf(deps: AdminDependencies): Promise<StatusView> {
-  return describeCluster(await gatherReport(deps.transport, deps.metadata, deps.replicas));
+  return describeCluster(await reportOf(deps));
+}
+
+function reportOf({ transport, metadata, replicas }: AdminDependencies): Promise<ClusterReport> {
+  return gatherReport(transport, metadata, replicas);
 }
 
 export async function mapOf({ metadata }: Pick<AdminDependencies, "metadata">): Promise<MapRecord> {
