@@ -81,6 +81,7 @@ function table(view: StatusView): string {
   lines.push(
     "",
     `${objects} versions, ${gib(bytes)} GiB; ${shardsOwed} shards owed, ${chunksWaitingForRepair} chunks to repair, ${garbageEntries} garbage records`,
+    ...rebalanceLines(view),
     ...view.policies.map((policy) => policy.sentence),
     ...verifiedLines(view),
     ...view.problems.map((problem) => `! ${problem}`),
@@ -97,6 +98,19 @@ function verifiedLines({ verified }: StatusView): string[] {
     const time = new Date(report.atMs).toISOString().replace(/\.\d+/, "");
     return [`verified ${time}: ${report.looked} ${what}, ${report.problems} ${wrong}`];
   });
+}
+
+function rebalanceLines({ rebalance, nodes }: StatusView): string[] {
+  const moving = rebalance === null || rebalance.phase === "settled" ? undefined : rebalance;
+  return [
+    ...nodes.filter(({ drained }) => drained === true).map(({ name }) => `${name} is drained`),
+    ...(moving === undefined
+      ? []
+      : [
+          `rebalancing (${moving.phase}): ${moving.remainingShards} shards, ` +
+            `${gib(moving.remainingBytes)} GiB to move`,
+        ]),
+  ];
 }
 
 function gib(bytes: number): string {

@@ -17,10 +17,11 @@ import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import { ShardService } from "../../../lib/gen/dolium/storage/v1/storage_pb.ts";
 import { type AdminAnswer, done, json } from "../admin-answer.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
-import { AdminError, notFound, notImplemented } from "../admin-error.ts";
+import { AdminError, notFound } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
 import { body } from "../identity/field-schemas.ts";
 import { limitOf } from "../page.ts";
+import { refuseUnplaceable } from "./layout-change.ts";
 
 const WIDTH = 8;
 /** Calls that run on a disk must end first. */
@@ -107,11 +108,9 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
     name: "StartRepair",
     method: "POST",
     path: "/repair/start",
-    summary: "Repair runs by itself as long as a keeper runs.",
+    summary: "Begin a pass of repair now: search lost disks anew, try again what waits.",
     admission: { action: "dolium:StartRepair" },
-    run: async () => {
-      throw notImplemented("Keepers repair by themselves; there is nothing to start.");
-    },
+    run: ({ deps }) => startPass(deps, { startRepair: true }),
   },
   {
     name: "GetScrub",
@@ -125,11 +124,9 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
     name: "StartScrub",
     method: "POST",
     path: "/scrub/start",
-    summary: "Scrubbing runs by itself, all the time.",
+    summary: "Begin a pass of the scrubber over every disk now, from the start.",
     admission: { action: "dolium:StartScrub" },
-    run: async () => {
-      throw notImplemented("Every disk is read and checked all the time; see scrubBytesPerSecond.");
-    },
+    run: ({ deps }) => startPass(deps, { startScrub: true }),
   },
   {
     name: "GetRaft",
@@ -175,10 +172,23 @@ async function nodeOf(context: AdminContext): Promise<NodeRecord> {
   return node;
 }
 
+/** Says in the cluster map that a pass shall begin; keepers and storage nodes follow it. */
+async function startPass(
+  deps: AdminDependencies,
+  asked: { readonly startRepair: true } | { readonly startScrub: true },
+): Promise<AdminAnswer> {
+  const reply = await deps.metadata.execute(ROOT_GROUP, { case: "setStates", value: asked });
+  if (reply.outcome !== Outcome.OK) throw new AdminError(409, "Conflict", reply.message);
+  const { repairPass, scrubPass } = await mapOf(deps);
+  return json({ pass: toSafeNumber("startRepair" in asked ? repairPass : scrubPass) });
+}
+
 export interface NodeChange {
   readonly nodeId: number;
   readonly state: NodeState;
   readonly expected?: NodeState;
+  /** Given up: stays out although it is heard again. */
+  readonly removed?: boolean;
 }
 
 /** Throws AdminError 409 when a node is in another state than expected. */
@@ -189,7 +199,7 @@ export async function setNodes(
   const changes = nodes.map((node) => ({ ...node }));
   const reply = await metadata.execute(ROOT_GROUP, {
     case: "setStates",
-    value: { nodes: changes },
+    value: { nodes: changes, keepFormer: true },
   });
   if (reply.outcome !== Outcome.OK) throw new AdminError(409, "Conflict", reply.message);
   // Nodes in another state than expected were passed over.
@@ -214,6 +224,7 @@ async function setNode(
     throw new AdminError(409, "Conflict", `${node.name} was given up already.`);
   }
   const change = { nodeId: node.nodeId, state, expected: node.state };
+  refuseUnplaceable(await mapOf(context.deps), { nodes: [change], disks: [] });
   await setNodes(context.deps, [change]);
   context.deps.events.add("node", `${node.name} is ${WORDS.get(state) ?? "changed"}`, {
     node: node.name,
@@ -227,7 +238,9 @@ async function removeNode(context: AdminContext): Promise<AdminAnswer> {
     const message = `${node.name} is up: drain it, or stop it, before it is given up.`;
     throw new AdminError(409, "NodeIsUp", message);
   }
-  await setNodes(context.deps, [{ nodeId: node.nodeId, state: NodeState.OUT }]);
+  const change = { nodeId: node.nodeId, state: NodeState.OUT, removed: true };
+  refuseUnplaceable(await mapOf(context.deps), { nodes: [change], disks: [] });
+  await setNodes(context.deps, [change]);
   context.deps.events.add("node", `${node.name} was given up`, { node: node.name });
   return done();
 }
@@ -301,7 +314,8 @@ async function listRepairs({ deps, query }: AdminContext): Promise<AdminAnswer> 
     waiting += toSafeNumber(repairEntries);
     for (const entry of entries) items.push({ groupId, ...shownRepair(entry) });
   });
-  return json({ waiting, items });
+  const { durability, repairPass, rebalance } = await statusOf(deps);
+  return json({ waiting, byMargin: durability.chunksByMargin, repairPass, rebalance, items });
 }
 
 function shownRepair(entry: object): Readonly<Record<string, unknown>> {
@@ -317,14 +331,11 @@ function shownRepair(entry: object): Readonly<Record<string, unknown>> {
 async function getScrub({ deps }: AdminContext): Promise<AdminAnswer> {
   const { nodes } = await statusOf(deps);
   const items = nodes.flatMap(({ name, disks = [] }) =>
-    disks.map(({ diskId, state, scrubPasses, corruptShards, shardCount }) => ({
+    disks.map(({ sizeBytes: _size, freeBytes: _free, weight: _weight, ...disk }) => ({
       node: name,
-      diskId,
-      state,
-      scrubPasses,
-      corruptShards,
-      shardCount,
+      ...disk,
     })),
   );
-  return json({ items });
+  const { scrubPass } = await mapOf(deps);
+  return json({ asked: toSafeNumber(scrubPass), items });
 }

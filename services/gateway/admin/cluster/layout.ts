@@ -1,40 +1,40 @@
-// Layout: which nodes take part in placement. A plan says, before anything happens, how much each
-// node would hold more or less: the share of shards that the placement table moves, times what is
-// stored. It is an estimate, since shards of different objects differ in size.
+// Layout: which nodes take part in placement, in which place and with how much weight. A plan says,
+// before anything happens, how much each node would hold more or less: the share of shards that the
+// placement table moves, times what is stored. It is an estimate, since shards of different objects
+// differ in size.
 import { present } from "../../../lib/base/assert.ts";
 import { mapBounded } from "../../../lib/base/bounded.ts";
 import { toSafeNumber } from "../../../lib/base/bytes.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
 import { clusterMapFromRecord } from "../../../lib/clients/cluster-map-record.ts";
-import { NodeState } from "../../../lib/gen/dolium/record/v1/cluster_pb.ts";
-import type { ClusterMap, Policy } from "../../../lib/placement/cluster-map.ts";
-import {
-  computePlacementTable,
-  type PlacementTable,
-  shardMoves,
-} from "../../../lib/placement/placement-table.ts";
+import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
+import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
+import type { ClusterMap } from "../../../lib/placement/cluster-map.ts";
+import { shardMoves } from "../../../lib/placement/placement-table.ts";
 import { type AdminAnswer, json } from "../admin-answer.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
-import { AdminError, invalidArgument, notFound } from "../admin-error.ts";
+import { AdminError, invalidArgument } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, withBody } from "../admin-operation.ts";
-import { body } from "../identity/field-schemas.ts";
-import { mapOf, setNodes } from "./cluster-operations.ts";
+import { body, optional } from "../identity/field-schemas.ts";
+import { mapOf } from "./cluster-operations.ts";
+import {
+  changesBack,
+  commandOf,
+  LayoutChange,
+  mapAfter,
+  type TablePair,
+  tablesOf,
+} from "./layout-change.ts";
 
 const WIDTH = 8;
-const STATES = { up: NodeState.UP, draining: NodeState.DRAINING, out: NodeState.OUT } as const;
+const CHANGES_MAX = 1000;
 
-const Changes = Type.Array(
-  body({
-    node: Type.String({ minLength: 1, maxLength: 255 }),
-    state: Type.Union([Type.Literal("up"), Type.Literal("draining"), Type.Literal("out")]),
-  }),
-  { minItems: 1, maxItems: 1000 },
-);
-const PlanBody = body({ changes: Changes });
+const Changes = Type.Array(LayoutChange, { minItems: 1, maxItems: CHANGES_MAX });
+const PlanBody = body({ changes: optional(Changes), revert: optional(Type.Boolean()) });
 const ApplyBody = body({
   plan: body({ epoch: Type.Integer({ minimum: 0 }), changes: Changes }),
 });
-type ChangeList = Type.Static<typeof Changes>;
+type ChangeList = readonly LayoutChange[];
 
 export const LAYOUT_OPERATIONS: readonly AdminOperation[] = [
   {
@@ -52,11 +52,12 @@ export const LAYOUT_OPERATIONS: readonly AdminOperation[] = [
     name: "PlanLayout",
     method: "POST",
     path: "/cluster/layout/plan",
-    summary: "What would move if these nodes changed their states; nothing happens.",
+    summary:
+      "What would move with these changes (states, weights, replacements) or back; nothing happens.",
     admission: { action: "dolium:GetCluster" },
     readOnly: true,
     body: PlanBody,
-    run: async (context, { changes }) => json(await planOf(context.deps, changes)),
+    run: plan,
   }),
   withBody({
     name: "ApplyLayout",
@@ -86,17 +87,21 @@ interface Plan {
   readonly problems: readonly string[];
 }
 
-async function planOf(deps: AdminDependencies, changes: ChangeList): Promise<Plan> {
+async function planOf(deps: AdminDependencies, wanted: ChangeList | "back"): Promise<Plan> {
   const record = await mapOf(deps);
+  const changes = wanted === "back" ? changesBack(record) : wanted;
   const before = clusterMapFromRecord(record);
-  const after = changedMap(before, changes);
+  const after = mapAfter(record, commandOf(record, changes));
   const bytes = await storedBytes(deps, record.indexGroups);
   const moved = new Map(before.nodes.map(({ name }) => [name, { bytesIn: 0, bytesOut: 0 }]));
   const problems: string[] = [];
   const policies: { policy: string; shardsMoved: number; shards: number }[] = [];
   for (const policy of before.policies) {
-    const tables = tablesOf(policy, before, after, problems);
-    if (tables === undefined) continue;
+    const tables = tablesOf(policy, before, after);
+    if (typeof tables === "string") {
+      problems.push(tables);
+      continue;
+    }
     // Objects do not tell here under which policy they are; the default stands for all.
     const isDefault = policy.name === record.defaultPolicy;
     const width = policy.k + policy.m;
@@ -114,38 +119,9 @@ async function planOf(deps: AdminDependencies, changes: ChangeList): Promise<Pla
   return { epoch: before.epoch, changes, bytesToMove, nodes, policies, problems };
 }
 
-function changedMap(map: ClusterMap, changes: ChangeList): ClusterMap {
-  for (const { node } of changes) {
-    if (map.nodes.some(({ name }) => name === node)) continue;
-    throw notFound("NoSuchNode", `There is no storage node ${node}.`);
-  }
-  const states = new Map(changes.map(({ node, state }) => [node, state]));
-  if (states.size < changes.length) throw invalidArgument("a node is named twice");
-  const nodes = map.nodes.map((node) => ({ ...node, state: states.get(node.name) ?? node.state }));
-  return { ...map, nodes };
-}
-
-/** Undefined, with a problem told, where one of them cannot be placed. */
-function tablesOf(
-  policy: Policy,
-  before: ClusterMap,
-  after: ClusterMap,
-  problems: string[],
-): { readonly before: PlacementTable; readonly after: PlacementTable } | undefined {
-  try {
-    const old = computePlacementTable(before, policy);
-    return { before: old, after: computePlacementTable(after, policy) };
-  } catch (error) {
-    problems.push(
-      `policy ${policy.name}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-    return undefined;
-  }
-}
-
 /** Counts moved shards and books their bytes to the nodes that lose and gain them. */
 function countMoves(facts: {
-  readonly tables: { readonly before: PlacementTable; readonly after: PlacementTable };
+  readonly tables: TablePair;
   readonly before: ClusterMap;
   readonly after: ClusterMap;
   readonly moved: ReadonlyMap<string, { bytesIn: number; bytesOut: number }>;
@@ -179,25 +155,42 @@ async function storedBytes(deps: AdminDependencies, groups: readonly number[]): 
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
+async function plan(
+  { deps }: AdminContext,
+  { changes, revert = false }: Type.Static<typeof PlanBody>,
+): Promise<AdminAnswer> {
+  if (revert === (changes !== undefined)) {
+    throw invalidArgument("name changes, or revert");
+  }
+  return json(await planOf(deps, changes ?? "back"));
+}
+
 async function apply(
   { deps }: AdminContext,
-  { plan }: Type.Static<typeof ApplyBody>,
+  { plan: wanted }: Type.Static<typeof ApplyBody>,
 ): Promise<AdminAnswer> {
-  const now = await planOf(deps, plan.changes);
-  if (now.epoch !== plan.epoch) {
-    const message = `The cluster changed since the plan (epoch ${plan.epoch}, now ${now.epoch}).`;
-    throw new AdminError(409, "StalePlan", message);
-  }
+  const now = await planOf(deps, wanted.changes);
+  if (now.epoch !== wanted.epoch) throw stale(wanted.epoch, now.epoch);
   const [problem] = now.problems;
   if (problem !== undefined) throw new AdminError(409, "CannotPlace", problem);
-  const { nodes } = await mapOf(deps);
-  const changes = plan.changes.map(({ node, state }) => {
-    const record = nodes.find(({ name }) => name === node);
-    if (record === undefined) throw notFound("NoSuchNode", `There is no storage node ${node}.`);
-    return { nodeId: record.nodeId, state: STATES[state], expected: record.state };
-  });
-  await setNodes(deps, changes);
-  for (const { node, state } of plan.changes)
-    deps.events.add("node", `${node} is ${state}`, { node });
+  const { nodes, disks } = commandOf(await mapOf(deps), wanted.changes);
+  const value = { nodes, disks, expectedEpoch: BigInt(wanted.epoch), keepFormer: true };
+  const reply = await deps.metadata.execute(ROOT_GROUP, { case: "setStates", value });
+  if (reply.outcome !== Outcome.OK) {
+    throw stale(wanted.epoch, clusterMapFromRecord(await mapOf(deps)).epoch);
+  }
+  for (const change of wanted.changes) deps.events.add("node", eventText(change), { ...change });
   return json(now);
+}
+
+function stale(planned: number, now: number): AdminError {
+  const message = `The cluster changed since the plan (epoch ${planned}, now ${now}).`;
+  return new AdminError(409, "StalePlan", message);
+}
+
+function eventText({ node, disk, state, weightPercent, replaces }: LayoutChange): string {
+  const what = node ?? `disk ${disk}`;
+  if (state !== undefined) return `${what} is ${state}`;
+  if (weightPercent !== undefined) return `${what} weighs ${weightPercent} %`;
+  return replaces === "" ? `${what} has its own place` : `${what} replaces ${replaces}`;
 }
