@@ -38,11 +38,13 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/token.ts")).tokenGroup], ["token"]],
   [async () => [(await import("./commands/policy.ts")).policyGroup], ["policy"]],
   [async () => [(await import("./commands/bucket.ts")).bucketGroup], ["bucket"]],
+  [async () => [(await import("./commands/verify.ts")).verifyCommand], ["verify"]],
   [async () => [(await import("./commands/backup.ts")).backupGroup], ["backup"]],
   [cluster, ["node", "layout", "repair", "scrub", "raft"]],
   [watch, ["trace", "events", "top", "support"]],
   [async () => [(await import("./commands/doctor.ts")).doctorCommand], ["doctor"]],
   [async () => [(await import("./commands/bench.ts")).benchCommand], ["bench"]],
+  [async () => [(await import("./commands/migrate.ts")).migrateGroup], ["migrate"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
