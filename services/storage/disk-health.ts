@@ -184,8 +184,7 @@ export class DiskHealth {
     const { sparePath, settings } = this.#options;
     if (!(await disk.exists(sparePath))) return false;
     const file = await disk.open(sparePath, "read");
-    const size = await file.size();
-    await file.close();
+    const size = await file.size().finally(() => file.close());
     if (size === settings.spareBytes) return true;
     await disk.remove(sparePath);
     return false;
