@@ -254,8 +254,17 @@ class SimKv extends Reader implements Kv {
 
 async function createLog(disk: Disk, path: string, number: number): Promise<DiskFile> {
   const file = await disk.open(`${path}/${fileName("log", number)}`, "create");
-  await disk.syncDirectory(path);
+  await closedOnError(file, () => disk.syncDirectory(path));
   return file;
+}
+
+async function closedOnError(file: DiskFile, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** Makes `rows` the state before log `number`, and removes what that replaces. */
@@ -322,7 +331,7 @@ export function createSimKvFactory(disk: Disk, options: SimKvOptions = {}): KvFa
       const { rows, last } = await load(disk, path);
       const number = last + 1;
       const log = await createLog(disk, path, number);
-      await writeTable({ disk, path }, rows, number);
+      await closedOnError(log, () => writeTable({ disk, path }, rows, number));
       return new SimKv({ disk, path, logBytes }, { rows, number, log });
     },
     async verify(path) {
