@@ -1,7 +1,17 @@
 // A cluster that lost every metadata directory is brought back from a backup: what the backup knows
 // reads as it was written; what came later is found as orphans and stays until garbage is released.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -182,6 +192,48 @@ test("what came after the backup is found as orphans and stays until the release
   assert.equal((await status()).garbageFreeze, null);
   for (const size of SIZES) await reads(BUCKET, `object-${size}`, size);
 });
+
+test("everything verifies; a shard gone bad is found, read around, and repaired", async () => {
+  const good = await dolium("verify", `s3://${BUCKET}`, "--deep");
+  assert.deepEqual([good.versions, good.problems], [SIZES.length + 2, []]);
+  assert.equal((await dolium("verify", `s3://${BUCKET}/object-700000`)).shards, SHARDS_EACH);
+  await assert.rejects(dolium("verify", `s3://${BUCKET}/object`), /holds no object/);
+  rot();
+  const found = await failing("verify", `s3://${BUCKET}`, "--deep");
+  assert.match(JSON.stringify(found.problems), /"condition":"corrupt"/);
+  assert.doesNotMatch(JSON.stringify(found.problems), /"readable":false|"body":"(?!good)/);
+  assert.ok(Number(found.chunksQueuedForRepair) > 0);
+  await eventually("it is repaired", WAIT_MS, async () => {
+    const now = await dolium("verify", `s3://${BUCKET}`, "--deep");
+    return Array.isArray(now.problems) && now.problems.length === 0 ? true : undefined;
+  });
+});
+
+/** Overwrites bytes of shards in the first segment of a storage node. */
+function rot(): void {
+  const folder = join(cluster.process("storage-1").dir, "disk-1", "segments");
+  const path = join(folder, readdirSync(folder).sort()[0] ?? "");
+  const file = openSync(path, "r+");
+  try {
+    assert.ok(fstatSync(file).size > 200_000);
+    writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, 100_000);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As `dolium`, for a call that ends with exit code 1 and JSON. */
+async function failing(...args: readonly string[]): Promise<Record<string, unknown>> {
+  try {
+    await dolium(...args);
+  } catch (error) {
+    // execFile rejects with what was printed; anything else fails the assertion.
+    const { code, stdout } = error as { readonly code?: number; readonly stdout?: string };
+    assert.equal(code, 1, String(error));
+    return JSON.parse(stdout ?? "") as Record<string, unknown>;
+  }
+  throw new assert.AssertionError({ message: "it did not fail" });
+}
 
 test("an import made again changes nothing; a backup cut short is refused", async () => {
   const again = await dolium("backup", "import", backup);

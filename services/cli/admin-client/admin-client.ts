@@ -10,6 +10,7 @@ import type { AdminConnection } from "./connection.ts";
 const BASE = "/api/v1";
 const REGION = "us-east-1";
 const CALL_MS = 60_000;
+const LONG_CALL_MS = 6 * 3_600_000;
 
 export interface AdminEvent {
   readonly event: string;
@@ -25,9 +26,12 @@ export class AdminClient {
 
   /** The answer's JSON; undefined where there is none. Throws CommandError. */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await this.#send(method, path, { body, signal: AbortSignal.timeout(CALL_MS) });
-    const text = await response.text();
-    return text === "" ? undefined : parsed(text);
+    return this.#call(method, path, { body, signal: AbortSignal.timeout(CALL_MS) });
+  }
+
+  /** For what may take long, like reading a whole object. */
+  async callLong(method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.#call(method, path, { body, signal: AbortSignal.timeout(LONG_CALL_MS) });
   }
 
   /** Every item of a list, over all pages. */
@@ -63,6 +67,16 @@ export class AdminClient {
       throw error;
     }
     if (rest !== "") yield rest;
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    how: { readonly body?: unknown; readonly signal: AbortSignal },
+  ): Promise<unknown> {
+    const response = await this.#send(method, path, how);
+    const text = await response.text();
+    return text === "" ? undefined : parsed(text);
   }
 
   /** Server-sent events as they come, until the server or `signal` ends them. */

@@ -2,6 +2,7 @@
 import type { AdminOptions } from "../../gateway/admin/admin.ts";
 import type { AdminSettings } from "../../gateway/admin/config.ts";
 import { UserUsage } from "../../lib/clients/user-usage.ts";
+import { verifyVersion } from "../../lib/clients/verify/version-verifier.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 import { consoleFiles } from "./console-files.ts";
@@ -39,6 +40,11 @@ export function adminOptions(parts: AdminComposition): AdminOptions {
     metadata,
     replicas,
     transport: ports.transport,
+    verify: (target, options) => {
+      const { shards, erasure } = clients;
+      const deps = { ...ports, metadata, view, shards, erasure, onDamage: () => undefined };
+      return verifyVersion(deps, target, options);
+    },
     files: consoleFiles(),
     nodes: () => view.map().nodes,
   };

@@ -2,6 +2,7 @@
 // proves who he is, the cluster, and the ports.
 import type { IdentityDirectory } from "../../lib/clients/identity-directory.ts";
 import type { MetadataClient } from "../../lib/clients/metadata-client.ts";
+import type { VersionFindings, VersionTarget } from "../../lib/clients/verify/version-verifier.ts";
 import type {
   GroupRecord,
   ManagedPolicy,
@@ -117,6 +118,11 @@ export interface AdminDependencies {
   /** host:port of every metadata replica. */
   readonly replicas: readonly string[];
   readonly transport: Transport;
+  /** Verifies one version; undefined when it is gone (lib/clients/verify/version-verifier.ts). */
+  readonly verify: (
+    target: VersionTarget,
+    options: { readonly deep: boolean; readonly signal: AbortSignal },
+  ) => Promise<VersionFindings | undefined>;
   readonly events: EventRing;
   readonly live: LiveWindow;
   readonly trace: TraceFeed;

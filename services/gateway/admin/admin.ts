@@ -47,6 +47,7 @@ export interface AdminOptions
     | "tokensEnabled"
     | "transport"
     | "usageOf"
+    | "verify"
     | "version"
   > {
   readonly settings: AdminSettings;

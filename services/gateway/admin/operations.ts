@@ -12,6 +12,7 @@ import { USER_OPERATIONS } from "./identity/users.ts";
 import { SIGN_IN_OPERATIONS } from "./sign-in/sign-in.ts";
 import { BUCKET_OPERATIONS } from "./storage/buckets.ts";
 import { PRESIGN_OPERATIONS } from "./storage/presign.ts";
+import { VERIFY_OPERATIONS } from "./storage/verify.ts";
 import { SUPPORT_OPERATIONS } from "./support/support-operations.ts";
 import { WATCH_OPERATIONS } from "./watch/watch-operations.ts";
 
@@ -25,6 +26,7 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
   ...CHECK_OPERATIONS,
   ...BUCKET_OPERATIONS,
   ...PRESIGN_OPERATIONS,
+  ...VERIFY_OPERATIONS,
   ...CLUSTER_OPERATIONS,
   ...GARBAGE_OPERATIONS,
   ...LAYOUT_OPERATIONS,
