@@ -62,7 +62,9 @@ export class Bodies {
   }
 }
 
-/** Keys that are stored. A key that is read cannot be taken; one that is taken is gone from here. */
+/**
+ * Keys that are stored. A key that is read cannot be taken; one that is taken is gone from here.
+ */
 export class KeyPool {
   readonly #keys: string[] = [];
   readonly #readers = new Map<string, number>();

@@ -1,5 +1,6 @@
-// `dolium bucket check`: asks everything about a bucket through S3, and its quota where the endpoint
-// is Dolium's, and says in sentences what is off. Changes nothing. Exit code 1 when something is.
+// `dolium bucket check`: asks everything about a bucket through S3, and its quota where the
+// endpoint is Dolium's, and says in sentences what is off. Changes nothing. Exit code 1 when
+// something is.
 import {
   GetBucketAclCommand,
   GetBucketEncryptionCommand,

@@ -1,5 +1,5 @@
-// The verbs of `dolium bucket` that go through S3: what each takes. Their code, and the SDK with it,
-// is loaded when one of them runs.
+// The verbs of `dolium bucket` that go through S3: what each takes. Their code, and the SDK with
+// it, is loaded when one of them runs.
 import { type Command, command, type OptionTable } from "../command-line.ts";
 import { SESSION_OPTIONS } from "../objects/session.ts";
 

@@ -76,7 +76,9 @@ function documentText(file: string): string {
   return settingText(file);
 }
 
-/** The policy with everybody's right to read below `prefix`, in place of what stood under our name. */
+/**
+ * The policy with everybody's right to read below `prefix`, in place of what stood under our name.
+ */
 export function opened(policy: Document | undefined, bucket: string, prefix: string): Document {
   const statement = {
     Sid: OWN_SID,

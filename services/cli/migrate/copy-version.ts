@@ -1,6 +1,6 @@
 // Copies one version of an object from one store to another: bytes through this process, checked
-// against what the source says of them and checked again by the target when it stores them; headers,
-// metadata, tags and locks with them. Nothing is kept here but the parts in flight.
+// against what the source says of them and checked again by the target when it stores them;
+// headers, metadata, tags and locks with them. Nothing is kept here but the parts in flight.
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,

@@ -1,7 +1,7 @@
-// `dolium migrate from-s3|from-minio`: copies buckets of another store into this one, with versions,
-// metadata, tags, locks and the settings that both know. It may be stopped and run again at any
-// time; what is there and the same is not copied twice. What could not be carried is told at the
-// end. Exit code 1 when anything failed or is not the same.
+// `dolium migrate from-s3|from-minio`: copies buckets of another store into this one, with
+// versions, metadata, tags, locks and the settings that both know. It may be stopped and run again
+// at any time; what is there and the same is not copied twice. What could not be carried is told at
+// the end. Exit code 1 when anything failed or is not the same.
 import process from "node:process";
 import { UsageError } from "../command-line.ts";
 import { ExitCode } from "../exit-code.ts";

@@ -1,6 +1,6 @@
-// What a migration that was interrupted leaves behind: for each bucket whether it was made here, and
-// up to which key everything is carried. It saves work and is never needed for correctness: without
-// it, both sides are compared. Written atomically, at most once a second and at the end.
+// What a migration that was interrupted leaves behind: for each bucket whether it was made here,
+// and up to which key everything is carried. It saves work and is never needed for correctness:
+// without it, both sides are compared. Written atomically, at most once a second and at the end.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,5 +1,5 @@
-// Asks for everything that `dolium doctor` looks at from the side of a gateway. What cannot be asked
-// is a failed check of its own, and stops no other.
+// Asks for everything that `dolium doctor` looks at from the side of a gateway. What cannot be
+// asked is a failed check of its own, and stops no other.
 import { mapBounded } from "../../../lib/base/bounded.ts";
 import { toStoreError } from "../../../lib/base/errors.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
