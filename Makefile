@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long fuzz cluster chaos clients client-matrix million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long crash power aborts rot fuzz cluster chaos clients client-matrix million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -60,6 +60,19 @@ sim: install ## seeded fault simulation, the slice that CI runs
 
 sim-long: install ## 10,000 seeds of the Raft simulation
 	node test/sim/raft/main.ts --seeds 1..10000
+
+crash: install ## cuts the power after every disk operation of a metadata cluster (CRASH_EVERY: each n-th), the stores' own points too
+	node test/run.ts test/crash test/unit/storage/crash.test.ts test/unit/metadata/log-store.test.ts
+	node test/crash/main.ts --every $${CRASH_EVERY:-1}
+
+power: install ## whole-store power cuts on loop ext4 and XFS under load (CYCLES, SEED); needs root and xfs_io
+	node test/power/main.ts --cycles $${CYCLES:-1000} --seed $${SEED:-1}
+
+aborts: install ## clients that go away in the middle of a body (COUNT)
+	node test/aborts/main.ts --count $${COUNT:-5000}
+
+rot: install ## flips, truncations, zeroed and swapped blocks in every kind of file (FLIPS, SEED)
+	node test/rot/main.ts --rounds $${FLIPS:-20000} --seed $${SEED:-1}
 
 fuzz: install ## 10,000,000 inputs (FUZZ_INPUTS, FUZZ_SEED) for each parser of what anybody may send
 	node test/fuzz/main.ts --inputs $${FUZZ_INPUTS:-10000000} --seed $${FUZZ_SEED:-1}
