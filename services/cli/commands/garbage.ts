@@ -1,4 +1,5 @@
-// `dolium repair garbage-status|garbage-freeze|garbage-release`: the cluster-wide stop of deletions.
+// `dolium repair garbage-status|garbage-freeze|garbage-release`: the cluster-wide stop of
+// deletions.
 import { record } from "../admin-client/admin-client.ts";
 import { adminVerb } from "../admin-client/admin-verb.ts";
 import { type Command, YES_OPTION } from "../command-line.ts";

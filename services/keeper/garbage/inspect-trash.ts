@@ -15,8 +15,8 @@ export interface GarbageDeps extends KeeperDeps {
 }
 
 /**
- * True when no live manifest of the group names a shard of `entries`; else garbage is frozen when it
- * resolves. Throws when the group does not answer.
+ * True when no live manifest of the group names a shard of `entries`; else garbage is frozen when
+ * it resolves. Throws when the group does not answer.
  */
 export async function trashIsUnused(
   deps: GarbageDeps,
@@ -73,8 +73,8 @@ async function liveManifests(
 }
 
 /**
- * A relocation frees copies that began before it, and a later one may have brought the shard back to
- * the same disk: then the manifest says so, and only the former copy goes.
+ * A relocation frees copies that began before it, and a later one may have brought the shard back
+ * to the same disk: then the manifest says so, and only the former copy goes.
  */
 function conflictOf(entry: Garbage, manifest: Manifest): string | undefined {
   for (const { chunkId, shardIndex, diskId } of entry.shards) {

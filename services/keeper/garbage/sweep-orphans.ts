@@ -36,7 +36,7 @@ export class OrphanSweeper {
     this.#deps = deps;
   }
 
-  /** Of the last pass that came to its end: disks searched, orphans found, deleted ones among them. */
+  /** Of the last pass that ended: disks searched, orphans found, deleted ones among them. */
   get report(): PassReport | undefined {
     return this.#report;
   }

@@ -1,8 +1,8 @@
 // A backup of the metadata as one file. Frames after the magic "DLMBACK1": kind (1 byte), length of
-// the payload (u32, little-endian), payload, CRC-32 of all three. Kinds: 1 header, 2 a group begins,
-// 3 bytes of its state as a snapshot carries it, 4 the group ends, 5 the file ends; all but 3 hold
-// JSON. Frame 4 has the SHA-256 of the group's bytes, frame 5 that of the file up to it. A file is
-// complete only with frame 5 at its very end.
+// the payload (u32, little-endian), payload, CRC-32 of all three. Kinds: 1 header, 2 a group
+// begins, 3 bytes of its state as a snapshot carries it, 4 the group ends, 5 the file ends; all but
+// 3 hold JSON. Frame 4 has the SHA-256 of the group's bytes, frame 5 that of the file up to it. A
+// file is complete only with frame 5 at its very end.
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { assert } from "../../lib/base/assert.ts";

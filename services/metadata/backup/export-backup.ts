@@ -37,8 +37,8 @@ const ROUNDS = 3;
 const PAUSE_MS = 500;
 
 /**
- * Writes the backup, power-safe under its name when it resolves, and reads it back. Throws "exists",
- * "no-space", "unavailable". `placeOf` names the file once the cluster is known.
+ * Writes the backup, power-safe under its name when it resolves, and reads it back. Throws
+ * "exists", "no-space", "unavailable". `placeOf` names the file once the cluster is known.
  */
 export async function exportBackup(
   deps: ExportDeps,
