@@ -236,6 +236,25 @@ test("a session is over after twelve hours, at every gateway", async () => {
   assert.equal(await isInAnywhere(session), false);
 });
 
+test("a stream ends with the session that reads it", { timeout: 60_000 }, async () => {
+  const session = await signIn(other, ROOT);
+  const { cookie } = session;
+  const url = `${urlOf(other)}/api/v1/live`;
+  const stream = await fetch(url, { headers: { cookie } });
+  assert.equal(stream.status, 200);
+  const reader = stream.body?.getReader();
+  assert.ok(reader !== undefined);
+  await reader.read();
+  await signOut(one, session);
+  pass(KNOWN_MS);
+  // A figure comes each second; one of them finds the session ended.
+  const isEndedByItself = async (): Promise<boolean> => {
+    for (;;) if ((await reader.read()).done) return true;
+  };
+  assert.equal(await isEndedByItself(), true);
+  assert.equal((await fetch(url, { headers: { cookie } })).status, 401);
+});
+
 test("the list of ended sessions is bounded, and no ended session comes back", async () => {
   const keys = await makeUser("many_umich");
   const first = await signIn(one, keys);

@@ -148,6 +148,12 @@ export async function openSession(): Promise<Opened> {
   throw new ApiError(404, "NoSuchOperation", "This port does not serve the admin API.");
 }
 
+/** For streams, which do not say why they broke: whether the session has ended. */
+export async function checkSession(): Promise<void> {
+  const response = await fetch(apiUrl("/session"), { cache: "no-store" });
+  if (response.status === 401) onSignedOut();
+}
+
 export const api = {
   signIn: async (accessKeyId: string, secretAccessKey: string): Promise<Session> => {
     await call<unknown>("POST", "/session", { accessKeyId, secretAccessKey });

@@ -8,17 +8,19 @@ import { toHex } from "../../lib/base/bytes.ts";
 import type { TSchema } from "../../lib/base/settings-schema.ts";
 import { isSigned } from "../request.ts";
 import { authorize } from "./admin-access.ts";
-import { type AdminAnswer, json } from "./admin-answer.ts";
+import { type AdminAnswer, json, type ServerEvent } from "./admin-answer.ts";
 import type { Caller } from "./admin-caller.ts";
 import type { AdminDependencies } from "./admin-dependencies.ts";
 import { AdminError, invalidArgument, toAdminError } from "./admin-error.ts";
-import type { AdminContext, AdminOperation } from "./admin-operation.ts";
+import type { AdminContext, AdminOperation, Admission } from "./admin-operation.ts";
 import { type AdminRequest, jsonBody } from "./admin-request.ts";
 import { type AdminRoute, AdminRouter } from "./admin-router.ts";
 import { sessionCaller } from "./sign-in/console-session.ts";
 
 /** Services that a signature may be made for, the first the API's own. */
 export const SERVICES: ReadonlySet<string> = new Set(["dolium", "s3", "iam", "sts"]);
+/** How often a stream asks whether it is still for whoever reads it. */
+const CHECK_MS = 500;
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/;
 
 export class AdminService {
@@ -68,7 +70,42 @@ export class AdminService {
       if (caller === undefined) throw notSignedIn();
       if (admission !== "caller") authorize(context, admission);
     }
-    return operation.run({ ...context, body: this.#checkedBody(operation, request) });
+    const answer = await operation.run({ ...context, body: this.#checkedBody(operation, request) });
+    const { body } = answer;
+    if (body.kind !== "events" || caller?.session === undefined) return answer;
+    const events = this.#whileHeMay(body.events, { ...context, admission });
+    return { ...answer, body: { kind: "events", events } };
+  }
+
+  /** What comes after the session's end, or the end of his rights, is not for him any more. */
+  async *#whileHeMay(
+    events: AsyncIterable<ServerEvent>,
+    context: AdminContext & { readonly admission: Admission },
+  ): AsyncGenerator<ServerEvent> {
+    const { clock } = this.#deps;
+    let checkedMs = clock.monotonicMs();
+    for await (const event of events) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - checkedMs >= CHECK_MS) {
+        if (!(await this.#stillMay(context))) return;
+        checkedMs = nowMs;
+      }
+      yield event;
+    }
+  }
+
+  async #stillMay(context: AdminContext & { readonly admission: Admission }): Promise<boolean> {
+    const { admission, request } = context;
+    const caller = await sessionCaller(this.#deps, request);
+    if (caller === undefined) return false;
+    if (typeof admission === "string") return true;
+    try {
+      authorize({ ...context, caller }, admission);
+      return true;
+    } catch (error) {
+      if (error instanceof AdminError && error.status === 403) return false;
+      throw error;
+    }
   }
 
   /**

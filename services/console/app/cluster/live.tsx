@@ -3,9 +3,10 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { apiUrl } from "../api.ts";
+import { apiUrl, checkSession } from "../api.ts";
 import type { LiveSecond } from "../api-types.ts";
 import { bytesText, milliseconds } from "../format.ts";
+import { attempt } from "../state.ts";
 import { Failure } from "../ui.tsx";
 import { Trace } from "./trace.tsx";
 
@@ -115,6 +116,8 @@ export function Live(): JSX.Element {
     source.addEventListener("second", (event) => take([JSON.parse(event.data) as LiveSecond]));
     source.onerror = () => {
       failure.value = "The stream broke; it is tried again.";
+      // The browser tries again unless it was refused.
+      if (source.readyState === EventSource.CLOSED) void attempt(checkSession);
     };
     return () => source.close();
   }, []);

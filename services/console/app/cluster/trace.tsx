@@ -3,9 +3,10 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { apiUrl } from "../api.ts";
+import { apiUrl, checkSession } from "../api.ts";
 import type { TracedRequest } from "../api-types.ts";
 import { keyText, milliseconds } from "../format.ts";
+import { attempt } from "../state.ts";
 import { Button, Choice, Failure, Field } from "../ui.tsx";
 
 const REQUESTS_MAX = 200;
@@ -112,6 +113,8 @@ export function Trace(): JSX.Element {
     });
     source.onerror = () => {
       failure.value = "The stream broke; it is tried again.";
+      // The browser tries again unless it was refused.
+      if (source.readyState === EventSource.CLOSED) void attempt(checkSession);
     };
     source.onopen = () => {
       failure.value = "";

@@ -47,6 +47,7 @@ export class Upload {
   #uploadId: string | undefined;
   #partSize: number;
   #stop = new AbortController();
+  #isCancelled = false;
 
   constructor(id: string, target: UploadTarget, from: File | KeptUpload) {
     this.id = id;
@@ -112,6 +113,7 @@ export class Upload {
 
   /** Stops, and has the parts that are there removed. */
   async cancel(): Promise<void> {
+    this.#isCancelled = true;
     this.#stop.abort();
     const uploadId = this.#uploadId;
     if (uploadId === undefined || this.state.value === "done") return;
@@ -183,6 +185,11 @@ export class Upload {
       }
     }
     const uploadId = await startUpload(bucket, key, file.type);
+    // Given up while the server began it: nobody else would ever remove it.
+    if (this.#isCancelled) {
+      await abortUpload(bucket, key, uploadId);
+      this.#stop.signal.throwIfAborted();
+    }
     this.#uploadId = uploadId;
     const { size, modified } = this;
     keep({ user, bucket, key, size, modified, uploadId, partSize: this.#partSize });
