@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long crash power aborts rot fuzz cluster chaos clients client-matrix million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long crash power aborts rot fuzz cluster chaos clients client-matrix report million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -88,6 +88,9 @@ clients: install ## real S3 clients against a server
 
 client-matrix: install ## run every client and write docs/client-matrix.md
 	node test/clients/matrix.ts
+
+report: install ## write docs/quality.md (SUMMARY: the last line of a full run)
+	node test/report.ts $${SUMMARY:+"$$SUMMARY"}
 
 million: install ## load 1,000,000 keys (DOLIUM_TEST_KEYS) and list them by every client
 	DOLIUM_TEST_KEYS=$${DOLIUM_TEST_KEYS:-1000000} node --test test/clients/million.test.ts

@@ -51,8 +51,13 @@ export const ROWS = {
   },
   A21: {
     what: "Pithos habits: whitespace while assembling, masquerade, keystore, groups in ACLs",
-    tests: ["test/s3/long-completion.test.ts", "test/s3/object-events.test.ts"],
-    waits: "masquerade, key store and groups come with identities",
+    tests: [
+      "test/s3/long-completion.test.ts",
+      "test/s3/object-events.test.ts",
+      "test/s3/masquerade.test.ts",
+      "test/s3/authorization-directory.test.ts",
+    ],
+    waits: "a key store of the operator's own: users and keys are those of the directory",
   },
   B1: { what: "the S3 API is a switch: off, 503 ServiceUnavailable in XML" },
   B2: {
@@ -61,8 +66,7 @@ export const ROWS = {
   },
   B3: {
     what: "a report of quality with each release",
-    tests: ["test/clients/matrix.test.ts"],
-    waits: "this page is the part of it that real clients make",
+    tests: ["test/clients/matrix.test.ts", "test/tidy/quality.test.ts"],
   },
   B4: { what: "boto, AWS SDKs and s3cmd all pass" },
   B5: {
@@ -94,7 +98,10 @@ export const ROWS = {
   C3: { what: "keys `/`, `//`, `a//b` and with a trailing `/` round-trip exactly" },
   C4: { what: "path style and virtual-host style" },
   C5: { what: "concurrent PUTs of one key: one of them wins whole" },
-  C6: { what: "a `dir/` marker lists as an entry of 0 bytes; no phantom folders" },
+  C6: {
+    what: "a `dir/` marker lists as an entry of 0 bytes; no phantom folders, unless set",
+    tests: ["test/s3/object-settings.test.ts"],
+  },
   C7: { what: "tag limits: 10 an object, 50 a bucket, key 128, value 256" },
   C8: { what: "user metadata over 2 KB: MetadataTooLarge" },
   C9: {
