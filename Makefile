@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long crash power aborts rot fuzz cluster chaos clients client-matrix report million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster chaos clients client-matrix report million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
@@ -60,6 +60,9 @@ sim: install ## seeded fault simulation, the slice that CI runs
 
 sim-long: install ## 10,000 seeds of the Raft simulation
 	node test/sim/raft/main.ts --seeds 1..10000
+
+sim-cluster: install ## a whole cluster in simulation, SEEDS=A..B (1..1000)
+	node test/sim/main.ts --seeds $${SEEDS:-1..1000}
 
 crash: install ## cuts the power after every disk operation of a metadata cluster (CRASH_EVERY: each n-th), the stores' own points too
 	node test/run.ts test/crash test/unit/storage/crash.test.ts test/unit/metadata/log-store.test.ts
