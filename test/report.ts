@@ -1,6 +1,6 @@
-// The quality report: `node test/report.ts [SUMMARY]` (`make report`) writes docs/quality.md from what
-// is in the tree: tests by area, actions, rows of clients, fuzzers, golden records. SUMMARY is the
-// last line of a full run, `N passed, N failed, N skipped`; without it the page's former one stays.
+// The quality report: `node test/report.ts [SUMMARY]` (`make report`) writes docs/quality.md from
+// what is in the tree: tests by area, actions, rows of clients, fuzzers, golden records. SUMMARY is
+// the last line of a full run, `N passed, N failed, N skipped`; without it the former one stays.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";

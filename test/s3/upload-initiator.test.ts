@@ -1,6 +1,6 @@
 // Who may go on with a multipart upload: whoever began it, the bucket's owner, and whom a policy
-// allows; a grant lets nobody into the upload of another. Both sides of each. Source: Amazon S3 user
-// guide, "Multipart upload API and permissions".
+// allows; a grant lets nobody into the upload of another. Both sides of each. Source: Amazon S3
+// user guide, "Multipart upload API and permissions".
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ALICE, BOB, type Stage, startStage } from "../security/watched-rows.ts";

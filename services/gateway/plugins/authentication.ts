@@ -94,7 +94,7 @@ export class Authentication {
 
   /**
    * Says who sent the request, or for whom it is sent. Throws S3Error: what parseAuthorization,
-   * verifyV4 and verifyV2 throw, InvalidAccessKeyId, and AccessDenied to who may not act for others.
+   * verifyV4 and verifyV2 throw, InvalidAccessKeyId; AccessDenied to who may not act for others.
    */
   async authenticate(request: S3Request, service?: ServiceOptions): Promise<Authenticated> {
     const authenticated = await this.#proven(request, service);

@@ -1,6 +1,7 @@
 // Whom the list of a version lets in at its replica. Lists are carried within the cluster only, as
 // names mean nobody, or somebody else, in another store; and as far as the destination bucket takes
-// them. Source: Amazon S3 user guide, "What does Amazon S3 replicate?", "Changing the replica owner".
+// them. Source: Amazon S3 user guide, "What does Amazon S3 replicate?", "Changing the replica
+// owner".
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Version } from "../../lib/gen/dolium/record/v1/object_pb.ts";

@@ -1,6 +1,6 @@
 // The connection to gateways of one's own cluster that show the certificate of `s3.tls`. Guarantees
-// that only what the system trusts, or whoever holds the key of the very certificate in the file, is
-// spoken to: such a certificate counts whatever its names are, because a gateway of one's own is
+// that only what the system trusts, or whoever holds the key of the very certificate in the file,
+// is spoken to: such a certificate counts whatever its names are, because a gateway of one's own is
 // often reached by an address. Changed files count from the next look on, every `reloadMs`.
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
