@@ -73,6 +73,30 @@ test("a user comes without key, gets one, and goes when everything is off it", a
   assert.equal((await iam(root, "GetUser", { UserName: "iam_umich" })).code, "NoSuchEntity");
 });
 
+test("users have paths, which change, and names, which do not", async () => {
+  const name = { UserName: "path_umich" };
+  const made = await result("CreateUser", { ...name, Path: "/staff/physics/" });
+  assert.equal(textAt(made, "User", "Path"), "/staff/physics/");
+  assert.equal(textAt(made, "User", "Arn"), "arn:aws:iam:::user/path_umich");
+  const names = async (PathPrefix: string): Promise<string> =>
+    JSON.stringify(await result("ListUsers", { PathPrefix }));
+  assert.match(await names("/staff/"), /path_umich/);
+  assert.doesNotMatch(await names("/students/"), /path_umich/);
+  const moved = { ...name, NewPath: "/students/", NewUserName: "path_umich" };
+  assert.equal((await iam(root, "UpdateUser", moved)).status, 200);
+  assert.match(await names("/students/"), /path_umich/);
+  const renamed = await iam(root, "UpdateUser", { ...name, NewUserName: "other_umich" });
+  assert.deepEqual([renamed.status, renamed.code], [400, "ValidationError"]);
+  for (const NewPath of ["", "staff/", "/staff", "/sta ff/", `/${"a".repeat(511)}/`]) {
+    const bad = await iam(root, "UpdateUser", { ...name, NewPath });
+    assert.deepEqual([bad.status, bad.code], [400, "ValidationError"], NewPath);
+  }
+  const gone = await iam(root, "UpdateUser", { UserName: "nobody_x", NewPath: "/" });
+  assert.equal(gone.code, "NoSuchEntity");
+  assert.equal(textAt(await result("GetUser", name), "User", "Path"), "/students/");
+  assert.equal((await iam(root, "DeleteUser", name)).status, 200);
+});
+
 test("a user without name in the call is the caller, who manages only himself", async () => {
   await result("CreateUser", { UserName: "self_umich" });
   await result("CreateUser", { UserName: "other_umich" });

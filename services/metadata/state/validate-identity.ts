@@ -30,6 +30,7 @@ const RESERVED_NAME = "root";
 /** Of groups, policies and roles. Source: IAM user guide, "IAM identifiers". */
 const NAME = /^[A-Za-z0-9_+=,.@-]{1,128}$/;
 const EMAIL = /^[^\s@A-Z]{1,64}@[^\s@A-Z]{1,189}$/;
+const PATH = /^\/(?:[!-~]{1,509}\/)?$/;
 const ACCESS_KEY_ID = /^[A-Za-z0-9_.-]{3,128}$/;
 /** Access tokens and temporary credentials are known by these forms. */
 const OTHER_KEY_FORMS = [/^DT[0-9a-f]{16}[A-Z2-7]{32}$/, /^ASIA[A-Z0-9]{16}$/];
@@ -134,6 +135,7 @@ function userFault(user: UserRecord): string | undefined {
   if (!USER_NAME.test(name) || name === RESERVED_NAME) return `a bad user name: ${name}`;
   if (parent === name) return "a user who is his own parent";
   if (email !== "" && !EMAIL.test(email)) return "a bad e-mail address";
+  if (user.path !== "" && !PATH.test(user.path)) return "a bad path";
   return (
     textFault(displayName, "display name") ??
     namesFault(groups, { what: "groups", most: IDENTITY_BOUNDS.groups }) ??

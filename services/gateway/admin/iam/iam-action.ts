@@ -39,10 +39,27 @@ export function field(form: URLSearchParams, name: string): string {
   throw new AdminError(400, "ValidationError", `The field ${name} is missing.`);
 }
 
-/** Ids of IAM are opaque; the name, which never changes, is told as one. */
+const PATH = /^\/(?:[!-~]{1,509}\/)?$/;
+
+/** The field as a path of IAM: `/` or `/a/b/`. Throws AdminError 400. */
+export function pathField(form: URLSearchParams, name: string): string | undefined {
+  const path = form.get(name);
+  if (path === null || PATH.test(path)) return path ?? undefined;
+  const message = `${name} must be / or begin and end with /, at most 511 visible characters long.`;
+  throw new AdminError(400, "ValidationError", message);
+}
+
+export function pathOf({ path }: Pick<UserRecord, "path">): string {
+  return path === "" ? "/" : path;
+}
+
+/**
+ * Ids of IAM are opaque; the name, which never changes, is told as one. Names of users are unique
+ * whatever their path, and ARNs go without it, as policies and owners have them.
+ */
 export function userXml(user: UserRecord): XmlValue {
   return {
-    Path: "/",
+    Path: pathOf(user),
     UserName: user.name,
     UserId: user.name,
     Arn: `arn:aws:iam:::user/${user.name}`,

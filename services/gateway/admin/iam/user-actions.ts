@@ -10,7 +10,16 @@ import type { AdminContext } from "../admin-operation.ts";
 import { deleting, editing, userNamed } from "../identity/lookups.ts";
 import { newKey } from "../identity/new-key.ts";
 import { lastUses } from "../identity/user-view.ts";
-import { dateOf, field, type IamAction, type IamCall, pageXml, userXml } from "./iam-action.ts";
+import {
+  dateOf,
+  field,
+  type IamAction,
+  type IamCall,
+  pageXml,
+  pathField,
+  pathOf,
+  userXml,
+} from "./iam-action.ts";
 import type { XmlValue } from "./iam-xml.ts";
 
 const on = { kind: "user", parameter: "user" } as const;
@@ -37,7 +46,9 @@ export const USER_ACTIONS: readonly IamAction[] = [
     run: async ({ context, form }) => {
       const view = await context.deps.directory.view();
       const show = { listName: "Users", nameOf: ({ name }: UserRecord) => name, show: userXml };
-      return pageXml(form, view.users(), show);
+      const prefix = form.get("PathPrefix") ?? "/";
+      const users = [...view.users()].filter((user) => pathOf(user).startsWith(prefix));
+      return pageXml(form, users, show);
     },
   },
   {
@@ -45,9 +56,7 @@ export const USER_ACTIONS: readonly IamAction[] = [
     subject,
     permission: { action: "iam:UpdateUser", on },
     isWrite: true,
-    run: async () => {
-      throw notImplemented("Names of users never change, and users have no paths.");
-    },
+    run: updateUser,
   },
   {
     name: "DeleteUser",
@@ -102,14 +111,26 @@ async function createUser({ context, form }: IamCall): Promise<XmlValue> {
   const { edits, directory, clock } = context.deps;
   const name = field(form, "UserName");
   if (name === ROOT_USER) throw new AdminError(409, "UserAlreadyExists", "root is reserved.");
-  const path = form.get("Path") ?? "/";
-  if (path !== "/") throw notImplemented("Users have no paths but /.");
+  const path = pathField(form, "Path") ?? "";
   const boundary = form.get("PermissionsBoundary");
   if (boundary !== null) throw notImplemented("Set the boundary by the admin API.");
-  const record = create(UserRecordSchema, { name, createdMs: BigInt(clock.wallMs()) });
+  const record = create(UserRecordSchema, { name, path, createdMs: BigInt(clock.wallMs()) });
   const made = await editing("User", name, () => edits.createUser(record));
   await directory.refresh();
   return { User: userXml(made) };
+}
+
+/** Owners, grants and policies hold the name: another name is another user. */
+async function updateUser(call: IamCall): Promise<undefined> {
+  const { form, name } = call;
+  const newName = form.get("NewUserName") ?? name;
+  if (newName !== name) {
+    const message = "Names of users never change: create a user of the new name instead.";
+    throw new AdminError(400, "ValidationError", message);
+  }
+  const path = pathField(form, "NewPath");
+  await changeUser(call, (user) => ({ ...user, path: path ?? user.path }));
+  return undefined;
 }
 
 async function changeUser(
