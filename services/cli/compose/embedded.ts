@@ -2,7 +2,7 @@
 // node, keeper and gateway, who call each other without a network. What stands in the directories
 // (keys, plan, data) is made on the first start and found again on every later one.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
@@ -165,7 +165,7 @@ async function startParts(
     admin: config.admin,
   });
   onStop("gateway", () => gateway.close());
-  keepAdminUrl(directories, adminUrlOf(gateway));
+  keepAddress(directories, adminUrlOf(gateway), config.s3.tls.certificateFile);
   await ops.listen(`${config.ops.address}:0`);
   onStop("ops", () => ops.close());
   return clients;
@@ -207,12 +207,20 @@ function withEndpoint({ replication, s3 }: Config, port: number): Config["replic
   return { ...replication, endpoints: [`${scheme}://127.0.0.1:${port}`] };
 }
 
-/** So that `dolium user` and the like find the admin API of this process. */
-function keepAdminUrl(directories: readonly string[], adminUrl: string | undefined): void {
+/** So that `dolium user` and the like find the admin API of this process, and may trust it. */
+function keepAddress(
+  directories: readonly string[],
+  adminUrl: string | undefined,
+  certificateFile: string,
+): void {
   const [first = ""] = directories;
-  const plan = readPlan(first);
-  if (plan === undefined || adminUrl === undefined) return;
-  writePlan(first, { ...plan, adminUrl });
+  const { certificateFile: _, ...plan } = readPlan(first) ?? { processes: undefined };
+  if (plan.processes === undefined) return;
+  writePlan(first, {
+    ...plan,
+    ...(adminUrl === undefined ? {} : { adminUrl }),
+    ...(certificateFile === "" ? {} : { certificateFile: resolve(certificateFile) }),
+  });
 }
 
 /** As many replicas as bear the losses that the data bears, each in another directory. */
