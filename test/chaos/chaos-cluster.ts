@@ -33,7 +33,7 @@ export interface ClusterOptions {
 
 export const ACCESS_KEY = "chaos-root-user";
 export const SECRET_KEY = randomBytes(16).toString("hex");
-const READY_MS = 180_000;
+const READY_MS = 400_000;
 /** Scrubs follow one another closely: rot is to be found while the run lasts. */
 const SCRUB_PASS_MS = 5000;
 
@@ -131,7 +131,7 @@ export class ChaosCluster {
 
   /** The replica that leads a group; group 1 is the root, 2 and up hold names. */
   async leaderOf(groupId: number): Promise<ChaosProcess> {
-    return eventually(`a leader of group ${groupId}`, 60_000, async () => {
+    return eventually(`a leader of group ${groupId}`, READY_MS, async () => {
       const { groups } = await this.status();
       const leader = groups.find((group) => group.groupId === groupId)?.leader ?? "";
       return leader === "" ? undefined : this.process(leader);

@@ -37,7 +37,7 @@ async function run(dataDir: string): Promise<number> {
   const seed = Number(values.seed);
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort());
-  process.stdin.on("end", () => process.exit(1)).resume();
+  process.stdin.on("data", () => stop.abort()).on("end", () => process.exit(1));
   const nemeses = values.nemeses.split(",").filter((name) => name !== "");
   const wantsClocks = nemeses.length === 0 || nemeses.some((name) => name.startsWith("clock"));
   const campuses = values.loopback ? loopbackCampuses() : await namespaceCampuses(seed);
@@ -87,9 +87,16 @@ function enter(dataDir: string): Promise<number> {
     ...arguments_,
     ...seeded,
   ];
-  // Its standard input ends when this process ends, and then it ends too.
+  // Its standard input ends when this process ends, and then it ends too; a line asks it to stop.
   const child = spawn(command, rest, { stdio: ["pipe", "inherit", "inherit"] });
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => undefined);
+  child.stdin.on("error", () => undefined);
+  let signals = 0;
+  const onSignal = (): void => {
+    signals += 1;
+    if (signals === 1) child.stdin.write("stop\n");
+    else child.kill("SIGKILL");
+  };
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   child.once("error", reject);
   child.once("exit", (code) => resolve(code ?? 1));

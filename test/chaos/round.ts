@@ -51,7 +51,7 @@ export interface Result {
   readonly isGood: boolean;
 }
 
-const WHOLE_MS = 300_000;
+const WHOLE_MS = 400_000;
 const AFTER_MS = 10_000;
 const CALM_MS = 2000;
 

@@ -2,10 +2,11 @@
 // put, multipart, copy, delete, get, head, list. Keys are left for new ones before their histories
 // get too long to check.
 import type { Input } from "../checkers/history.ts";
-import { AttemptClient } from "./attempt.ts";
+import { eventually } from "../support/eventually.ts";
+import { AttemptClient, type Request } from "./attempt.ts";
 import { ACCESS_KEY, SECRET_KEY } from "./chaos-cluster.ts";
 import type { Recorder } from "./recorder.ts";
-import { type Place, Requests, type Write } from "./requests.ts";
+import { type Place, pathOf, Requests, type Write } from "./requests.ts";
 
 export interface WorkloadOptions {
   readonly endpoints: readonly string[];
@@ -22,6 +23,8 @@ const SOURCES = "chaos-sources";
 const KEYS_PER_BUCKET = 2;
 const OPERATIONS_PER_KEY = 150;
 export const DEADLINE_MS = 15_000;
+/** For what has to succeed in the end. */
+const PATIENCE_MS = 180_000;
 const SIZES = [100, 5000, 17_000, 60_000, 200_000, 700_000];
 const PART_BYTES = 5 * 1024 * 1024;
 
@@ -48,6 +51,7 @@ export class Workload {
   #isStopped = false;
   #operations = 0;
   #values = 0;
+  #turn = 0;
 
   constructor(options: WorkloadOptions) {
     this.#options = options;
@@ -68,26 +72,32 @@ export class Workload {
 
   /** Makes the buckets and the sources of copies; throws when the cluster does not take them. */
   async prepare(): Promise<void> {
-    const client = this.#client(0);
-    for (const bucket of [...BUCKETS, SOURCES]) {
-      const { kind, ...made } = await client.send({ method: "PUT", target: `/${bucket}` });
-      if (kind !== "answer") throw new Error(`${bucket}: ${JSON.stringify(made)}`);
-    }
     const status = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-    const set = await client.send({
-      method: "PUT",
-      target: `/${VERSIONED}?versioning=`,
-      body: Buffer.from(status),
-    });
-    if (set.kind !== "answer" || set.status !== 200) throw new Error(JSON.stringify(set));
+    const body = Buffer.from(status);
+    for (const bucket of [...BUCKETS, SOURCES]) {
+      await this.#untilTaken({ method: "PUT", target: `/${bucket}` });
+    }
+    await this.#untilTaken({ method: "PUT", target: `/${VERSIONED}?versioning=`, body });
     const requests = this.#requests("sources");
     for (const size of SIZES) {
-      const value = this.#newValue("source", size);
-      const input = { value };
-      const output = await requests.put(client, { bucket: SOURCES, key: value, value, input });
-      if (output.kind !== "ok") throw new Error(`source: ${JSON.stringify(output)}`);
-      this.#sources.push(value);
+      const source = await eventually("a source is written", PATIENCE_MS, async () => {
+        const value = this.#newValue("source", size);
+        const place = { bucket: SOURCES, key: value };
+        const output = await requests.put(this.#client(0), this.#plain(place, value));
+        return output.kind === "ok" ? value : undefined;
+      });
+      this.#sources.push(source);
     }
+  }
+
+  /** Sends it until it is done; done before (409, when an answer was lost) is done too. */
+  async #untilTaken(request: Request): Promise<void> {
+    await eventually(`${request.method} ${request.target}`, PATIENCE_MS, async () => {
+      const made = await this.#client(0).send(request);
+      if (made.kind !== "answer") throw new Error(made.why);
+      if (made.status !== 200 && made.status !== 409) throw new Error(made.body.toString());
+      return true;
+    });
   }
 
   start(): void {
@@ -106,35 +116,52 @@ export class Workload {
   /** Every key that was ever used, read through one gateway after the other: into the history. */
   async readAll(): Promise<void> {
     const requests = this.#requests("census");
-    let turn = 0;
     for (const name of this.#keys) {
       const [bucket = "", ...rest] = name.split("/");
-      const output = await requests.read(this.#client(turn), "get", {
-        bucket,
-        key: rest.join("/"),
-      });
-      if (output.kind !== "ok") {
-        this.#options.recorder.problem(`census: ${name} cannot be read: ${JSON.stringify(output)}`);
-      }
-      turn += 1;
+      await this.#mustRead(requests, { bucket, key: rest.join("/") });
     }
-    for (const bucket of BUCKETS) await requests.list(this.#client(turn), bucket, "");
+    for (const bucket of BUCKETS) {
+      await eventually(`a listing of ${bucket}`, PATIENCE_MS, async () => {
+        const { kind } = await requests.list(this.#nextClient(), bucket, "");
+        return kind === "ok" ? true : undefined;
+      });
+    }
   }
 
   /** Every version that was acknowledged, by its id. */
   async readVersions(): Promise<number> {
     const { recorder } = this.#options;
     const requests = this.#requests("versions");
-    let turn = 0;
     for (const version of recorder.versions) {
-      const output = await requests.read(this.#client(turn), "get", version);
-      if (output.kind !== "ok" || output.value !== version.value) {
-        const found = JSON.stringify(output);
-        recorder.problem(`census: version ${JSON.stringify(version)} gives ${found}`);
+      const value = await this.#mustRead(requests, version);
+      if (value !== version.value) {
+        recorder.problem(`census: version ${JSON.stringify(version)} gives ${value ?? "nothing"}`);
       }
-      turn += 1;
     }
     return recorder.versions.length;
+  }
+
+  /** Asks again while there is no answer; one that never comes is a problem of the run. */
+  async #mustRead(
+    requests: Requests,
+    place: Place & { readonly versionId?: string },
+  ): Promise<string | null | undefined> {
+    try {
+      return await eventually(`a read of ${pathOf(place)}`, PATIENCE_MS, async () => {
+        const output = await requests.read(this.#nextClient(), "get", place);
+        if (output.kind !== "ok") throw new Error(JSON.stringify(output));
+        return output.value ?? null;
+      });
+    } catch (error) {
+      const why = error instanceof Error ? `${error.message}: ${String(error.cause)}` : error;
+      this.#options.recorder.problem(`census: ${why}`);
+      return undefined;
+    }
+  }
+
+  #nextClient(): AttemptClient {
+    this.#turn += 1;
+    return this.#client(this.#turn);
   }
 
   #requests(name: string): Requests {

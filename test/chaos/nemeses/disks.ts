@@ -22,8 +22,8 @@ import { type Nemesis, type NemesisKind, nothingMissing, pick, type Scene } from
 
 /** The node whose disk is a small file system (`main.ts` mounts it). */
 export const SMALL_DISK_NODE = "storage-2";
-const READY_MS = 120_000;
-const WHOLE_MS = 240_000;
+const READY_MS = 400_000;
+const WHOLE_MS = 400_000;
 
 async function fill({ cluster }: Scene): Promise<Nemesis> {
   const disk = join(cluster.process(SMALL_DISK_NODE).plan.dir, "disk");
@@ -123,7 +123,7 @@ class Tracer {
     const calls = inject.slice(0, inject.indexOf(":"));
     const args = ["-f", "-qq", "-o", "/dev/null", "-e", `trace=${calls}`, "-e", `inject=${inject}`];
     this.#child = spawn("strace", [...args, "-p", String(pid)], { stdio: "ignore" });
-    await eventually("strace is attached", 20_000, async () =>
+    await eventually("strace is attached", 60_000, async () =>
       !existsSync(`/proc/${pid}/status`) ||
       !readFileSync(`/proc/${pid}/status`, "utf8").includes("TracerPid:\t0\n")
         ? true

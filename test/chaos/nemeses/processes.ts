@@ -1,5 +1,6 @@
 // Harm to processes: killed, paused, a whole campus of them, restarted one after the other.
 
+import { eventually } from "../../support/eventually.ts";
 import { CAMPUSES } from "../campuses.ts";
 import type { ChaosProcess } from "../chaos-process.ts";
 import {
@@ -11,14 +12,16 @@ import {
   type Scene,
 } from "./nemesis.ts";
 
-const READY_MS = 120_000;
+const READY_MS = 400_000;
 type Choose = (scene: Scene) => Promise<readonly ChaosProcess[]>;
 
 /** Of the names' groups two times out of three, else of the root group. */
 const leader: Choose = async ({ cluster, random }) => {
-  const { groups } = await cluster.status();
-  const { groupId } = pick(random, groups);
-  return [await cluster.leaderOf(groupId)];
+  const groupIds = await eventually("the groups", READY_MS, async () => {
+    const { groups } = await cluster.status();
+    return groups.length > 0 ? groups.map(({ groupId }) => groupId) : undefined;
+  });
+  return [await cluster.leaderOf(pick(random, groupIds))];
 };
 
 const storage: Choose = async ({ cluster, random }) =>
