@@ -37,9 +37,13 @@ export class AbortRun {
   #uploadId = "";
   #count = 0;
 
-  constructor(target: Target, pid: number) {
+  /** Every `stride`-th step of a body. */
+  readonly #stride: number;
+
+  constructor(target: Target, pid: number, stride = 1) {
     this.#caller = new Caller(target);
     this.#pid = pid;
+    this.#stride = stride;
   }
 
   /** What is to be kept: an object, and an upload with one part. */
@@ -154,11 +158,12 @@ export class AbortRun {
   }
 
   async #abortOne(number: number): Promise<void> {
-    const kind = KINDS[Math.floor(number / STEPS) % KINDS.length] ?? "object";
+    const steps = STEPS / this.#stride;
+    const kind = KINDS[Math.floor(number / steps) % KINDS.length] ?? "object";
     const { bytes, headBytes } = this.#request(kind);
-    const step = number % STEPS;
+    const step = (number % steps) * this.#stride;
     const end = headBytes + Math.floor(((bytes.byteLength - headBytes) * step) / STEPS);
-    const isReset = Math.floor(number / (STEPS * KINDS.length)) % 2 === 0;
+    const isReset = Math.floor(number / KINDS.length) % 2 === 0;
     const { hostname, port } = new URL(this.#caller.target.endpoint);
     const socket = connect({ host: hostname, port: Number(port) });
     // A server that refuses early may reset first.

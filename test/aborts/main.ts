@@ -1,5 +1,5 @@
-// `node test/aborts/main.ts --count N`: aborts N uploads and prints what the server holds after each
-// tenth of them; exit code 1 when sockets or descriptors grew, or something changed.
+// `node test/aborts/main.ts --count N`: aborts N uploads and prints what the server holds after
+// each tenth of them; exit code 1 when sockets or descriptors grew, or something changed.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
-// `node test/crash/main.ts [--replicas 1|3|both] [--every N] [--offset N] [--seed S]`: cuts the power
-// after every disk operation of a metadata cluster's life (every N-th), in all four modes. The shard
-// store's and the Raft log's own enumerations are tests of theirs (test/unit). Exit code 1 and the
-// command that repeats it for each point that does not hold.
+// `node test/crash/main.ts [--replicas 1|3|both] [--every N] [--offset N] [--seed S]`: cuts the
+// power after every disk operation of a metadata cluster's life (every N-th), in all four modes.
+// The shard store's and the Raft log's own enumerations are tests of theirs (test/unit). Exit code
+// 1 and the command that repeats it for each point that does not hold.
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { countMetadataChanges, crashMetadata } from "./metadata-crash.ts";

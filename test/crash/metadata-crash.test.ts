@@ -19,7 +19,7 @@ for (const [at, mode] of MODES.entries()) {
     await slice({ replicas: 1, mode, seed: 1 }, 1 + at * 2, 8);
   });
   test(`three replicas that lose power at once go on (${mode} of the unsynced kept)`, async () => {
-    await slice({ replicas: 3, mode, seed: 1 }, 1 + at * 30, 120);
+    await slice({ replicas: 3, mode, seed: 1 }, 1 + at * 60, 240);
   });
 }
 

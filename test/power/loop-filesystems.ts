@@ -1,6 +1,6 @@
-// File systems in loop files whose power can be cut: `cut` shuts them down at once, so that whatever
-// was not synced is gone when they are mounted again. Needs root and xfs_io; `cannotCut` says what
-// is missing. `remove` leaves neither mounts nor loop devices nor images.
+// File systems in loop files whose power can be cut: `cut` shuts them down at once, so that
+// whatever was not synced is gone when they are mounted again. Needs root and xfs_io; `cannotCut`
+// says what is missing. `remove` leaves neither mounts nor loop devices nor images.
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -73,15 +73,17 @@ export class LoopFilesystems {
   }
 
   /**
-   * Cuts the power of all of them. With `flushesLog`, what the file system's journal holds in memory
-   * still reaches the disk.
+   * Cuts the power of all of them. With `flushesLog`, what the file system's journal holds in
+   * memory still reaches the disk.
    */
   async cut(flushesLog: boolean): Promise<void> {
     const order = flushesLog ? "shutdown -f" : "shutdown";
     await Promise.all(this.targets.map((target) => run("xfs_io", ["-x", "-c", order, target])));
   }
 
-  /** After a cut, when nobody has files open any more: mounts them again, which replays journals. */
+  /**
+   * After a cut, when nobody has files open any more: mounts them again, which replays journals.
+   */
   async remount(): Promise<void> {
     await Promise.all(
       this.#mounts.map(async (mount) => {

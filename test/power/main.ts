@@ -1,6 +1,6 @@
-// `node test/power/main.ts --cycles N --seed S --fs ext4|xfs|both --directories 1|6|both`: power cuts
-// under load until done or until something is wrong. Prints one line per kind of store; exit code 1
-// for any violation, with the seed that repeats the run.
+// `node test/power/main.ts --cycles N --seed S --fs ext4|xfs|both --directories 1|6|both`: power
+// cuts under load until done or until something is wrong. Prints one line per kind of store; exit
+// code 1 for any violation, with the seed that repeats the run.
 import { accessSync, constants } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";

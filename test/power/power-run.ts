@@ -1,8 +1,8 @@
-// Power cuts of a whole store under load: one `dolium server` over directories on loop file systems.
-// A cycle loads it, cuts the power of all file systems at a moment drawn from the seed, ends the
-// process, mounts again, starts again (now and then with another cut while it starts) and compares
-// the store with the ledger. Over one directory nothing hides a lost shard; over six the stripes and
-// three metadata replicas are on file systems that lose power a little apart.
+// Power cuts of a whole store under load: one `dolium server` over directories on loop file
+// systems. A cycle loads it, cuts the power of all file systems at a moment drawn from the seed,
+// ends the process, mounts again, starts again (now and then with another cut while it starts) and
+// compares the store with the ledger. Over one directory nothing hides a lost shard; over six the
+// stripes and three metadata replicas are on file systems that lose power a little apart.
 import { join } from "node:path";
 import { FreePorts } from "../../services/cli/dev/free-ports.ts";
 import { Caller, type Target } from "../s3/caller.ts";
@@ -44,7 +44,7 @@ const CYCLES_PER_STORE = 25;
 const SHARE_READ_AGAIN = 0.15;
 const FILESYSTEMS_OF_SIX = 3;
 /** Cuts of the very first start of a store. */
-const FIRST_CUTS_MAX = 3;
+const FIRST_CUTS_MAX = 2;
 
 export class PowerRun {
   readonly report: PowerReport = {
@@ -92,6 +92,8 @@ export class PowerRun {
 
   /** What can still be done in an "exit" handler: no mounts and images stay behind. */
   removeNow(): void {
+    // The signal is sent at once; nobody is left to wait for it.
+    void this.#server?.kill();
     this.#systems?.remove();
     this.#systems = undefined;
   }

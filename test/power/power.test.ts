@@ -17,11 +17,17 @@ for (const { kind, directories, cycles } of STORES) {
   const name = `the power goes, nothing acknowledged does (${kind}, directories: ${directories})`;
   test(name, { skip }, async () => {
     const run = new PowerRun({ kind, directories, seed, folder: tmpdir(), how: "process" });
+    const stopped = (): void => {
+      run.removeNow();
+      process.exit(143);
+    };
+    process.once("SIGTERM", stopped);
     try {
       const { violations, cuts } = await run.run(cycles);
       assert.deepEqual(violations, []);
       assert.ok(cuts >= cycles);
     } finally {
+      process.off("SIGTERM", stopped);
       await run.close();
     }
   });

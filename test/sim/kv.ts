@@ -1,7 +1,7 @@
-// A key-value store on a simulated disk that loses what LevelDB loses when the power is cut: batches
-// are whole or gone; what was not synced may be lost, also when a later batch in the next log file
-// was synced, because a log that is full is left unsynced; a torn end of a log is dropped in
-// silence. A full log is turned into a table in the background while writes go on.
+// A key-value store on a simulated disk that loses what LevelDB loses when the power is cut:
+// batches are whole or gone; what was not synced may be lost, also when a later batch in the next
+// log file was synced, because a log that is full is left unsynced; a torn end of a log is dropped
+// in silence. A full log is turned into a table in the background while writes go on.
 import { crc32 } from "node:zlib";
 import { assert } from "../../services/lib/base/assert.ts";
 import { StoreError, toStoreError } from "../../services/lib/base/errors.ts";
