@@ -136,6 +136,39 @@ rowTest(curl, ["A4", "C4"], "two service names, one with a port, lead to one buc
   assert.equal((await signed(`${server.endpoint}/curl-host/1`)).body, hosts[1]);
 });
 
+rowTest(curl, ["B5"], "errors are documents with all their fields, and HEAD has none", async () => {
+  const bucket = `${server.endpoint}/curl-errors`;
+  assert.equal((await signed("-X", "PUT", bucket)).status, 200);
+  for (const [args, status, code] of [
+    [[`${bucket}/none`], 404, "NoSuchKey"],
+    [[`${bucket}-none`], 404, "NoSuchBucket"],
+    [["-X", "PUT", `${server.endpoint}/NO_name`], 400, "InvalidBucketName"],
+    [["-X", "POST", bucket], 400, "RequestIsNotMultiPartContent"],
+    [[`${bucket}?accelerate=`], 501, "NotImplemented"],
+    [["-X", "PATCH", `${bucket}/key`], 405, "MethodNotAllowed"],
+    [["-H", "Range: bytes=5-", "-H", "If-Match: x", `${bucket}/none`], 404, "NoSuchKey"],
+  ] as const) {
+    const { status: found, head, body } = await signed(...args);
+    assert.equal(found, status, body);
+    assert.equal(field(body, "Code"), code);
+    for (const name of ["Message", "Resource", "RequestId", "HostId"]) {
+      assert.match(field(body, name), /^[^<]+$/, name);
+    }
+    assert.match(head, /^content-type: application\/xml\r?$/im);
+    assert.match(head, new RegExp(`^x-amz-request-id: ${field(body, "RequestId")}\r?$`, "im"));
+  }
+  const headed = await signed("--head", `${bucket}/none`);
+  assert.equal(headed.status, 404);
+  assert.equal(headed.body, "");
+  const stranger = await plain(
+    ...["--aws-sigv4", `aws:amz:${server.region}:s3`, "--user", `${server.accessKeyId}:wrong`],
+    ...["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", bucket],
+  );
+  assert.equal(stranger.status, 403);
+  assert.equal(field(stranger.body, "Code"), "SignatureDoesNotMatch");
+  assert.equal((await signed("-X", "DELETE", bucket)).status, 204);
+});
+
 rowTest(curl, ["B11"], "a SOAP call gets a clean error", async () => {
   const soap = await plain(
     ...["-H", 'SOAPAction: ""', "-H", "Content-Type: text/xml"],
