@@ -176,7 +176,7 @@ export class Keeper {
     if (!signal.aborted) this.#repairPassDone = pass;
   }
 
-  /** An operator's pass looks at everything anew: lost disks, bad shards, what waits to be tried. */
+  /** An operator's pass looks at all anew: lost disks, bad shards, what waits to be tried. */
   #beginPass(): number {
     const asked = this.#deps.view.repairPass();
     if (asked === this.#repairPass) return asked;

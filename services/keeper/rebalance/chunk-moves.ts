@@ -21,7 +21,7 @@ export function chunkMoves(view: ClusterView, manifest: Manifest, chunk: Chunk):
   const { dataShards: k, parityShards: m, cellBytes, policy } = manifest;
   const bytes = shardBytes(chunk.size, { k, m, cellBytes });
   const nothing = { misplaced: 0, plan: [], shardBytes: bytes };
-  // A policy that was taken out of the cluster, or has other numbers now, says nothing of old chunks.
+  // A policy that is not there any more, or has other numbers, says nothing of old chunks.
   if (view.hasPolicy(policy) !== true) return nothing;
   const group = view.groupDisks(policy, chunk.placementGroup);
   if (group?.length !== chunk.diskIds.length) return nothing;

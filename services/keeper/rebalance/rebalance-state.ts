@@ -33,7 +33,7 @@ export interface RebalanceState {
   readonly leaving: Readonly<Record<string, number>>;
   /** The same, of the count under way. */
   readonly leavingSoFar: Readonly<Record<string, number>>;
-  /** Nodes and disks of which any may fail: the least of all whole chunks. Empty: none was found. */
+  /** Nodes and disks of which any may fail: the least of all whole chunks; empty: none found. */
   readonly survives: Readonly<Record<string, number>>;
   /** The same, of the count under way. */
   readonly survivesSoFar: Readonly<Record<string, number>>;

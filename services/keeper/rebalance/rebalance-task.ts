@@ -322,7 +322,7 @@ function knownDisks(map: ClusterMap): Map<number, number> {
   return new Map(known);
 }
 
-/** Undefined for chunks that lack something or are to be spread anew: the repair queue tells of them. */
+/** Undefined for chunks that lack something or stand too close: the repair queue tells of them. */
 function wholeTolerance(
   known: ReadonlyMap<number, number>,
   { dataShards }: Manifest,

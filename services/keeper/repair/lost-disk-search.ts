@@ -1,6 +1,6 @@
 // Finds the chunks that have a shard on a disk that is gone (failed, replaced, of a node that is
-// out) and queues them for repair. A set of lost disks is searched at once and twice again later: an
-// upload that was under way when the disk went may commit after the first search. Nodes that are
+// out) and queues them for repair. A set of lost disks is searched at once and twice again later:
+// an upload that was under way when the disk went may commit after the first search. Nodes that are
 // being emptied are not lost: rebalancing moves what they have.
 import type { KeeperDeps } from "../deps.ts";
 import { type DamageEntry, enqueue } from "./enqueue.ts";

@@ -170,7 +170,7 @@ function planOf(
   return withoutUselessMoves(deps, found, { plan, owed: new Set(diagnosis.lost) });
 }
 
-/** Where the placement table wants shards that are not on a disk of their group, if it takes them. */
+/** Where the table wants shards that are not on a disk of their group, if that takes them. */
 function wantedPlaces(
   deps: KeeperDeps,
   { manifest, chunk }: { readonly manifest: Manifest; readonly chunk: Chunk },

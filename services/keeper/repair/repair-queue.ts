@@ -1,5 +1,5 @@
-// Works the repair queues of all groups: the chunks with the least margin first, a few at a time, at
-// a bounded rate. What cannot be repaired now is tried again after a pause.
+// Works the repair queues of all groups: the chunks with the least margin first, a few at a time,
+// at a bounded rate. What cannot be repaired now is tried again after a pause.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { toHex } from "../../lib/base/bytes.ts";
 import type { RepairEntry } from "../../lib/gen/dolium/record/v1/object_pb.ts";

@@ -32,7 +32,7 @@ export interface ClusterReport {
   readonly cluster: ClusterStatusResponse | undefined;
   readonly clusterFailure: string;
   readonly stats: ReadonlyMap<number, GroupStatsAnswer | undefined>;
-  /** What waits for repair, by group; groups where nothing does, or that do not answer, are left out. */
+  /** What waits for repair, by group; without groups where nothing does or that do not answer. */
   readonly queues?: ReadonlyMap<number, QueuedRepairs>;
 }
 

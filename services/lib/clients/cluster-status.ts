@@ -22,7 +22,7 @@ export interface NodeView {
   readonly disks?: readonly DiskView[];
   /** Given up by an operator. */
   readonly removed?: boolean;
-  /** Of a node that is being emptied: shards it still has, as of the last count; null: not counted. */
+  /** Of a node being emptied: shards it still has, as of the last count; null: not counted. */
   readonly shardsLeft?: number | null;
   /** It is being emptied, and does not answer. */
   readonly silent?: boolean;

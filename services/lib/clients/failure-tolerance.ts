@@ -118,7 +118,7 @@ function bound(entry: RepairEntry, away: Tolerance): Tolerance {
   return { nodes: margin - away.nodes, disks: margin - away.disks };
 }
 
-/** Nodes and disks that chunks outside the repair queues may have shards on and that do not answer. */
+/** Nodes and disks that do not answer and may hold shards of chunks outside the repair queues. */
 function awayNow(map: ClusterMap, unsearched: ReadonlySet<number>): Tolerance {
   let nodes = 0;
   let disks = 0;

@@ -1,5 +1,5 @@
-// What may fail is never more than a count over every chunk says, whatever is away, lost, crowded or
-// waiting for repair; with nothing waiting it is just that.
+// What may fail is never more than a count over every chunk says, whatever is away, lost, crowded
+// or waiting for repair; with nothing waiting it is just that.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";

@@ -192,8 +192,8 @@ export interface TablePair {
 }
 
 /**
- * The tables of a policy, or why it could not be placed any more. One that cannot be placed as it is
- * now either is no reason to refuse a change.
+ * The tables of a policy, or why it could not be placed any more. One that cannot be placed as it
+ * is now either is no reason to refuse a change.
  */
 export function tablesOf(
   policy: Policy,
