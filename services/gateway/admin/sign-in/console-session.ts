@@ -1,7 +1,8 @@
 // Sessions of the console: sealed into a cookie, so that every gateway knows them and none keeps a
 // table. Who holds the cookie is its user until it ends, he signs out, is disabled or deleted, or
-// his sessions are revoked. The cookie is out of reach of scripts and never sent from other sites; what changes
-// something must besides carry the session's own token in a header, and come from our own page.
+// his sessions are revoked. The cookie is out of reach of scripts and never sent from other sites;
+// what changes something must besides carry the session's own token in a header, and come from our
+// own page.
 import { timingSafeEqual } from "node:crypto";
 import { toHex, utf8 } from "../../../lib/base/bytes.ts";
 import type { HeaderField } from "../../../lib/s3/headers.ts";
