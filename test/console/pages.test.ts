@@ -2,6 +2,7 @@
 // with nothing but its own files.
 import assert from "node:assert/strict";
 import { CreateBucketCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type { Page } from "playwright-core";
 import { consoleTest, useConsole } from "./console-page.ts";
 
 useConsole();
@@ -17,6 +18,16 @@ const PAGES = [
   ["live", "Live"],
 ] as const;
 const TABS = ["access", "versioning", "quota", "lifecycle", "cors", "website"];
+
+/** Nothing stands out of a narrow screen sideways; wide tables scroll in themselves. */
+async function fitsPhone(page: Page, name: string): Promise<void> {
+  const wide = page.viewportSize();
+  assert.ok(wide !== null);
+  await page.setViewportSize({ width: 390, height: 800 });
+  const over = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+  assert.ok(Number(over) <= 0, `${name} is ${over} too wide`);
+  await page.setViewportSize(wide);
+}
 
 consoleTest(
   "a wrong secret is refused and the page says so",
@@ -85,10 +96,12 @@ for (const theme of ["light", "dark"] as const) {
       await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
       await page.getByText("Loading…").waitFor({ state: "detached" });
       await check(`${theme}-${place}`);
+      await fitsPhone(page, place);
     }
     await go(`b/${bucket}`);
     await page.getByRole("link", { name: "c.txt" }).waitFor();
     await check(`${theme}-objects`);
+    await fitsPhone(page, "objects");
     await page.getByRole("link", { name: "c.txt" }).click();
     await page.getByRole("dialog").getByText("hello").waitFor();
     await check(`${theme}-preview`);
@@ -99,6 +112,7 @@ for (const theme of ["light", "dark"] as const) {
       await page.getByRole("heading", { name: `Settings of ${bucket}` }).waitFor();
       await page.getByText("Loading…").first().waitFor({ state: "detached" });
       await check(`${theme}-settings-${tab}`);
+      await fitsPhone(page, tab);
     }
   });
 }

@@ -1,7 +1,7 @@
-// Small secrets that a gateway gives to clients to keep: session tokens, sign-ins under way, why one
-// failed, console sessions. Sealed with the cluster key for one purpose each, so that every gateway
-// opens what any other sealed and nobody else makes one; what a former cluster key sealed still
-// opens. What it says about time is for the caller to check.
+// Small secrets that a gateway gives to clients to keep: session tokens, sign-ins under way, why
+// one failed, console sessions. Sealed with the cluster key for one purpose each, so that every
+// gateway opens what any other sealed and nobody else makes one; what a former cluster key sealed
+// still opens. What it says about time is for the caller to check.
 import { assert } from "../../lib/base/assert.ts";
 import { asBuffer, fromUtf8, utf8 } from "../../lib/base/bytes.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
