@@ -86,6 +86,9 @@ cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES), as root
 	node test/chaos/main.ts --seconds $(or $(SECONDS),600) --nemeses "$(NEMESES)" $(if $(SEED),--seed $(SEED))
 
+growth: install ## nodes added, emptied, weighed, lost and disks replaced under data, with a census at each step
+	DOLIUM_TEST_GROWTH=1 node --test test/cluster/growth.test.ts
+
 clients: install ## real S3 clients against a server
 	node test/run.ts test/clients
 
