@@ -75,7 +75,7 @@ export class SimCluster {
     });
     this.rpc = rpc;
     const { lines } = parts;
-    const plantInDisk: ProcessWorld["plantInDisk"] = (role, disk) => plants.disk(role, disk);
+    const plantInDisk: ProcessWorld["plantInDisk"] = (...where) => plants.disk(...where);
     const world = { clock: this.clock, random, rpc, lines, trace, plantInDisk };
     const names = Array.from({ length: shape.metadata }, (_, at) => `metadata-${at + 1}`);
     const metadata = names.map((name) => ({ name, address: `${name}:1` }));

@@ -77,7 +77,18 @@ export class Nemesis {
       process.isHeldDown = false;
       process.start();
     }
+    this.#restartFailed();
     this.#cluster.trace("healed");
+  }
+
+  /** A group whose state could not be written stays out of service until its process is restarted. */
+  #restartFailed(): void {
+    for (const process of this.#cluster.metadata) {
+      const groups = process.running?.status().groups ?? [];
+      if (!groups.some(({ state }) => state?.startsWith("failed") === true)) continue;
+      process.crash("kill");
+      process.start();
+    }
   }
 
   #do(fault: Fault): void {

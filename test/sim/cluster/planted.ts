@@ -15,6 +15,7 @@ import { ShardClient } from "../../../services/lib/clients/shard-client.ts";
 import { StripePool } from "../../../services/lib/clients/stripe-pool.ts";
 import type { Disk, DiskFile } from "../../../services/lib/ports/disk.ts";
 import { Group } from "../../../services/lib/raft/group.ts";
+import type { Fault } from "./nemesis.ts";
 import type { Ports, Role } from "./process.ts";
 
 export const PLANTED_BUGS = [
@@ -37,20 +38,24 @@ export const PLANTED_BUGS = [
 ] as const;
 export type PlantedBug = (typeof PLANTED_BUGS)[number];
 
-/** A seed that finds each. */
-export const PLANTED_SEEDS: Readonly<Record<PlantedBug, number>> = {
-  "skipped-fsync-storage": 1,
-  "skipped-fsync-raft-log": 1,
-  "stale-read": 1,
+/** Seeds that find a bug, run by the tests. */
+export const PLANTED_SEEDS: Readonly<Partial<Record<PlantedBug, number>>> = {
   "lost-compare-and-swap": 1,
-  "orphan-race": 1,
-  "garbage-too-early": 1,
-  "repair-wrong-bytes": 1,
-  "wrong-shard-bound": 1,
+};
+
+/** Faults without which a bug stays asleep. */
+const PLANTED_FAULTS: Readonly<Partial<Record<PlantedBug, readonly Fault[]>>> = {
+  "skipped-fsync-storage": ["power-cut-of-all"],
+  "skipped-fsync-raft-log": ["power-cut-of-all"],
+  "stale-read": ["partition", "one-way-cut", "bad-network"],
+  "orphan-race": ["slow-disk", "bad-network"],
+  "garbage-too-early": ["bad-network", "kill"],
+  "repair-wrong-bytes": ["rot", "kill"],
+  "wrong-shard-bound": ["kill"],
 };
 
 /** The checks that may find each: another one would have found it by accident. */
-export const PLANTED_CHECKS: Readonly<Record<PlantedBug, readonly string[]>> = {
+export const PLANTED_CHECKS: Readonly<Record<string, readonly string[]>> = {
   "skipped-fsync-storage": ["census", "versions", "liveness", "bytes"],
   "skipped-fsync-raft-log": ["linearizable", "versions", "replicas", "answers", "liveness"],
   "stale-read": ["linearizable", "listing"],
@@ -63,20 +68,24 @@ export const PLANTED_CHECKS: Readonly<Record<PlantedBug, readonly string[]>> = {
 
 /** The places where a bug can be put in. */
 export interface Plants {
-  disk(role: Role, disk: Disk): Disk;
+  /** `pause`: as long as a sync takes. */
+  disk(role: Role, disk: Disk, pause: () => Promise<void>): Disk;
   gateway(
     clients: Clients,
     ports: Ports,
   ): { readonly metadata: MetadataAccess; readonly writer: BodyWriting };
   keeper(clients: Clients, ports: Ports): Clients;
   readonly keeperConfig: Partial<KeeperConfig>;
+  /** The faults that bring the bug out; undefined: as the seed draws them. */
+  readonly faults: readonly Fault[] | undefined;
   /** Changes what all processes share; the returned function undoes it. */
   install(): () => void;
 }
 
 export function plant(bug: PlantedBug | undefined): Plants {
   return {
-    disk: (role, disk) => (skipsSync(bug, role) ? withoutSync(disk, role) : disk),
+    disk: (role, disk, pause) => (skipsSync(bug, role) ? withoutSync(disk, role, pause) : disk),
+    faults: bug === undefined ? undefined : PLANTED_FAULTS[bug],
     gateway: (clients, ports) => plantInGateway(bug, clients, ports),
     keeper: (clients) => plantInKeeper(bug, clients),
     keeperConfig:
@@ -92,9 +101,9 @@ function skipsSync(bug: PlantedBug | undefined, role: Role): boolean {
   return bug === "skipped-fsync-raft-log" && role === "metadata";
 }
 
-function withoutSync(disk: Disk, role: Role): Disk {
+function withoutSync(disk: Disk, role: Role, pause: () => Promise<void>): Disk {
   const wanted = role === "storage" ? "/segments/" : "/log/";
-  const lying = (file: DiskFile): DiskFile => ({ ...file, datasync: async () => undefined });
+  const lying = (file: DiskFile): DiskFile => ({ ...file, datasync: pause });
   return {
     ...disk,
     open: async (path, mode) => {

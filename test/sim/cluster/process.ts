@@ -14,6 +14,7 @@ import { type LogLine, recordingLog, silentMetrics } from "../observers.ts";
 import type { SimRandom } from "../random.ts";
 import { createSimKvFactory } from "./kv.ts";
 import { Life } from "./life.ts";
+import type { Plants } from "./planted.ts";
 import type { RpcNetwork } from "./rpc-network.ts";
 
 export type Role = "metadata" | "storage" | "gateway" | "keeper";
@@ -39,7 +40,7 @@ export interface ProcessWorld {
   readonly lines: LogLine[] | undefined;
   readonly trace: (event: string) => void;
   /** The disk as this run's planted bug leaves it. */
-  readonly plantInDisk: (role: Role, disk: Disk) => Disk;
+  readonly plantInDisk: Plants["disk"];
 }
 
 export interface ProcessOptions<H> {
@@ -113,7 +114,8 @@ export class SimProcess<H> {
     trace(`start ${this.name}`);
     const life = new Life(this.address, clock, () => this.wallOffsetMs);
     this.#life = life;
-    const disk = life.disk(plantInDisk(this.role, this.disk));
+    const pause = (): Promise<void> => life.clock.sleep(SYNC_MS_MAX);
+    const disk = plantInDisk(this.role, life.disk(this.disk), pause);
     const log = recordingLog(lines, { process: this.name });
     const fatal = (error: unknown): void => this.#failed(life, error);
     const ports: Ports = {

@@ -82,7 +82,7 @@ class Run {
         gateways: random.between(1, 2),
         metadata: random.pick([3, 3, 3, 5]),
         storage: random.pick([6, 7]),
-        keepers: random.pick([1, 1, 2]),
+        keepers: random.pick([1, 1, 1, 2]),
       },
       plants: this.plants,
       checksums,
@@ -92,19 +92,20 @@ class Run {
     });
     this.#history = new History(this.#cluster);
     this.#workload = drawWorkload(random);
-    this.#clients = Array.from({ length: random.between(4, 7) }, (_, at) =>
+    this.#clients = Array.from({ length: random.between(3, 6) }, (_, at) =>
       this.#client(`c${at + 1}`),
     );
     const swarm = FAULTS.filter(() => random.chance(0.4));
-    const faults: readonly Fault[] = random.chance(0.1) ? [] : swarm;
+    const drawn: readonly Fault[] = random.chance(0.1) ? [] : swarm;
+    const faults = this.plants.faults ?? drawn;
     const clockStepMs = random.pick([100, 1000, 5000]);
     this.#nemesis = new Nemesis(this.#cluster, {
       random: random.fork("nemesis"),
       faults,
       clockStepMs,
     });
-    this.#faultMs = random.between(4000, 15_000);
-    this.#faultPauseMs = random.pick([300, 1000, 3000]);
+    this.#faultMs = random.between(3000, 9000);
+    this.#faultPauseMs = random.pick([300, 700, 1500]);
   }
 
   fail(error: unknown): void {
@@ -239,9 +240,9 @@ function drawSettings(
       leaseMs: 3000,
       intervalMs: 1000,
       garbageDelayMs: 3000,
-      orphanGraceMs: 15_000,
+      orphanGraceMs: 10_000,
       orphanQuarantineMs: 2000,
-      sweepIntervalMs: 5000,
+      sweepIntervalMs: 4000,
       staleUploadMs: 20_000,
       reconcileIntervalMs: 5000,
       repairRetryMs: 1000,
@@ -261,7 +262,7 @@ function drawWorkload(random: SimRandom): Workload {
     ],
     sources: Array.from({ length: count }, (_, at) => `s${at + 1}`),
     targets: Array.from({ length: random.between(1, 3) }, (_, at) => `t${at + 1}`),
-    bodyBytesMax: random.pick([2000, 20_000, 60_000]),
-    pauseMs: random.pick([50, 150, 400]),
+    bodyBytesMax: random.pick([2000, 8000, 30_000]),
+    pauseMs: random.pick([100, 200, 400]),
   };
 }
