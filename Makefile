@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster chaos clients client-matrix report million format \
+.PHONY: help install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster growth chaos clients client-matrix report million format \
 	erasure-kernel raft-core check-built clean
 
 help: ## this list
