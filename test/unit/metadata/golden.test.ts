@@ -283,16 +283,6 @@ const RECORDS: readonly GoldenRecord[] = [
     },
   ],
   [
-    "completed-upload-initiator",
-    CompletedUploadSchema,
-    { uploadId: ID, key: KEY, etag: "e-1", completedMs: "3", initiator: "name_org" },
-  ],
-  [
-    "upload-initiator",
-    UploadSchema,
-    { uploadId: ID, bucketId: 7, key: KEY, createdMs: "1", owner: "root", initiator: "name_org" },
-  ],
-  [
     "garbage",
     GarbageSchema,
     {
