@@ -81,7 +81,7 @@ export class Nemesis {
     this.#cluster.trace("healed");
   }
 
-  /** A group whose state could not be written stays out of service until its process is restarted. */
+  /** A group whose state could not be written is out of service until its process restarts. */
   #restartFailed(): void {
     for (const process of this.#cluster.metadata) {
       const groups = process.running?.status().groups ?? [];

@@ -142,7 +142,7 @@ class Run {
     return new Client(this.#cluster, this.#history, { name, random, workload: this.#workload });
   }
 
-  /** Runs the clock until `work` is done; throws what it throws, and Violation when it takes longer. */
+  /** Runs the clock until `work` is done; throws what it throws, Violation when it takes longer. */
   async #until(limitMs: number, what: string, work: () => Promise<void>): Promise<void> {
     const { clock } = this.#cluster;
     let isDone = false;
@@ -185,7 +185,7 @@ class Run {
     return createClients({ transport, clock: life.clock, random, log }, addresses);
   }
 
-  /** Every key can be read, listed and written, and every version that was acknowledged is there. */
+  /** Every key can be read, listed and written; every version that was acknowledged is there. */
   async #probe(): Promise<void> {
     const probe = this.#client("probe");
     probe.isStrict = true;

@@ -1,0 +1,49 @@
+// The whole cluster in simulation: a seed must hold and give the same run twice, and a planted bug
+// must be found by the check that is meant for it. Runs have processes of their own: the test
+// runner's hooks on every promise would cost half as much again.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { PLANTED_CHECKS, PLANTED_SEEDS } from "./planted.ts";
+
+const MAIN = join(import.meta.dirname, "main.ts");
+const run = promisify(execFile);
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function simulate(...args: readonly string[]): Promise<Ended> {
+  try {
+    const { stdout, stderr } = await run(process.execPath, [MAIN, ...args]);
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    // execFile rejects with what the process wrote and its code.
+    const { code, stdout, stderr } = error as Ended;
+    return { code, stdout, stderr };
+  }
+}
+
+test("two runs of a seed are the same, event by event, and lose nothing", async () => {
+  const { code, stdout, stderr } = await simulate("--seed", "1", "--twice");
+  assert.equal(code, 0, stderr);
+  const totals: Record<string, number> = JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}");
+  assert.equal(totals.runs, 1);
+  // A run in which nothing happened would prove nothing.
+  assert.ok((totals["put ok"] ?? 0) > 5, stdout);
+  assert.ok((totals["get ok"] ?? 0) > 5, stdout);
+});
+
+for (const [planted, seed] of Object.entries(PLANTED_SEEDS)) {
+  test(`the planted bug ${planted} is found by the check meant for it`, async () => {
+    const { code, stderr } = await simulate("--seed", String(seed), "--planted", planted);
+    assert.equal(code, 1, `seed ${seed} is clean`);
+    const check = /Violation: (\w+):/.exec(stderr)?.[1] ?? "";
+    assert.ok(PLANTED_CHECKS[planted]?.includes(check), `found by ${check}: ${stderr}`);
+  });
+}
