@@ -23,6 +23,7 @@ import {
   ListObjectVersionsCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
+  type S3Client,
 } from "@aws-sdk/client-s3";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
@@ -34,7 +35,6 @@ const BUCKET = "kept";
 const LATER = "later";
 const WAIT_MS = 60_000;
 const SHARDS_EACH = 3;
-const SMALL = ["dev", "--storage", "3", "--gateways", "1"];
 const SIZES = [0, 900, 30_000, 700_000, 5_000_000];
 const ENVIRONMENT = {
   DOLIUM_KEEPER__INTERVAL_MS: "200",
@@ -64,13 +64,25 @@ let shardsInBackup: number;
 before(async () => {
   root = mkdtempSync(join(tmpdir(), "dolium-backup-"));
   dataDir = join(root, "data");
-  cluster = await LocalCluster.start({ args: SMALL, dataDir, environment: ENVIRONMENT });
+  cluster = await start(ENVIRONMENT);
 });
 
 after(async () => {
   await cluster?.stop();
   rmSync(root, { recursive: true, force: true });
 });
+
+function start(environment: Readonly<Record<string, string>>, s3Port?: number) {
+  const given = s3Port === undefined ? {} : { s3Port };
+  // Three metadata replicas, and shards on three storage nodes.
+  const args = ["dev", "--storage", "3", "--gateways", "1"];
+  return LocalCluster.start({ args, dataDir, environment, ...given });
+}
+
+/** Busy machines are answered "slow down" at first. */
+function client(): S3Client {
+  return cluster.s3(0, 20);
+}
 
 async function status(): Promise<Status> {
   // Shape by contract; a missing field fails the assertion that reads it.
@@ -100,17 +112,17 @@ async function dolium(...args: readonly string[]): Promise<Record<string, unknow
 
 async function put(bucket: string, key: string, size: number): Promise<void> {
   const Body = seededBytes(`${bucket}/${key}`, size);
-  await cluster.s3().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body, Tagging: "a=b" }));
+  await client().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body, Tagging: "a=b" }));
 }
 
 async function reads(bucket: string, key: string, size: number): Promise<void> {
-  const { Body } = await cluster.s3().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+  const { Body } = await client().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
   const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array(0);
   assert.equal(sha256Hex(bytes), sha256Hex(seededBytes(`${bucket}/${key}`, size)), key);
 }
 
 test("a backup of a running cluster is written once, and is whole", async () => {
-  const s3 = cluster.s3();
+  const s3 = client();
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   const VersioningConfiguration = { Status: "Enabled" } as const;
   await s3.send(new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration }));
@@ -139,7 +151,7 @@ test("a cluster that is in use takes no backup", async () => {
 
 test("empty metadata takes the backup; all of it reads as it was, garbage is frozen", async () => {
   await put(BUCKET, LATER, 1_000_000);
-  await cluster.s3().send(new CreateBucketCommand({ Bucket: "bucket-after" }));
+  await client().send(new CreateBucketCommand({ Bucket: "bucket-after" }));
   await put("bucket-after", LATER, 2_000_000);
   await untilShards(shardsInBackup + 2 * SHARDS_EACH);
   const directories = cluster.processes("metadata").map(({ dir }) => dir);
@@ -151,7 +163,7 @@ test("empty metadata takes the backup; all of it reads as it was, garbage is fro
   }
   const environment = { ...ENVIRONMENT, DOLIUM_METADATA__AWAIT_IMPORT: "true" };
   // Nothing is ready before there is a cluster map.
-  const starting = LocalCluster.start({ args: SMALL, dataDir, s3Port, environment });
+  const starting = start(environment, s3Port);
   const imported = dolium("backup", "import", backup);
   const [started, done] = await Promise.allSettled([starting, imported]);
   if (started.status === "fulfilled") cluster = started.value;
@@ -161,7 +173,7 @@ test("empty metadata takes the backup; all of it reads as it was, garbage is fro
   assert.equal(now.clusterId, clusterId);
   assert.match(now.garbageFreeze?.reason ?? "", /restored from a backup/);
   for (const size of SIZES) await reads(BUCKET, `object-${size}`, size);
-  const s3 = cluster.s3();
+  const s3 = client();
   const { TagSet } = await s3.send(
     new GetObjectTaggingCommand({ Bucket: BUCKET, Key: "object-0" }),
   );
@@ -212,10 +224,12 @@ test("everything verifies; a shard gone bad is found, read around, and repaired"
   });
 });
 
-/** Overwrites bytes of shards in the first segment of a storage node. */
+/** Overwrites bytes of shards in the first segment of a disk. */
 function rot(): void {
-  const folder = join(cluster.process("storage-1").dir, "disk-1", "segments");
-  const path = join(folder, readdirSync(folder).sort()[0] ?? "");
+  const { dir } = cluster.process("storage-1");
+  const files = readdirSync(dir, { recursive: true, encoding: "utf8" });
+  const segment = files.filter((name) => name.endsWith(".seg")).sort()[0] ?? "";
+  const path = join(dir, segment);
   const file = openSync(path, "r+");
   try {
     assert.ok(fstatSync(file).size > 200_000);
