@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -16,7 +17,8 @@ import { dirname } from "node:path";
 /** Writes or replaces a file that only its owner may read. */
 export function writeDurably(path: string, content: string | Uint8Array): void {
   const next = `${path}.new`;
-  const file = openSync(next, "w", 0o600);
+  rmSync(next, { force: true });
+  const file = openSync(next, "wx", 0o600);
   try {
     writeFileSync(file, content);
     fsyncSync(file);
