@@ -26,7 +26,10 @@ export function hostAddress(text: string): bigint | undefined {
   return parseAddress(text.split("%", 1)[0] ?? "");
 }
 
-/** One address, or a CIDR range (`10.0.0.0/8`, `2001:db8::/32`); bits of the host are left out of account. */
+/**
+ * One address, or a CIDR range (`10.0.0.0/8`, `2001:db8::/32`); bits of the host are left out of
+ * account.
+ */
 export function parseRange(text: string): AddressRange | undefined {
   const [written = "", prefixText, ...more] = text.split("/", 3);
   const address = parseAddress(written);

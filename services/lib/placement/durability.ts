@@ -1,6 +1,6 @@
-// How likely a chunk is to be lost in a year, by a continuous-time Markov chain over its shards: lost
-// with a disk, or gone bad unnoticed, each until it is repaired. Independent failures only; what a
-// fire or a wrong command does to many disks at once is not in it (see docs/durability.md).
+// How likely a chunk is to be lost in a year, by a continuous-time Markov chain over its shards:
+// lost with a disk, or gone bad unnoticed, each until it is repaired. Independent failures only;
+// what a fire or a wrong command does to many disks at once is not in it (docs/durability.md).
 // Method: mean time to absorption by state elimination without subtraction (Grassmann, Taksar and
 // Heyman 1985), so that rates 10^12 apart lose no digits.
 import { assert, present } from "../base/assert.ts";
