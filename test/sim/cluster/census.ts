@@ -5,7 +5,7 @@
 import type { Clients } from "../../../services/cli/compose/clients.ts";
 import { toHex } from "../../../services/lib/base/bytes.ts";
 import type { Chunk, Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
-import { StatShardsResponse_State as ShardState } from "../../../services/lib/gen/dolium/storage/v1/storage_pb.ts";
+import * as storage from "../../../services/lib/gen/dolium/storage/v1/storage_pb.ts";
 import type { SimCluster } from "./cluster.ts";
 import { type Check, Violation } from "./violation.ts";
 
@@ -77,7 +77,7 @@ async function checkShards({ view, shards }: Clients, wanted: Wanted): Promise<v
     const disk = view.addressOf(diskId);
     if (disk === undefined) fail("census", `disk ${diskId} is not known`);
     const states = await shards.stat(disk, names, { verify: true });
-    const bad = states.findIndex((state) => state !== ShardState.PRESENT);
+    const bad = states.findIndex((state) => state !== storage.StatShardsResponse_State.PRESENT);
     const name = names[bad];
     if (name !== undefined) {
       const what = shardName(diskId, name.chunkId, name.shardIndex);
