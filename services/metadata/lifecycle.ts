@@ -251,6 +251,7 @@ export class Lifecycle {
         this.#state = `failed: ${error.message}`;
         if (groupId !== undefined) await replica?.dropGroup(groupId);
         return;
+      case "reopen":
       case "replay":
       case "rejoin":
         this.#state = "rebuilding";
@@ -258,7 +259,9 @@ export class Lifecycle {
         await replica?.handOver();
         await this.#closeReplica();
         if (recovery.kind === "rejoin") await this.#takeNewId();
-        else await GroupState.destroy(this.#deps, this.#groupFolder(recovery.groupId));
+        else if (recovery.kind === "replay") {
+          await GroupState.destroy(this.#deps, this.#groupFolder(recovery.groupId));
+        }
         this.#failures.clear();
     }
   }

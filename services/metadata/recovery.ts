@@ -12,6 +12,8 @@ export interface Failure {
 }
 
 export type Recovery =
+  /** Close everything and open it again from disk: nothing is bad, a write or read failed. */
+  | { readonly kind: "reopen" }
   /** Throw the state away and make it again from the log. */
   | { readonly kind: "replay"; readonly groupId: number }
   /** Draw a new id and take everything from the others. */
@@ -31,7 +33,9 @@ export interface Circumstances {
 
 export function recoveryOf(failure: Failure, circumstances: Circumstances): Recovery {
   const { groupId, error, isOfState } = failure;
-  if (error.code !== "corrupt") return { kind: "wait" };
+  // A store that is opened writes its log anew before it uses it: what a failed sync left is not
+  // trusted. The Raft log cannot do that; its process ends (`fatal`).
+  if (error.code !== "corrupt") return { kind: groupId === undefined ? "wait" : "reopen" };
   if (isOfState && groupId !== undefined && circumstances.canReplay) {
     return { kind: "replay", groupId };
   }

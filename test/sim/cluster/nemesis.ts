@@ -77,18 +77,7 @@ export class Nemesis {
       process.isHeldDown = false;
       process.start();
     }
-    this.#restartFailed();
     this.#cluster.trace("healed");
-  }
-
-  /** A group whose state could not be written is out of service until its process restarts. */
-  #restartFailed(): void {
-    for (const process of this.#cluster.metadata) {
-      const groups = process.running?.status().groups ?? [];
-      if (!groups.some(({ state }) => state?.startsWith("failed") === true)) continue;
-      process.crash("kill");
-      process.start();
-    }
   }
 
   #do(fault: Fault): void {

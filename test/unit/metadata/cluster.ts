@@ -3,7 +3,7 @@
 import { rm } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { present } from "../../../services/lib/base/assert.ts";
-import { toStoreError } from "../../../services/lib/base/errors.ts";
+import { StoreError, toStoreError } from "../../../services/lib/base/errors.ts";
 import { MetadataClient } from "../../../services/lib/clients/metadata-client.ts";
 import { createClock } from "../../../services/lib/host/clock.ts";
 import { createKvFactory } from "../../../services/lib/host/level-kv.ts";
@@ -12,6 +12,7 @@ import { createLog } from "../../../services/lib/host/log.ts";
 import { createMetrics } from "../../../services/lib/host/metrics.ts";
 import { createDisk } from "../../../services/lib/host/node-disk.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
+import type { KvFactory } from "../../../services/lib/ports/kv.ts";
 import type { RpcServer } from "../../../services/lib/ports/transport.ts";
 import type { MetadataConfig, MetadataTimes } from "../../../services/metadata/config.ts";
 import { MetadataServer } from "../../../services/metadata/server.ts";
@@ -36,6 +37,8 @@ const log = createLog({ level: process.env.LOG_LEVEL === "debug" ? "debug" : "si
 export class TestCluster {
   readonly names: readonly string[];
   readonly client: MetadataClient;
+  /** Replicas whose stores cannot be written at present. */
+  readonly unwritable = new Set<string>();
   readonly #folder: string;
   readonly #options: ClusterOptions;
   readonly #network = createLocalNetwork({ clock, random, log });
@@ -97,7 +100,7 @@ export class TestCluster {
     const { keepEntries } = this.#options;
     const deps = {
       disk: createDisk("/"),
-      kvFactory: createKvFactory({ cacheBytes: 1 << 20 }),
+      kvFactory: this.#stores(name),
       clock,
       random,
       log: log.child({ replica: name }),
@@ -112,6 +115,24 @@ export class TestCluster {
     server.start();
     this.#running.set(name, { server, rpc });
     return server;
+  }
+
+  #stores(name: string): KvFactory {
+    const factory = createKvFactory({ cacheBytes: 1 << 20 });
+    return {
+      verify: (path) => factory.verify(path),
+      destroy: (path) => factory.destroy(path),
+      open: async (path) => {
+        const kv = await factory.open(path);
+        const write = kv.write.bind(kv);
+        return Object.assign(kv, {
+          write: async (...args: Parameters<typeof write>) => {
+            if (this.unwritable.has(name)) throw new StoreError("io", "no writes now");
+            return write(...args);
+          },
+        });
+      },
+    };
   }
 
   server(name: string): MetadataServer {

@@ -68,7 +68,8 @@ test("data is given up only when the others can do without it", () => {
   assert.equal(recoveryOf(ofLog, { ...three, canReplay: true }).kind, "rejoin");
   assert.equal(recoveryOf(ofLog, { ...three, othersServe: false }).kind, "wait");
   const io = { groupId: 2, error: new StoreError("io", "disk"), isOfState: true };
-  assert.equal(recoveryOf(io, { ...three, canReplay: true }).kind, "wait");
+  assert.equal(recoveryOf(io, { ...three, canReplay: true }).kind, "reopen");
+  assert.equal(recoveryOf({ ...io, groupId: undefined }, three).kind, "wait");
 });
 
 test("ids tell the name, never repeat, and fit 48 bits", () => {

@@ -189,6 +189,21 @@ test("rot in a stopped replica's table is found on opening and rebuilt from the 
   assert.equal(await bodyOf(cluster, "k49"), "k49");
 });
 
+test("a store that could not be written is opened again, and its replica catches up", async (t) => {
+  const cluster = await TestCluster.start(t);
+  await cluster.serving();
+  const id = cluster.server("b").status().replicaId;
+  cluster.unwritable.add("b");
+  await putInline(cluster, "meanwhile");
+  await until("it is out of service", () => cluster.server("b").status().state !== "serving");
+  cluster.unwritable.delete("b");
+  await cluster.serving();
+  assert.equal(cluster.server("b").status().replicaId, id, "nothing was bad: the id stays");
+  await cluster.level(INDEX);
+  await cluster.stop("a");
+  assert.equal(await bodyOf(cluster, "meanwhile"), "meanwhile");
+});
+
 test("rot where the log is cut takes a new id and everything from the others", async (t) => {
   const cluster = await TestCluster.start(t, { keepEntries: 10 });
   await cluster.serving();
