@@ -1,6 +1,8 @@
 // The durability model against closed forms and against dice: the same shards failing and being
 // repaired one event after another.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type DurabilityInputs, durabilityOf } from "../../../services/lib/placement/durability.ts";
 
@@ -65,6 +67,28 @@ test("dice agree", () => {
   for (let run = 0; run < runs; run += 1) years += lifeOf(inputs, random);
   // Five times the standard error of a mean of nearly exponential lives.
   close(years / runs, durabilityOf(inputs).meanYearsToLoss, 5 / Math.sqrt(runs));
+});
+
+test("the page about durability says what the model says", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/durability.md"), "utf8");
+  const hours = [1, 6, 24, 72];
+  const rows = [...page.matchAll(/^\| (\d)\+(\d) \| (\d[\d. |]*) \|$/gm)].filter(
+    ([, , , cells = ""]) => cells.split(" | ").length === hours.length,
+  );
+  assert.equal(rows.length, 5);
+  for (const [, k, m, cells = ""] of rows) {
+    const nines = hours.map((rebuildHours) =>
+      durabilityOf({
+        k: Number(k),
+        m: Number(m),
+        diskFailuresPerYear: 0.015,
+        rebuildHours,
+        badShardsPerYear: 1.6e-5,
+        findHours: 84,
+      }).nines.toFixed(1),
+    );
+    assert.deepEqual(cells.split(" | "), nines, `${k}+${m}`);
+  }
 });
 
 test("refuses what is no policy", () => {
