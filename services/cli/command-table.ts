@@ -46,6 +46,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/bench.ts")).benchCommand], ["bench"]],
   [async () => [(await import("./commands/migrate.ts")).migrateGroup], ["migrate"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
+  [async () => [(await import("./commands/config.ts")).configGroup], ["config"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
 

@@ -20,3 +20,11 @@ export function stopSignal(options: { readonly withStdin: boolean }): Promise<st
   }
   return promise;
 }
+
+/** Fires at Ctrl-C: whoever watches ends by that, with success. */
+export function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  process.once("SIGINT", () => controller.abort());
+  process.once("SIGTERM", () => controller.abort());
+  return controller.signal;
+}

@@ -2,6 +2,7 @@
 // data directory: exit codes, JSON also for errors, users who count at once, watching requests.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -191,6 +192,55 @@ test("the cluster by the admin API: nodes, raft, scrub, doctor, layout, bundle",
   assert.ok(bundle.stdout.split("\n").length > 5);
   const seconds = await dolium(["top", "--count", "1", "--json"]);
   assert.equal(JSON.parse(seconds.stdout).event, "second");
+});
+
+test("the status of a cluster elsewhere, by its admin API, once and again", async () => {
+  const adminUrl = readPlan(cluster.dataDir)?.adminUrl ?? "";
+  const { accessKeyId, secretAccessKey } = cluster.ready;
+  const environment = {
+    DOLIUM_DATA: join(folder.path, "nothing"),
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  assert.equal((await dolium(["status"], environment)).code, 2, "neither data nor address");
+  const here = await jsonOf(["status"]);
+  const there = await jsonOf(["status", "--admin-url", adminUrl], environment);
+  assert.deepEqual(
+    [there.policies, there.clusterId, there.healthy],
+    [here.policies, here.clusterId, here.healthy],
+  );
+  const text = await dolium(["status", "--admin-url", adminUrl], environment);
+  assert.match(text.stdout, /^healthy: /);
+  const watching = spawn(LAUNCHER, ["status", "--watch", "--json"], {
+    env: { PATH: process.env.PATH ?? "", DOLIUM_DATA: cluster.dataDir },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let lines = 0;
+  watching.stdout.on("data", (bytes: Buffer) => {
+    lines += bytes.toString().split("\n").length - 1;
+    if (lines === 2) watching.kill("SIGINT");
+  });
+  const [code] = await once(watching, "close");
+  assert.equal(code, 0);
+  assert.ok(lines >= 2);
+});
+
+test("settings are checked before anything starts", async () => {
+  const schema = JSON.parse((await dolium(["config", "schema"])).stdout);
+  assert.equal(schema.type, "object");
+  assert.ok("keeper" in schema.properties);
+  const good = join(folder.path, "good.json");
+  writeFileSync(good, JSON.stringify({ log: { level: "debug" } }));
+  assert.deepEqual(await jsonOf(["config", "check", "--config", good]), {
+    event: "config",
+    ok: true,
+  });
+  const bad = join(folder.path, "bad.json");
+  writeFileSync(bad, JSON.stringify({ log: { level: "loud" }, keper: {} }));
+  const refused = await dolium(["config", "check", "--config", bad]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /log\.level/);
+  assert.match(refused.stderr, /keper/);
 });
 
 test("requests are traced as they end", async () => {

@@ -30,7 +30,7 @@ function nodeVerb(verb: "drain" | "undrain" | "remove", summary: string): Comman
 
 export const nodeGroup: CommandGroup = {
   name: "node",
-  summary: "Nodes: list, drain, undrain, remove.",
+  summary: "Nodes: list, drain, undrain, replace, remove.",
   verbs: [
     adminVerb({
       name: "node list",
@@ -50,6 +50,16 @@ export const nodeGroup: CommandGroup = {
     }),
     nodeVerb("drain", "Take a storage node out of placement."),
     nodeVerb("undrain", "Take a draining node back."),
+    adminVerb({
+      name: "node replace",
+      summary: "Let a new storage node take the place of an old one; nothing else moves.",
+      positionals: "OLD NEW",
+      options: YES_OPTION,
+      run: async ({ client, words: [old = "", node = ""], options, output }) => {
+        const asked = { changes: [{ node, replaces: old }] };
+        return applied({ client, output }, { asked, yes: options.yes === true });
+      },
+    }),
     nodeVerb("remove", "Give a storage node up for good."),
     adminVerb({
       name: "node retry-disk",

@@ -1,4 +1,5 @@
-// `dolium status`: how a running cluster is, in a sentence, a table or JSON. Exit code 0 when
+// `dolium status`: how a running cluster is, in a sentence, a table or JSON; once, or again and
+// again. Asks the metadata replicas of a local cluster, else the admin API. Exit code 0 when
 // healthy, 1 when degraded, 5 when nothing answers.
 import { resolve } from "node:path";
 import process from "node:process";
@@ -10,11 +11,28 @@ import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
+import { AdminClient } from "../admin-client/admin-client.ts";
+import { adminConnection } from "../admin-client/connection.ts";
 import { command, UsageError } from "../command-line.ts";
 import { clusterSecretFile, clusterSecretOf } from "../credentials.ts";
-import { readPlan } from "../dev/cluster-file.ts";
+import { type ClusterPlan, readPlan } from "../dev/cluster-file.ts";
+import { ExitCode } from "../exit-code.ts";
+import { interrupted } from "../stop-signal.ts";
 
-const UNAVAILABLE = 5;
+const WATCH_MS = 2000;
+/** Cursor to the corner, the rest of the screen empty (ECMA-48). */
+const CLEAR = "\u001b[H\u001b[J";
+
+interface StatusSource {
+  /** The cluster as it is now; undefined when nothing answers but the data directory is known. */
+  readonly look: () => Promise<{ readonly view: StatusView; readonly silent: boolean }>;
+  readonly close: () => Promise<void>;
+}
+
+interface StatusOptions {
+  readonly data?: string;
+  readonly "admin-url"?: string;
+}
 
 export const statusCommand = command({
   name: "status",
@@ -22,38 +40,78 @@ export const statusCommand = command({
   positionals: "",
   options: {
     data: { kind: "text", value: "DIR", help: "data directory (DOLIUM_DATA, else ./data)" },
-    json: { kind: "flag", help: "print one JSON object" },
+    "admin-url": { kind: "text", value: "URL", help: "admin API (DOLIUM_ADMIN_URL)" },
+    watch: { kind: "flag", help: "look again every two seconds until interrupted" },
+    json: { kind: "flag", help: "print one JSON object, with --watch one a line" },
   },
   run: async ({ options }) => {
-    const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
-    const plan = readPlan(dataDir);
-    if (plan === undefined) {
-      throw new UsageError(`${dataDir} holds no cluster: name its data directory with --data`);
-    }
-    const addresses = plan.processes
-      .filter((planned) => planned.role === "metadata")
-      .map((planned) => `127.0.0.1:${planned.rpcPort}`);
-    const clusterSecret = clusterSecretOf(clusterSecretFile(dataDir));
-    const transport = createGrpcTransport({ clusterSecret });
-    const ports = {
-      transport,
-      clock: createClock(),
-      random: createRandom(),
-      log: createLog({ level: "silent" }),
-    };
-    const metadata = new MetadataClient(ports, { addresses });
+    const source = await statusSource(options);
+    const signal = options.watch === true ? interrupted() : undefined;
+    const clock = createClock();
     try {
-      const report = await gatherReport(transport, metadata, addresses);
-      const view = describeCluster(report);
-      process.stdout.write(options.json === true ? `${JSON.stringify(view)}\n` : table(view));
-      const silent = report.replicas.every((replica) => replica.status === undefined);
-      if (options.json === true) return 0;
-      return silent ? UNAVAILABLE : view.healthy ? 0 : 1;
+      for (;;) {
+        const { view, silent } = await source.look();
+        const isScreen = signal !== undefined && process.stdout.isTTY;
+        const text = options.json === true ? `${JSON.stringify(view)}\n` : table(view);
+        process.stdout.write(isScreen && options.json !== true ? CLEAR + text : text);
+        if (signal !== undefined) {
+          await clock.sleep(WATCH_MS, signal).catch(() => undefined);
+          if (!signal.aborted) continue;
+          return ExitCode.OK;
+        }
+        if (options.json === true) return ExitCode.OK;
+        return silent ? ExitCode.UNAVAILABLE : view.healthy ? ExitCode.OK : ExitCode.FAILED;
+      }
     } finally {
-      await transport.close();
+      await source.close();
     }
   },
 });
+
+/** A local cluster where there is one, unless an address is named. Throws UsageError. */
+async function statusSource(options: StatusOptions): Promise<StatusSource> {
+  const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
+  const named = options["admin-url"];
+  const plan = named === undefined ? readPlan(dataDir) : undefined;
+  if (plan !== undefined) return localSource(dataDir, plan);
+  if ((named ?? process.env.DOLIUM_ADMIN_URL ?? "") === "") {
+    throw new UsageError(
+      `${dataDir} holds no cluster: name its data directory with --data, or the admin API with --admin-url`,
+    );
+  }
+  const client = new AdminClient(await adminConnection(options, process.env));
+  return {
+    // Checked boundary: the gateway of this release sends what `describeCluster` gives.
+    look: async () => ({
+      view: (await client.call("GET", "/cluster")) as StatusView,
+      silent: false,
+    }),
+    close: () => Promise.resolve(),
+  };
+}
+
+function localSource(dataDir: string, plan: ClusterPlan): StatusSource {
+  const addresses = plan.processes
+    .filter((planned) => planned.role === "metadata")
+    .map((planned) => `127.0.0.1:${planned.rpcPort}`);
+  const clusterSecret = clusterSecretOf(clusterSecretFile(dataDir));
+  const transport = createGrpcTransport({ clusterSecret });
+  const ports = {
+    transport,
+    clock: createClock(),
+    random: createRandom(),
+    log: createLog({ level: "silent" }),
+  };
+  const metadata = new MetadataClient(ports, { addresses });
+  return {
+    look: async () => {
+      const report = await gatherReport(transport, metadata, addresses);
+      const silent = report.replicas.every((replica) => replica.status === undefined);
+      return { view: describeCluster(report), silent };
+    },
+    close: () => transport.close(),
+  };
+}
 
 function table(view: StatusView): string {
   const lines = [view.summary, ""];

@@ -4,14 +4,7 @@ import process from "node:process";
 import { record } from "../admin-client/admin-client.ts";
 import { adminVerb } from "../admin-client/admin-verb.ts";
 import { type CommandGroup, UsageError } from "../command-line.ts";
-
-/** Fires at Ctrl-C: whoever watches ends by that, with success. */
-function interrupted(): AbortSignal {
-  const controller = new AbortController();
-  process.once("SIGINT", () => controller.abort());
-  process.once("SIGTERM", () => controller.abort());
-  return controller.signal;
-}
+import { interrupted } from "../stop-signal.ts";
 
 export const traceCommand = adminVerb({
   name: "trace",
