@@ -72,7 +72,8 @@ test("two storage nodes that stay dead: old objects are read, new ones are writt
     .s3(0, 6)
     .send(new PutObjectCommand({ Bucket: BUCKET, Key: "while-dead", Body: body }));
   const tookMs = performance.now() - startedAt;
-  assert.ok(tookMs < 5000, `a write took ${Math.round(tookMs)} ms`);
+  // Seconds on a quiet machine; a write that waits for the dead ones takes minutes.
+  assert.ok(tookMs < 30_000, `a write took ${Math.round(tookMs)} ms`);
   await load.verify(cluster.s3(0));
 });
 
