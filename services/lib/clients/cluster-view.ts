@@ -96,9 +96,10 @@ export class ClusterView {
     return this.#known?.map.epoch ?? 0;
   }
 
-  /** The root group answered within the last few seconds. */
+  /** There is a map, and the root group answered within the last few seconds. */
   isFresh(): boolean {
-    return this.#clock.monotonicMs() - this.#refreshedAt < FRESH_MS;
+    // A cluster that is being founded answers before it has one.
+    return this.#known !== undefined && this.#clock.monotonicMs() - this.#refreshedAt < FRESH_MS;
   }
 
   /** The map; throws "unavailable" before the first one came. */

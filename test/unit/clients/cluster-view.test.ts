@@ -55,3 +55,15 @@ test("a policy is there, is not there, or is not known of yet", () => {
   assert.equal(view.hasPolicy("standard"), true);
   assert.equal(view.hasPolicy("fast"), false);
 });
+
+test("a cluster that answers before it has a map is not known", async () => {
+  // Checked boundary: nothing else is asked for.
+  const answer = { map: undefined } as never;
+  const metadata: Pick<MetadataClient, "query"> = { query: () => Promise.resolve(answer) };
+  const view = new ClusterView(metadata, new SimClock(), createRecordingLog());
+  await view.refresh();
+  assert.equal(view.isFresh(), false);
+  view.adopt(create(ClusterMapSchema, { epoch: 1n }));
+  await view.refresh();
+  assert.equal(view.isFresh(), true);
+});
