@@ -228,8 +228,8 @@ async function openLog(deps: ReplicaDeps, options: ReplicaOptions): Promise<LogS
 
 async function makeFolders(disk: Disk, folder: string): Promise<void> {
   for (const path of [folder, `${folder}/groups`]) {
-    if (await disk.exists(path)) continue;
-    await disk.mkdir(path);
+    if (!(await disk.exists(path))) await disk.mkdir(path);
+    // Also of a folder that is there: who made it may have ended before this.
     await disk.syncDirectory(path.slice(0, path.lastIndexOf("/")));
   }
 }

@@ -276,7 +276,7 @@ export class SimDisk implements Disk {
     call: Omit<DiskOperation, "number"> & { readonly epoch: number },
     work: (failure: StoreError | undefined) => T,
   ): Promise<T> {
-    await this.#alive(call.epoch);
+    if (call.epoch !== this.#epoch) return this.#cutOff();
     this.#operations += 1;
     const { kind, path, bytes } = call;
     const operation: DiskOperation = { number: this.#operations, kind, path, bytes };
@@ -286,21 +286,21 @@ export class SimDisk implements Disk {
     const code = this.fault?.(operation);
     const latencyMs = this.#options.latencyMs?.(operation) ?? 0;
     if (latencyMs > 0) await this.#options.clock?.sleep(latencyMs);
-    await this.#alive(call.epoch);
+    // Nothing may come between this look and the work, or a dead process would write.
+    if (call.epoch !== this.#epoch) return this.#cutOff();
     const failure =
       code === undefined ? undefined : new StoreError(code, `${kind} ${path}: injected fault`);
     const result = work(failure);
     if (changes && this.#crashAt !== undefined && this.#crashAt.change <= change) {
       this.crash(this.#crashAt.mode);
     }
-    await this.#alive(call.epoch);
+    if (call.epoch !== this.#epoch) return this.#cutOff();
     if (failure !== undefined) throw failure;
     return result;
   }
 
-  /** Throws, or waits for ever, when the power was cut since `epoch`. */
-  async #alive(epoch: number): Promise<void> {
-    if (epoch === this.#epoch) return;
+  /** What a call of before a power cut comes to: it throws, or waits for ever. */
+  async #cutOff(): Promise<never> {
     if (this.#options.afterCrash === "hang") await new Promise<never>(() => undefined);
     throw new StoreError("io", "the power was cut");
   }

@@ -117,6 +117,8 @@ export class GroupState implements StateMachine {
   static async open(deps: StateDeps, folder: string): Promise<GroupState> {
     const { disk } = deps;
     await makeFolder(disk, folder);
+    // Also of a folder that is there: who made it may have ended before it was power-safe.
+    await disk.syncDirectory(folder.slice(0, folder.lastIndexOf("/")));
     const pointer = await readAtomically(disk, { folder, name: POINTER });
     const number = pointer === undefined ? 1 : numberOf(pointer);
     if (number === undefined) throw new StoreError("corrupt", "state: the pointer names no folder");
