@@ -43,8 +43,12 @@ class MemoryLease implements HeldLease {
     this.#rig = rig;
   }
 
-  get grantedMs(): number {
-    return this.#rig.clock.wallMs();
+  grantedMs = 0;
+
+  /** For the next round. */
+  granted(): this {
+    this.grantedMs = this.#rig.clock.wallMs();
+    return this;
   }
 
   async write(note: Uint8Array): Promise<void> {
@@ -117,7 +121,7 @@ test("a new node gets just what the table moves to it; a second look moves nothi
   const least = await misplaced(world);
   assert.ok(least > 0, "the new node wants something");
   const task = new RebalanceTask(world.deps);
-  await task.round(NEVER, world.lease);
+  await task.round(NEVER, world.lease.granted());
   const { phase, shards, movedShards, movedBytes } = stateIn(world);
   assert.deepEqual(
     { phase, shards, movedShards, movedBytes },
@@ -131,7 +135,7 @@ test("a new node gets just what the table moves to it; a second look moves nothi
   assert.equal(await misplaced(world), 0);
   await census(world);
   const calls = world.rig.calls.length;
-  await task.round(NEVER, world.lease);
+  await task.round(NEVER, world.lease.granted());
   const more = world.rig.calls.slice(calls);
   assert.deepEqual(
     more.filter((call) => call !== "getClusterMap"),
@@ -151,7 +155,7 @@ test("a node that is emptied says so, then gives what it has; others move nothin
   await setNode(world, leaving.nodeId, NodeState.DRAINING);
   assert.equal(await misplaced(world), held, "only its shards are to move");
   const task = new RebalanceTask(world.deps);
-  await task.round(NEVER, world.lease);
+  await task.round(NEVER, world.lease.granted());
   const { phase, leaving: left, movedShards, countedMs } = stateIn(world);
   assert.deepEqual({ phase, left, movedShards }, { phase: "settled", left: {}, movedShards: held });
   assert.ok(countedMs > 0);
@@ -165,7 +169,7 @@ test("a node that is emptied while it does not answer is rebuilt from the others
   const leaving = present(rig.view.map().nodes[2], "node");
   await setNode(world, leaving.nodeId, NodeState.DRAINING);
   await rig.stopNode(leaving.name);
-  await new RebalanceTask(world.deps).round(NEVER, world.lease);
+  await new RebalanceTask(world.deps).round(NEVER, world.lease.granted());
   assert.equal(stateIn(world).phase, "settled");
   await census(world);
 });
@@ -185,7 +189,7 @@ test("a copy that does not read back whole is not committed", async (t) => {
       },
     },
   });
-  await new RebalanceTask({ ...world.deps, shards }).round(NEVER, world.lease);
+  await new RebalanceTask({ ...world.deps, shards }).round(NEVER, world.lease.granted());
   const { phase, movedShards, shards: left } = stateIn(world);
   assert.deepEqual({ phase, movedShards }, { phase: "waiting", movedShards: 0 });
   assert.ok(left > 0);
@@ -211,13 +215,15 @@ test("a keeper that is cut off is followed by one that goes on", async (t) => {
   rig.lostAnswer = () => {
     if (commits >= 3) stop.abort();
   };
-  await assert.doesNotReject(new RebalanceTask(world.deps).round(stop.signal, world.lease));
+  await assert.doesNotReject(
+    new RebalanceTask(world.deps).round(stop.signal, world.lease.granted()),
+  );
   assert.ok((await misplaced(world)) > 0, "it was cut off half way");
   rig.fault = () => undefined;
   rig.lostAnswer = () => undefined;
-  await new RebalanceTask(world.deps).round(NEVER, world.lease);
+  await new RebalanceTask(world.deps).round(NEVER, world.lease.granted());
   rig.clock.shiftMs += 20_000;
-  await new RebalanceTask(world.deps).round(NEVER, world.lease);
+  await new RebalanceTask(world.deps).round(NEVER, world.lease.granted());
   assert.equal(stateIn(world).phase, "settled");
   assert.equal(await misplaced(world), 0);
   assert.ok(least > 3);
@@ -231,20 +237,20 @@ test("a target that is away is waited for; what stands still must stand for a wh
   await rig.view.refresh();
   const patient = { ...world.deps, config: { ...world.deps.config, rebalanceDelayMs: 60_000 } };
   const task = new RebalanceTask(patient);
-  await task.round(NEVER, lease);
+  await task.round(NEVER, lease.granted());
   assert.equal(stateIn(world).phase, "waiting");
   assert.equal(stateIn(world).countedMs, 0);
   const newcomer = present(rig.view.map().nodes.at(-1), "node");
   await setNode(world, newcomer.nodeId, NodeState.DOWN);
   rig.clock.shiftMs += 60_000;
-  await task.round(NEVER, lease);
+  await task.round(NEVER, lease.granted());
   assert.equal(stateIn(world).phase, "waiting");
   assert.ok(stateIn(world).shards > 0);
   const [disk] = newcomer.disks;
   for (const { diskIds } of await chunksOf(world)) assert.ok(!diskIds.includes(disk?.diskId ?? 0));
   await setNode(world, newcomer.nodeId, NodeState.UP);
   rig.clock.shiftMs += 20_000;
-  await task.round(NEVER, lease);
+  await task.round(NEVER, lease.granted());
   assert.equal(stateIn(world).phase, "settled");
   await census(world);
 });
@@ -265,7 +271,7 @@ test("a moved shard leaves the repair queue alone", async (t) => {
   await rig.startNode("node-5");
   await rig.view.refresh();
   rig.clock.shiftMs += 10;
-  await new RebalanceTask(world.deps).round(NEVER, world.lease);
+  await new RebalanceTask(world.deps).round(NEVER, world.lease.granted());
   assert.equal(await misplaced(world), 0);
   const { repairEntries } = await rig.query(groupId, { case: "groupStats", value: {} });
   assert.equal(repairEntries, BigInt(OBJECTS));

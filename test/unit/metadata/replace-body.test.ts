@@ -319,6 +319,7 @@ test("a version knows what became of it at each destination, a marker too", asyn
   assert.deepEqual(await told(machine), [
     ["ReplicationBegun", false, "new"],
     ["ObjectTagging:Put", false, "one,two,new"],
+    ["ObjectAcl:Put", false, "one,two,new"],
     ["ObjectRemoved:DeleteMarkerCreated", false, "one"],
   ]);
 });
