@@ -1,5 +1,5 @@
-// A plain HTML form in a real browser, posted to a bucket: signed as the AWS pages say, by Version 4
-// and by Version 2, and one whose policy does not let the key through.
+// A plain HTML form in a real browser, posted to a bucket: signed as the AWS pages say, by Version
+// 4 and by Version 2, and one whose policy does not let the key through.
 // Source: Amazon S3 API reference, "Browser-Based Uploads Using POST".
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
