@@ -135,6 +135,11 @@ async function strikeOn(
 }
 
 async function usable({ cluster, nemeses, say }: RoundOptions): Promise<NemesisKind[]> {
+  const unknown = nemeses.filter((start) => !NEMESES.some(({ name }) => name.startsWith(start)));
+  if (unknown.length > 0) {
+    const known = NEMESES.map(({ name }) => name).join(", ");
+    throw new Error(`no nemesis is named ${unknown.join(", ")}; there are ${known}`);
+  }
   const wanted = NEMESES.filter(
     ({ name }) => nemeses.length === 0 || nemeses.some((start) => name.startsWith(start)),
   );
@@ -144,7 +149,7 @@ async function usable({ cluster, nemeses, say }: RoundOptions): Promise<NemesisK
     if (missing === undefined) kinds.push(kind);
     else say(`without ${kind.name}: ${missing}`);
   }
-  if (kinds.length === 0) throw new Error(`no nemesis is named ${nemeses.join(", ")}`);
+  if (kinds.length === 0) throw new Error("no nemesis that is wanted can be made here");
   return kinds;
 }
 
