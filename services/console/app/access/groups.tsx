@@ -3,10 +3,11 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { Group } from "../api-types.ts";
-import { ListHead, OneLineForm, Row, Table } from "../list.tsx";
+import { OneLineForm, Row, Table } from "../list.tsx";
 import { Show, useLoaded } from "../load.tsx";
 import { attempt, go, link } from "../state.ts";
 import { Button, Confirm, Field, FormDialog } from "../ui.tsx";
+import { NamedList } from "./named-list.tsx";
 import { PolicySet } from "./policy-set.tsx";
 
 function NewGroup({ onClose }: { readonly onClose: () => void }): JSX.Element {
@@ -135,32 +136,14 @@ function GroupTable({ groups }: { readonly groups: readonly Group[] }): JSX.Elem
 }
 
 function All(): JSX.Element {
-  const loaded = useLoaded(() => api.groups(), []);
-  const isMaking = useSignal(false);
-  const filter = useSignal("");
   return (
-    <>
-      <ListHead
-        title="Groups"
-        action="New group"
-        filter={{ label: "Name contains", text: filter }}
-        onAction={() => {
-          isMaking.value = true;
-        }}
-      />
-      <Show of={loaded}>
-        {(groups) => (
-          <GroupTable groups={groups.filter(({ name }) => name.includes(filter.value.trim()))} />
-        )}
-      </Show>
-      {isMaking.value ? (
-        <NewGroup
-          onClose={() => {
-            isMaking.value = false;
-          }}
-        />
-      ) : null}
-    </>
+    <NamedList
+      title="Groups"
+      action="New group"
+      load={() => api.groups()}
+      table={(found) => <GroupTable groups={found} />}
+      dialog={(onClose) => <NewGroup onClose={onClose} />}
+    />
   );
 }
 

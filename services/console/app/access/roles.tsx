@@ -4,12 +4,13 @@ import type { JSX } from "preact";
 import { api } from "../api.ts";
 import type { Role } from "../api-types.ts";
 import { timeText } from "../format.ts";
-import { ListHead, Table } from "../list.tsx";
+import { Table } from "../list.tsx";
 import { Show, useLoaded } from "../load.tsx";
 import { DocumentEditor } from "../settings/document-editor.tsx";
 import { attempt, go, link } from "../state.ts";
 import { Button, Confirm, Dialog, Field } from "../ui.tsx";
 import { Boundary } from "./boundary.tsx";
+import { NamedList } from "./named-list.tsx";
 import { documentText, PolicySet } from "./policy-set.tsx";
 
 const EMPTY_TRUST = JSON.stringify(
@@ -211,32 +212,14 @@ function RoleTable({ roles }: { readonly roles: readonly Role[] }): JSX.Element 
 }
 
 function All(): JSX.Element {
-  const loaded = useLoaded(() => api.roles(), []);
-  const isMaking = useSignal(false);
-  const filter = useSignal("");
   return (
-    <>
-      <ListHead
-        title="Roles"
-        action="New role"
-        filter={{ label: "Name contains", text: filter }}
-        onAction={() => {
-          isMaking.value = true;
-        }}
-      />
-      <Show of={loaded}>
-        {(roles) => (
-          <RoleTable roles={roles.filter(({ name }) => name.includes(filter.value.trim()))} />
-        )}
-      </Show>
-      {isMaking.value ? (
-        <NewRole
-          onClose={() => {
-            isMaking.value = false;
-          }}
-        />
-      ) : null}
-    </>
+    <NamedList
+      title="Roles"
+      action="New role"
+      load={() => api.roles()}
+      table={(found) => <RoleTable roles={found} />}
+      dialog={(onClose) => <NewRole onClose={onClose} />}
+    />
   );
 }
 
