@@ -15,6 +15,7 @@ import type { GroupTiming } from "../lib/raft/group-deps.ts";
 import { RaftHost } from "../lib/raft/host.ts";
 import type { RaftGroup, RaftReceiver, RaftSender } from "../lib/raft/types.ts";
 import { LogStore } from "./log-store.ts";
+import { makeInnerFolder } from "./state/atomic-file.ts";
 import { GroupState } from "./state/group-state.ts";
 
 export interface ReplicaDeps {
@@ -218,20 +219,14 @@ export class Replica {
 
 async function openLog(deps: ReplicaDeps, options: ReplicaOptions): Promise<LogStore> {
   const { disk, random, clock, metrics } = deps;
-  await makeFolders(disk, options.folder);
+  for (const folder of [options.folder, `${options.folder}/groups`]) {
+    await makeInnerFolder(disk, folder);
+  }
   const path = `${options.folder}/log`;
   if (options.hasLog && !(await disk.exists(path))) {
     throw new StoreError("corrupt", "the Raft log is gone");
   }
   return LogStore.open({ disk, path, random, clock, log: deps.log, metrics });
-}
-
-async function makeFolders(disk: Disk, folder: string): Promise<void> {
-  for (const path of [folder, `${folder}/groups`]) {
-    if (!(await disk.exists(path))) await disk.mkdir(path);
-    // Also of a folder that is there: who made it may have ended before this.
-    await disk.syncDirectory(path.slice(0, path.lastIndexOf("/")));
-  }
 }
 
 function seedFrom(random: Random): bigint {

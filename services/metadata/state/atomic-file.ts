@@ -43,6 +43,15 @@ export async function makeFolder(disk: Disk, folder: string): Promise<void> {
   await disk.syncDirectory(parent);
 }
 
+/**
+ * The same for a folder in one of ours: also one that is there already has a power-safe name
+ * afterwards, since who made it may have ended before.
+ */
+export async function makeInnerFolder(disk: Disk, folder: string): Promise<void> {
+  if (!(await disk.exists(folder))) return makeFolder(disk, folder);
+  await disk.syncDirectory(folder.slice(0, folder.lastIndexOf("/")));
+}
+
 /** The content; undefined when there is no such file. Throws StoreError "corrupt". */
 export async function readAtomically(
   disk: Disk,

@@ -14,7 +14,7 @@ import type {
   StateSnapshot,
 } from "../../lib/raft/types.ts";
 import { Applier } from "./apply.ts";
-import { makeFolder, readAtomically, writeAtomically } from "./atomic-file.ts";
+import { makeInnerFolder, readAtomically, writeAtomically } from "./atomic-file.ts";
 import { decodeChecked } from "./checked-value.ts";
 import { Digest } from "./digest.ts";
 import { FrozenView } from "./frozen-view.ts";
@@ -116,9 +116,7 @@ export class GroupState implements StateMachine {
    */
   static async open(deps: StateDeps, folder: string): Promise<GroupState> {
     const { disk } = deps;
-    await makeFolder(disk, folder);
-    // Also of a folder that is there: who made it may have ended before it was power-safe.
-    await disk.syncDirectory(folder.slice(0, folder.lastIndexOf("/")));
+    await makeInnerFolder(disk, folder);
     const pointer = await readAtomically(disk, { folder, name: POINTER });
     const number = pointer === undefined ? 1 : numberOf(pointer);
     if (number === undefined) throw new StoreError("corrupt", "state: the pointer names no folder");
