@@ -23,7 +23,7 @@ export class SimClock implements Clock {
   wallOffsetMs = Date.UTC(2026, 0, 1);
 
   wallMs(): number {
-    return this.#nowMs + this.wallOffsetMs;
+    return Math.floor(this.#nowMs + this.wallOffsetMs);
   }
 
   monotonicMs(): number {

@@ -6,7 +6,7 @@ export interface Timer {
 }
 
 export interface Clock {
-  /** Milliseconds since 1970, as the machine believes. May step. */
+  /** Whole milliseconds since 1970, as the machine believes. May step. */
   wallMs(): number;
   /** Milliseconds that only grow, from an arbitrary origin. */
   monotonicMs(): number;
