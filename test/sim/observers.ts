@@ -29,7 +29,7 @@ export function silentMetrics(): Metrics {
   const ignore = (): void => undefined;
   return {
     counter: () => ({ increment: ignore }),
-    gauge: () => ({ set: ignore }),
+    gauge: () => ({ set: ignore, clear: ignore }),
     histogram: () => ({ observe: ignore }),
   };
 }

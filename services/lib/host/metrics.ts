@@ -7,6 +7,7 @@ import {
   Gauge as PromGauge,
   Histogram as PromHistogram,
   Registry,
+  Summary as PromSummary,
 } from "prom-client";
 import { assert } from "../base/assert.ts";
 import type { Labels, MetricOptions, Metrics } from "../ports/metrics.ts";
@@ -18,6 +19,20 @@ export interface MetricsRegistry extends Metrics {
   readonly contentType: string;
   /** Everything registered, in Prometheus' text format. */
   expose(): Promise<string>;
+  /**
+   * Called before each `expose`, for figures that are only worth making when somebody looks. What
+   * throws is left out; the rest is shown.
+   */
+  beforeExpose(refresh: () => void | Promise<void>): void;
+  /** What is registered, Node's own metrics included, by name. */
+  describe(): readonly MetricDescription[];
+}
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram" | "summary";
+  readonly help: string;
+  readonly labels: readonly string[];
 }
 
 export interface MetricsOptions {
@@ -34,6 +49,7 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
   const registry = new Registry();
   if (options.nodeMetrics !== false) collectDefaultMetrics({ register: registry });
   const known = new Map<string, Registered>();
+  const refreshers: (() => void | Promise<void>)[] = [];
 
   function once<T>(name: string, shape: readonly unknown[], create: () => T): T {
     assert(/^[a-z][a-z0-9_]*$/.test(name), `metric ${name}: not in snake_case`);
@@ -57,7 +73,14 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
 
   return {
     contentType: registry.contentType,
-    expose: () => registry.metrics(),
+    async expose(): Promise<string> {
+      await Promise.allSettled(refreshers.map(async (refresh) => refresh()));
+      return registry.metrics();
+    },
+    beforeExpose: (refresh) => {
+      refreshers.push(refresh);
+    },
+    describe: () => descriptionsOf(registry),
     counter(name, given) {
       assert(name.endsWith("_total"), `metric ${name}: a counter's name ends in _total`);
       const create = () => new PromCounter(described(name, given));
@@ -68,7 +91,10 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
       assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
       const create = () => new PromGauge(described(name, given));
       const metric = once(name, ["gauge", given.labels], create);
-      return { set: (value, labels = {}) => metric.set({ ...labels }, value) };
+      return {
+        set: (value, labels = {}) => metric.set({ ...labels }, value),
+        clear: () => metric.reset(),
+      };
     },
     histogram(name, given) {
       assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
@@ -82,4 +108,24 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
       return { observe: (value, labels = {}) => metric.observe({ ...labels }, value) };
     },
   };
+}
+
+/** prom-client keeps kind and label names in the metric, though its types do not say so. */
+function descriptionsOf(registry: Registry): MetricDescription[] {
+  const found = registry.getMetricsAsArray().map((metric) => {
+    const labels: unknown = Reflect.get(metric, "labelNames");
+    return {
+      name: metric.name,
+      type: kindOf(metric),
+      help: metric.help,
+      labels: Array.isArray(labels) ? labels.map(String) : [],
+    };
+  });
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function kindOf(metric: object): MetricDescription["type"] {
+  if (metric instanceof PromCounter) return "counter";
+  if (metric instanceof PromHistogram) return "histogram";
+  return metric instanceof PromSummary ? "summary" : "gauge";
 }

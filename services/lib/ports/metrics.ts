@@ -10,6 +10,8 @@ export interface Counter {
 
 export interface Gauge {
   set(value: number, labels?: Labels): void;
+  /** Forgets every series: for figures of things that come and go, set anew as a whole. */
+  clear(): void;
 }
 
 export interface Histogram {

@@ -106,8 +106,15 @@ export class MemoryMetrics implements Metrics {
     return { increment: (labels = {}, amount = 1) => this.#add(name, labels, amount) };
   }
 
-  gauge(name: string): { set(value: number, labels?: Labels): void } {
-    return { set: (value, labels = {}) => this.#set(seriesName(name, labels), value) };
+  gauge(name: string): { set(value: number, labels?: Labels): void; clear(): void } {
+    return {
+      set: (value, labels = {}) => this.#set(seriesName(name, labels), value),
+      clear: () => {
+        for (const series of [...this.values.keys()]) {
+          if (series === name || series.startsWith(`${name}{`)) this.values.delete(series);
+        }
+      },
+    };
   }
 
   histogram(name: string): { observe(value: number, labels?: Labels): void } {
