@@ -1,10 +1,11 @@
-// Calls the metadata service: finds the leader of a group, follows hints, retries what is safe to
-// retry, and gives every command an id, so that a retry after a lost answer never applies twice.
+// Calls the metadata service: finds the leader of a group, follows hints, asks another replica when
+// one is silent, retries what is safe to retry, and gives every command an id, so that a retry after
+// a lost answer never applies twice.
 //
 // Guarantees: a command that is answered was applied once. "timeout" means its outcome is unknown.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { assert, present } from "../base/assert.ts";
-import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
+import { isStoreError, StoreError } from "../base/errors.ts";
 import {
   ClusterService,
   type ClusterStatusResponse,
@@ -23,6 +24,7 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Channel, Transport } from "../ports/transport.ts";
 import { ROOT_GROUP } from "./groups.ts";
+import { LeaderSearch } from "./leader-search.ts";
 
 type CommandInit = MessageInitShape<typeof CommandSchema>;
 type QueryInit = MessageInitShape<typeof QueryRequestSchema>;
@@ -73,11 +75,8 @@ export interface MetadataCallOptions {
 const COMMAND_ID_BYTES = 16;
 const DEADLINE_MS = 10_000;
 const ATTEMPT_MS = 3000;
-const BACKOFF_MIN_MS = 20;
-const BACKOFF_MAX_MS = 400;
-
-/** What another replica, or the same one later, may answer better. */
-const RETRY_CODES = new Set(["not-leader", "unavailable", "timeout", "corrupt", "io", "exhausted"]);
+/** Far more than a call takes across campuses; far less than an election. */
+const HEDGE_MS = 500;
 
 export class MetadataClient {
   readonly #deps: MetadataClientDeps;
@@ -152,50 +151,56 @@ export class MetadataClient {
     options: MetadataCallOptions,
     attempt: (channel: Channel, call: Parameters<Channel["unary"]>[2]) => Promise<T>,
   ): Promise<T> {
-    const { clock, transport } = this.#deps;
-    const endsAt = clock.monotonicMs() + (options.deadlineMs ?? this.#deadlineMs);
-    let backoffMs = BACKOFF_MIN_MS;
-    let maybeDone = false;
-    for (;;) {
-      const leftMs = endsAt - clock.monotonicMs();
-      const address = this.#leaders.get(groupId) ?? this.#rotate();
-      try {
-        const result = await attempt(transport.channel(address), {
-          deadlineMs: Math.max(1, Math.min(leftMs, this.#attemptMs)),
-          ...(options.signal === undefined ? {} : { signal: options.signal }),
-          ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
-        });
-        this.#leaders.set(groupId, address);
-        return result;
-      } catch (thrown) {
-        const error = toStoreError(thrown, "unavailable");
-        if (!RETRY_CODES.has(error.code)) throw error;
-        maybeDone ||= error.code === "timeout";
-        const hinted = this.#noteFailure(groupId, address, error);
-        if (endsAt - clock.monotonicMs() <= backoffMs)
-          throw this.#gaveUp(groupId, error, maybeDone);
-        if (hinted) continue;
-        await clock.sleep(backoffMs + this.#deps.random.below(backoffMs), options.signal);
-        backoffMs = Math.min(BACKOFF_MAX_MS, backoffMs * 2);
-      }
+    const { clock, random, transport } = this.#deps;
+    const search = new LeaderSearch(
+      {
+        clock,
+        random,
+        next: (asked) => this.#nextOf(groupId, asked),
+        noteFailure: (address, error) => this.#noteFailure(groupId, address, error),
+      },
+      {
+        deadlineMs: options.deadlineMs ?? this.#deadlineMs,
+        attemptMs: this.#attemptMs,
+        hedgeMs: HEDGE_MS,
+      },
+      { options, attempt: (address, limits) => attempt(transport.channel(address), limits) },
+    );
+    try {
+      const { address, result } = await search.run();
+      this.#leaders.set(groupId, address);
+      return result;
+    } catch (thrown) {
+      if (!isStoreError(thrown, "timeout") && !isStoreError(thrown, "unavailable")) throw thrown;
+      throw this.#gaveUp(groupId, thrown);
     }
   }
 
-  /** Forgets a leader that is none; true when a new one is known and may be asked at once. */
-  #noteFailure(groupId: number, address: string, error: StoreError): boolean {
+  /** The leader as last known, else the replicas one after the other. */
+  #nextOf(groupId: number, asked: ReadonlySet<string>): string | undefined {
+    const leader = this.#leaders.get(groupId);
+    if (leader !== undefined && !asked.has(leader)) return leader;
+    for (let tried = 0; tried < this.#addresses.length; tried += 1) {
+      const address = this.#rotate();
+      if (!asked.has(address)) return address;
+    }
+    return undefined;
+  }
+
+  /** Forgets a leader that is none; the new one where it is known. */
+  #noteFailure(groupId: number, address: string, error: StoreError): string | undefined {
     const hint = isStoreError(error, "not-leader") ? error.leaderHint : undefined;
     if (hint !== undefined && hint !== "" && hint !== address) {
       this.#leaders.set(groupId, hint);
-      return true;
+      return hint;
     }
     if (this.#leaders.get(groupId) === address) this.#leaders.delete(groupId);
-    return false;
+    return undefined;
   }
 
-  #gaveUp(groupId: number, last: StoreError, maybeDone: boolean): StoreError {
-    const code = maybeDone ? "timeout" : "unavailable";
+  #gaveUp(groupId: number, last: StoreError): StoreError {
     this.#deps.log.warn("metadata group does not answer", { groupId, last: last.message });
-    return new StoreError(code, `metadata group ${groupId}: ${last.message}`, { cause: last });
+    return new StoreError(last.code, `metadata group ${groupId}: ${last.message}`, { cause: last });
   }
 
   #rotate(): string {
