@@ -83,8 +83,8 @@ fuzz: install ## 10,000,000 inputs (FUZZ_INPUTS, FUZZ_SEED) for each parser of w
 cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 	node test/run.ts test/cluster
 
-chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES), as root
-	node test/chaos/main.ts --seconds $(or $(SECONDS),600) --nemeses "$(NEMESES)" $(if $(SEED),--seed $(SEED))
+chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES, RTT), as root
+	node test/chaos/main.ts --seconds $(or $(SECONDS),600) --nemeses "$(NEMESES)" $(if $(SEED),--seed $(SEED)) $(if $(RTT),--rtt $(RTT))
 
 growth: install ## nodes added, emptied, weighed, lost and disks replaced under data, with a census at each step
 	DOLIUM_TEST_GROWTH=1 node --test test/cluster/growth.test.ts

@@ -47,8 +47,11 @@ function ip(...args: readonly string[]): void {
   execFileSync("ip", [...args], { stdio: "pipe" });
 }
 
-/** Call inside private network and mount namespaces only. */
-export async function namespaceCampuses(seed: number): Promise<Campuses> {
+/**
+ * Call inside private network and mount namespaces only. `rttMs`: of the way between any two
+ * campuses and back, where nothing harms it.
+ */
+export async function namespaceCampuses(seed: number, rttMs = 0): Promise<Campuses> {
   execFileSync("mkdir", ["-p", "/run/netns"]);
   execFileSync("mount", ["-t", "tmpfs", "tmpfs", "/run/netns"], { stdio: "pipe" });
   ip("link", "set", "lo", "up");
@@ -59,13 +62,15 @@ export async function namespaceCampuses(seed: number): Promise<Campuses> {
     ip("-n", nameOf(campus), "addr", "add", `10.98.${campus}.1/16`, "dev", "wan0");
     ip("-n", nameOf(campus), "link", "set", "wan0", "up");
   }
+  const setLink = (from: Campus, to: Campus, link: Link): void => {
+    relay.stdin?.write(`${JSON.stringify({ from, to, delayMs: rttMs / 2, ...link })}\n`);
+  };
+  for (const from of CAMPUSES) for (const to of CAMPUSES) if (from !== to) setLink(from, to, {});
   return {
     hasLinks: true,
     address: (campus) => `10.98.${campus}.1`,
     at: (campus, command) => ["ip", "netns", "exec", nameOf(campus), ...command],
-    setLink: (from, to, link) => {
-      relay.stdin?.write(`${JSON.stringify({ from, to, ...link })}\n`);
-    },
+    setLink,
     close: async () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       relay.once("exit", () => resolve());

@@ -23,6 +23,7 @@ const { values } = parseArgs({
     clients: { type: "string", default: "8" },
     pause: { type: "string", default: "20" },
     metadata: { type: "string", default: "5" },
+    rtt: { type: "string", default: "0" },
     loopback: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     inside: { type: "string" },
@@ -40,7 +41,9 @@ async function run(dataDir: string): Promise<number> {
   process.stdin.on("data", () => stop.abort()).on("end", () => process.exit(1));
   const nemeses = values.nemeses.split(",").filter((name) => name !== "");
   const wantsClocks = nemeses.length === 0 || nemeses.some((name) => name.startsWith("clock"));
-  const campuses = values.loopback ? loopbackCampuses() : await namespaceCampuses(seed);
+  const campuses = values.loopback
+    ? loopbackCampuses()
+    : await namespaceCampuses(seed, Number(values.rtt));
   if (campuses.hasLinks) mountSmallDisk(join(dataDir, SMALL_DISK_NODE, "disk"));
   say(`starting the cluster in ${dataDir}`);
   const cluster = await ChaosCluster.start({
