@@ -18,8 +18,8 @@ const OBJECT_VERBS = "ls cp mv rm cat stat tree du sync share mb rb find".split(
 
 const cluster: Module = async () => {
   const groups = await import("./commands/cluster.ts");
-  const { nodeGroup, layoutGroup, repairGroup, scrubGroup, raftGroup } = groups;
-  return [nodeGroup, layoutGroup, repairGroup, scrubGroup, raftGroup];
+  const { nodeGroup, layoutGroup, repairGroup, scrubGroup } = groups;
+  return [nodeGroup, layoutGroup, repairGroup, scrubGroup];
 };
 const watch: Module = async () => {
   const commands = await import("./commands/watch.ts");
@@ -40,7 +40,8 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/bucket.ts")).bucketGroup], ["bucket"]],
   [async () => [(await import("./commands/verify.ts")).verifyCommand], ["verify"]],
   [async () => [(await import("./commands/backup.ts")).backupGroup], ["backup"]],
-  [cluster, ["node", "layout", "repair", "scrub", "raft"]],
+  [cluster, ["node", "layout", "repair", "scrub"]],
+  [async () => [(await import("./commands/raft.ts")).raftGroup], ["raft"]],
   [watch, ["trace", "events", "top", "support"]],
   [async () => [(await import("./commands/doctor.ts")).doctorCommand], ["doctor"]],
   [async () => [(await import("./commands/bench.ts")).benchCommand], ["bench"]],

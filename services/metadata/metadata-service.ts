@@ -1,5 +1,5 @@
 // The metadata service as others call it: Execute, Query, ReplicaStatus, TransferLeadership,
-// ExportGroup.
+// ExportGroup, CutLog.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { toSafeNumber } from "../lib/base/bytes.ts";
 import { StoreError, toStoreError } from "../lib/base/errors.ts";
@@ -10,6 +10,7 @@ import type {
 import type { ServiceHandlers } from "../lib/ports/transport.ts";
 import { checkCommandScope, checkQueryScope } from "./command-scope.ts";
 import type { Proposer } from "./proposer.ts";
+import type { ReplicaGroup } from "./replica.ts";
 import { replicaStatus, type StatusSource } from "./replica-status.ts";
 import { answerQuery } from "./state/queries/query-table.ts";
 
@@ -32,18 +33,30 @@ export function metadataHandlers(
     },
     replicaStatus: () => Promise.resolve(replicaStatus(status)),
     async transferLeadership({ groupId, toReplicaId }) {
-      const group = status
-        .replica()
-        ?.groups()
-        .find((one) => one.groupId === groupId);
-      if (group === undefined) throw new StoreError("not-found", `group ${groupId} is not here`);
+      const group = groupOf(status, groupId);
       if (!group.raft.isLeader()) throw new StoreError("not-leader", "another replica leads");
       const deadlineMs = TRANSFER_MS;
       await group.raft.transferLeadership(toSafeNumber(toReplicaId), { deadlineMs });
       return {};
     },
+    async cutLog({ groupId, upToIndex }) {
+      const upTo = upToIndex === 0n ? undefined : toSafeNumber(upToIndex);
+      const cut = await groupOf(status, groupId).raft.cutLog(upTo);
+      return {
+        flushedIndex: BigInt(cut.flushedIndex),
+        logStartIndex: BigInt(cut.startIndex),
+        freedEntries: BigInt(cut.freedEntries),
+        freedBytes: BigInt(cut.freedBytes),
+      };
+    },
     exportGroup: (request, { signal }) => exportGroup(proposer, request.groupId, signal),
   };
+}
+
+function groupOf(status: StatusSource, groupId: number): ReplicaGroup {
+  const group = status.replica()?.group(groupId);
+  if (group === undefined) throw new StoreError("not-found", `group ${groupId} is not here`);
+  return group;
 }
 
 /** One moment of a group; what is committed meanwhile is not in it. */

@@ -179,6 +179,12 @@ export function record(value: unknown): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(value));
 }
 
+/** The `items` of an answer; none where it has none. */
+export function recordsOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  const { items } = record(value);
+  return Array.isArray(items) ? items.map(record) : [];
+}
+
 function odd(): CommandError {
   return new CommandError(ExitCode.FAILED, "failed", "the server's answer has another form");
 }

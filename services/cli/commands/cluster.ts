@@ -1,5 +1,5 @@
-// `dolium node|layout|repair|scrub|raft ...`: the cluster through the admin API.
-import { type AdminClient, record } from "../admin-client/admin-client.ts";
+// `dolium node|layout|repair|scrub ...`: the cluster through the admin API.
+import { type AdminClient, record, recordsOf } from "../admin-client/admin-client.ts";
 import { adminVerb, type Shown, table } from "../admin-client/admin-verb.ts";
 import { type Command, type CommandGroup, UsageError, YES_OPTION } from "../command-line.ts";
 import { confirm } from "../confirm.ts";
@@ -7,11 +7,6 @@ import type { Output } from "../output.ts";
 import { garbageVerbs } from "./garbage.ts";
 
 const seg = encodeURIComponent;
-
-function recordsOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  const { items } = record(value);
-  return Array.isArray(items) ? items.map(record) : [];
-}
 
 function nodeVerb(verb: "drain" | "undrain" | "remove", summary: string): Command {
   return adminVerb({
@@ -272,35 +267,3 @@ export const scrubGroup: CommandGroup = {
 function timeText(ms: unknown): string {
   return typeof ms === "number" && ms > 0 ? new Date(ms).toISOString() : "never";
 }
-
-export const raftGroup: CommandGroup = {
-  name: "raft",
-  summary: "Raft groups: leaders, replicas, transfer of the lead.",
-  verbs: [
-    adminVerb({
-      name: "raft status",
-      summary: "Groups with their leaders and replicas.",
-      positionals: "",
-      options: {},
-      run: async ({ client }) => {
-        const value = await client.call("GET", "/raft");
-        const rows = recordsOf(value).map((group) => {
-          const replicas = Array.isArray(group.replicas) ? group.replicas.map(record) : [];
-          const shown = replicas.map((one) => `${String(one.name)}@${String(one.appliedIndex)}`);
-          return [group.groupId, group.leader, group.term, group.commitIndex, shown];
-        });
-        return { value, lines: table(["GROUP", "LEADER", "TERM", "COMMIT", "REPLICAS"], rows) };
-      },
-    }),
-    adminVerb({
-      name: "raft transfer",
-      summary: "Hand the lead of a group to another replica.",
-      positionals: "GROUP REPLICA",
-      options: {},
-      run: async ({ client, words: [group = "", to = ""] }) => ({
-        value: await client.call("POST", `/raft/${seg(group)}/transfer`, { to }),
-        lines: ["handed over"],
-      }),
-    }),
-  ],
-};

@@ -3,6 +3,7 @@ import type { AdminOperation } from "./admin-operation.ts";
 import { CLUSTER_OPERATIONS } from "./cluster/cluster-operations.ts";
 import { GARBAGE_OPERATIONS } from "./cluster/garbage.ts";
 import { LAYOUT_OPERATIONS } from "./cluster/layout.ts";
+import { RAFT_OPERATIONS } from "./cluster/raft.ts";
 import { GROUP_OPERATIONS } from "./identity/groups.ts";
 import { KEY_OPERATIONS } from "./identity/keys.ts";
 import { POLICY_OPERATIONS } from "./identity/policies.ts";
@@ -28,6 +29,7 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
   ...PRESIGN_OPERATIONS,
   ...VERIFY_OPERATIONS,
   ...CLUSTER_OPERATIONS,
+  ...RAFT_OPERATIONS,
   ...GARBAGE_OPERATIONS,
   ...LAYOUT_OPERATIONS,
   ...WATCH_OPERATIONS,

@@ -32,6 +32,12 @@ export function groupStatus(parts: StatusParts): RaftGroupStatus {
   };
 }
 
+/** What the leader and every follower it hears of have. */
+export function sharedIndex({ lastIndex, peers }: RaftGroupStatus): number {
+  const lag = Math.max(0, ...peers.filter((peer) => peer.active).map((peer) => peer.lagEntries));
+  return lastIndex - lag;
+}
+
 function peersOf(status: GroupStatus, nodeId: RaftId): PeerStatus[] {
   return status.peers
     .filter((peer) => peer.nodeId !== nodeId)

@@ -18,7 +18,7 @@ import type {
 } from "./core.ts";
 import { type GroupDeps, PROPOSAL_BYTES_MAX } from "./group-deps.ts";
 import { GroupParts } from "./group-parts.ts";
-import { groupStatus } from "./group-status.ts";
+import { groupStatus, sharedIndex } from "./group-status.ts";
 import { IncomingSnapshots } from "./incoming-snapshot.ts";
 import { groupOptions, prepareGroup } from "./open-group.ts";
 import { Proposals } from "./proposals.ts";
@@ -30,6 +30,7 @@ import { TransferWaits } from "./transfer-waits.ts";
 import type {
   CallLimits,
   IncomingSnapshot,
+  LogCut,
   ProposeResponse,
   RaftGroup,
   RaftGroupStatus,
@@ -127,6 +128,13 @@ export class Group implements RaftGroup {
     }
     this.#deps.wake(this);
     await this.#transfers.add(to, this.#nowMs() + limits.deadlineMs);
+  }
+
+  async cutLog(upToIndex: number | undefined): Promise<LogCut> {
+    this.#assertOpen();
+    if (upToIndex !== undefined) return this.#parts.cutter.cutNow(() => upToIndex);
+    this.#assertLeading();
+    return this.#parts.cutter.cutNow(() => (this.isLeader() ? sharedIndex(this.status()) : 0));
   }
 
   status(): RaftGroupStatus {

@@ -109,6 +109,14 @@ export interface RaftGroupStatus {
   readonly failure: string | undefined;
 }
 
+/** What cutting came to: the state's power-safe index; entries after `startIndex` stayed. */
+export interface LogCut {
+  readonly flushedIndex: number;
+  readonly startIndex: number;
+  readonly freedEntries: number;
+  readonly freedBytes: number;
+}
+
 /**
  * One replica of one group. Errors of its methods:
  * - `not-leader`: nothing happened; `leaderHint` is the leader's node id in decimal when known.
@@ -130,6 +138,11 @@ export interface RaftGroup {
   changeMembers(changes: readonly MemberChange[], limits: CallLimits): Promise<void>;
   /** Hands leadership over; resolves once another node leads, "timeout" when none does. */
   transferLeadership(to: RaftId, limits: CallLimits): Promise<void>;
+  /**
+   * Makes the state power-safe and cuts the log behind it, up to `upToIndex` at most; without one
+   * the leader spares what a follower it hears of has yet to take ("not-leader" elsewhere).
+   */
+  cutLog(upToIndex: number | undefined): Promise<LogCut>;
   status(): RaftGroupStatus;
 }
 

@@ -37,6 +37,7 @@ async function replicas(
       query: async () => ({ kind: { case: "getBucket", value: {} } }),
       replicaStatus: async () => ({}),
       transferLeadership: async () => ({}),
+      cutLog: async () => ({}),
       exportGroup: async function* () {
         // Nothing asks for backups here.
       },

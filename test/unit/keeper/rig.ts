@@ -185,6 +185,7 @@ export class Rig {
       },
       replicaStatus: async () => ({}),
       transferLeadership: async () => ({}),
+      cutLog: async () => ({}),
       exportGroup: async function* () {
         // Nothing asks for backups here.
       },

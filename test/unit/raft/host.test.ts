@@ -187,6 +187,39 @@ test("the log is cut below what is flushed and a lagging follower gets a snapsho
   assert.deepEqual(rig.errors, []);
 });
 
+test("a log is cut when asked, but for what a follower that is heard of has yet to take", async () => {
+  const rig = await createRig(3);
+  const { group, node } = rig.leader();
+  const proposeMany = async (from: number, to: number): Promise<void> => {
+    for (let at = from; at < to; at += 1) {
+      await rig.settle(group.propose(command(`c${at}`), LIMITS));
+    }
+  };
+  await proposeMany(0, 30);
+  await rig.run(500);
+  const first = await rig.settle(group.cutLog(undefined));
+  const { lastIndex, logStartIndex } = group.status();
+  assert.deepEqual(first, { ...first, flushedIndex: lastIndex, startIndex: lastIndex });
+  assert.equal(logStartIndex, lastIndex);
+  assert.ok(first.freedEntries >= 30 && first.freedBytes > 0, JSON.stringify(first));
+  const nothing = await rig.settle(group.cutLog(undefined));
+  assert.deepEqual([nothing.freedEntries, nothing.freedBytes], [0, 0]);
+
+  const slow = [1, 2, 3].find((id) => id !== node.id) ?? 0;
+  rig.world.network.partition([slow], [1, 2, 3]);
+  await proposeMany(30, 32);
+  const second = await rig.settle(group.cutLog(undefined));
+  assert.ok(second.startIndex <= lastIndex + 1, "cut away what the follower lacks");
+  rig.world.network.heal();
+  await rig.until(() => commands(rig.node(slow)).length === 32);
+
+  const follower = rig.group(slow);
+  await assert.rejects(follower.cutLog(undefined), code("not-leader"));
+  const third = await rig.settle(follower.cutLog(lastIndex));
+  assert.equal(third.startIndex, lastIndex);
+  assert.deepEqual(rig.errors, []);
+});
+
 test("a snapshot that breaks off is tried again and the follower recovers", async () => {
   const rig = await createRig(3, { keepEntries: 5, snapshotIdleMs: 400 });
   const { group, node } = rig.leader();

@@ -1,13 +1,11 @@
-// The cluster as a whole: how it is, its nodes, what is to be repaired, the replicas of its groups.
+// The cluster as a whole: how it is, its nodes, what is to be repaired.
 // Nothing here is remembered; every call asks.
 import { mapBounded } from "../../../lib/base/bounded.ts";
 import { toHex, toSafeNumber } from "../../../lib/base/bytes.ts";
-import * as Type from "../../../lib/base/settings-schema.ts";
 import { type ClusterReport, gatherReport } from "../../../lib/clients/cluster-report.ts";
 import { describeCluster, type StatusView } from "../../../lib/clients/cluster-status.ts";
 import { linksOf } from "../../../lib/clients/gateway-links.ts";
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
-import { MetadataService } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import {
   DiskState,
   type ClusterMap as MapRecord,
@@ -18,15 +16,13 @@ import { ShardService } from "../../../lib/gen/dolium/storage/v1/storage_pb.ts";
 import { type AdminAnswer, done, json } from "../admin-answer.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
 import { AdminError, notFound } from "../admin-error.ts";
-import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
-import { body } from "../identity/field-schemas.ts";
+import { type AdminContext, type AdminOperation, parameter } from "../admin-operation.ts";
 import { limitOf } from "../page.ts";
 import { refuseUnplaceable } from "./layout-change.ts";
 
 const WIDTH = 8;
 /** Calls that run on a disk must end first. */
 const RETRY_MS = 30_000;
-const TRANSFER_MS = 10_000;
 const WORDS: ReadonlyMap<NodeState, string> = new Map([
   [NodeState.UP, "up"],
   [NodeState.DRAINING, "draining"],
@@ -128,23 +124,6 @@ export const CLUSTER_OPERATIONS: readonly AdminOperation[] = [
     admission: { action: "dolium:StartScrub" },
     run: ({ deps }) => startPass(deps, { startScrub: true }),
   },
-  {
-    name: "GetRaft",
-    method: "GET",
-    path: "/raft",
-    summary: "Groups with their replicas: leader, term, indexes, digests.",
-    admission: { action: "dolium:GetCluster" },
-    run: async ({ deps }) => json({ items: (await statusOf(deps)).groups }),
-  },
-  withBody({
-    name: "TransferLeadership",
-    method: "POST",
-    path: "/raft/{group}/transfer",
-    summary: "Hand the lead of a group to another of its replicas, by name.",
-    admission: { action: "dolium:TransferLeadership" },
-    body: body({ to: Type.String({ minLength: 1, maxLength: 255 }) }),
-    run: transferLeadership,
-  }),
 ];
 
 export async function statusOf(deps: AdminDependencies): Promise<StatusView> {
@@ -266,25 +245,6 @@ async function diskOf(
     if (disk !== undefined) return { node, disk };
   }
   throw notFound("NoSuchDisk", `There is no disk ${text}.`);
-}
-
-async function transferLeadership(
-  { deps, parameters }: AdminContext,
-  { to }: { readonly to: string },
-): Promise<AdminAnswer> {
-  const { groups } = await statusOf(deps);
-  const group = groups.find(({ groupId }) => String(groupId) === parameters.group);
-  if (group === undefined) throw notFound("NoSuchGroup", `There is no group ${parameters.group}.`);
-  const heir = group.replicas.find(({ name }) => name === to);
-  if (heir === undefined) throw notFound("NoSuchReplica", `The group has no replica ${to}.`);
-  const leader = group.replicas.find(({ leads }) => leads);
-  if (leader === undefined) throw new AdminError(503, "Unavailable", "The group has no leader.");
-  const request = { groupId: group.groupId, toReplicaId: BigInt(heir.replicaId) };
-  await deps.transport
-    .channel(leader.address)
-    .unary(MetadataService.method.transferLeadership, request, { deadlineMs: TRANSFER_MS });
-  deps.events.add("node", `${to} leads group ${group.groupId}`, { group: group.groupId, to });
-  return json({ groupId: group.groupId, leader: to });
 }
 
 async function replaceDisk(context: AdminContext): Promise<AdminAnswer> {
