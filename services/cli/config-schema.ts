@@ -2,6 +2,7 @@
 // and of the environment names (`s3.inlineBytes` is DOLIUM_S3__INLINE_BYTES; secrets also as
 // ..._FILE).
 import { ADMIN_SETTINGS } from "../gateway/admin/config.ts";
+import { PROVISIONING_SETTINGS } from "../gateway/admin/provisioning/config.ts";
 import { S3_SETTINGS } from "../gateway/config.ts";
 import { IDENTITY_SETTINGS } from "../gateway/identity/settings.ts";
 import {
@@ -170,6 +171,7 @@ export const ConfigSchema = Type.Object(
       { ...strict, default: {} },
     ),
     admin: Type.Object(ADMIN_SETTINGS.properties, { ...strict, default: {} }),
+    provisioning: Type.Object(PROVISIONING_SETTINGS.properties, { ...strict, default: {} }),
     identity: Type.Object(IDENTITY_SETTINGS.properties, { ...strict, default: {} }),
     s3: Type.Object(S3_SETTINGS.properties, { ...strict, default: {} }),
     keeper: Type.Object(KeeperConfigSchema.properties, { ...strict, default: {} }),

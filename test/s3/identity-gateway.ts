@@ -225,6 +225,7 @@ function adminOf(parts: {
       s3Endpoint: "",
       ...options.admin,
     },
+    provisioning: { file: "", checkMs: 10_000, repeatMs: 300_000 },
     identity: services,
     tokensEnabled: options.identity?.tokens === true,
   });

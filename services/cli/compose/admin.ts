@@ -1,17 +1,20 @@
 // Wires the admin side of a gateway: what it manages users by, what it asks of the cluster.
 import type { AdminOptions } from "../../gateway/admin/admin.ts";
 import type { AdminSettings } from "../../gateway/admin/config.ts";
+import type { ProvisioningSettings } from "../../gateway/admin/provisioning/config.ts";
 import { UserUsage } from "../../lib/clients/user-usage.ts";
 import { verifyVersion } from "../../lib/clients/verify/version-verifier.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 import { consoleFiles } from "./console-files.ts";
 import type { IdentityServices } from "./identity.ts";
+import { readSmallFile } from "./small-file.ts";
 
 export interface AdminComposition {
   readonly ports: ClientPorts;
   readonly clients: Clients;
   readonly settings: AdminSettings;
+  readonly provisioning: ProvisioningSettings;
   readonly identity: IdentityServices;
   /** Access tokens count. */
   readonly tokensEnabled: boolean;
@@ -24,6 +27,7 @@ export function adminOptions(parts: AdminComposition): AdminOptions {
   const { secrets } = identity;
   return {
     settings,
+    provisioning: { settings: parts.provisioning, readText: readSmallFile },
     version: VERSION,
     directory: identity.directory,
     edits: identity.editor,

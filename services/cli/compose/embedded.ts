@@ -163,6 +163,7 @@ async function startParts(
     clusterKeys,
     identity: config.identity,
     admin: config.admin,
+    provisioning: config.provisioning,
   });
   onStop("gateway", () => gateway.close());
   keepAddress(directories, adminUrlOf(gateway), config.s3.tls.certificateFile);

@@ -1,5 +1,6 @@
 // Wires one gateway: clients, root credentials, the S3 server, heartbeats.
 import type { AdminSettings } from "../../gateway/admin/config.ts";
+import type { ProvisioningSettings } from "../../gateway/admin/provisioning/config.ts";
 import type { S3Settings } from "../../gateway/config.ts";
 import type { IdentitySettings } from "../../gateway/identity/settings.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
@@ -30,6 +31,7 @@ export interface GatewayParts {
   readonly clusterKeys: ClusterKeys;
   readonly identity: IdentitySettings;
   readonly admin: AdminSettings;
+  readonly provisioning: ProvisioningSettings;
 }
 
 export interface ComposedGateway extends RunningGateway {
@@ -54,6 +56,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     admin: adminOptions({
       ...{ ports, clients, identity },
       settings: parts.admin,
+      provisioning: parts.provisioning,
       tokensEnabled: parts.identity.tokens,
     }),
     dependencies: {

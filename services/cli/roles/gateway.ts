@@ -21,6 +21,7 @@ export async function start(frame: Frame): Promise<Running> {
     clusterKeys: clusterKeysOf(frame.config),
     identity: frame.config.identity,
     admin: frame.config.admin,
+    provisioning: frame.config.provisioning,
   });
   frame.life.onStop("gateway", () => gateway.close());
   const probe = randomBytes(16);

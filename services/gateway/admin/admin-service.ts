@@ -52,6 +52,24 @@ export class AdminService {
     }
   }
 
+  /**
+   * A call from within this process, in the name of `caller`; noted as any other. Throws
+   * AdminError.
+   */
+  async callAs(caller: Caller, request: AdminRequest): Promise<AdminAnswer> {
+    let route: AdminRoute | undefined;
+    try {
+      route = this.#router.route(request.method, request.path);
+      const answer = await this.#run(route, request, caller);
+      this.#note(route, { request, caller, failure: undefined });
+      return answer;
+    } catch (thrown) {
+      const failure = toAdminError(thrown);
+      this.#note(route, { request, caller, failure });
+      throw failure;
+    }
+  }
+
   async #run(
     { operation, parameters }: AdminRoute,
     request: AdminRequest,

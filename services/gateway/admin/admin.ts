@@ -26,6 +26,7 @@ import type { AdminSettings } from "./config.ts";
 import { type ConsoleFiles, consoleFile } from "./console-files.ts";
 import { IamProtocol } from "./iam/query-protocol.ts";
 import { ADMIN_OPERATIONS } from "./operations.ts";
+import { Provisioner, type ProvisioningSource } from "./provisioning/provisioner.ts";
 import { withReference } from "./reference/reference-operations.ts";
 import { EventRing } from "./watch/event-ring.ts";
 import { LiveWindow } from "./watch/live-window.ts";
@@ -53,6 +54,8 @@ export interface AdminOptions
   readonly settings: AdminSettings;
   readonly files: ConsoleFiles;
   readonly nodes: ClusterNodes;
+  /** What this gateway sees to by itself; nothing unless told. */
+  readonly provisioning?: ProvisioningSource;
   /** Rows besides those of ADMIN_OPERATIONS. */
   readonly operations?: readonly AdminOperation[];
 }
@@ -75,6 +78,7 @@ export class Admin {
   readonly #http: AdminHttp;
   readonly #listener: AdminListener;
   readonly #watch: NodeWatch;
+  readonly #provisioner: Provisioner | undefined;
   readonly #isOnS3Port: boolean;
 
   constructor(options: AdminOptions, parts: AdminParts) {
@@ -111,6 +115,9 @@ export class Admin {
     });
     this.#listener = new AdminListener({ http: this.#http, settings: options.settings, tls, log });
     this.#watch = new NodeWatch({ clock, events, nodes: options.nodes });
+    const { provisioning: source } = options;
+    const { metrics } = parts;
+    this.#provisioner = source && new Provisioner({ source, admin: this.#deps, service, metrics });
   }
 
   /** host:port that is listened on; undefined when the port is switched off. */
@@ -143,10 +150,12 @@ export class Admin {
     await this.#listener.listen();
     this.#deps.live.start();
     this.#watch.start();
+    this.#provisioner?.start();
   }
 
   /** Ends streams at once; other calls end by themselves. */
   async close(): Promise<void> {
+    await this.#provisioner?.close();
     this.#watch.stop();
     this.#deps.live.stop();
     this.#deps.trace.close();
@@ -183,7 +192,8 @@ function wholeBody(body: AnswerBody): Uint8Array {
 }
 
 function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependencies {
-  const { settings, files: _files, nodes: _nodes, operations: _operations, ...given } = options;
+  const { settings, provisioning: _provisioning, ...rest } = options;
+  const { files: _files, nodes: _nodes, operations: _operations, ...given } = rest;
   const { gateway, name, authentication, s3Port, metrics } = parts;
   const { clock, random, log } = gateway.dependencies;
   return {
