@@ -7,6 +7,8 @@ export interface KeeperMetrics {
   readonly uploads: Counter;
   readonly uploadFailures: Counter;
   readonly rebuilt: Counter;
+  readonly rebuiltBytes: Counter;
+  readonly oldest: Gauge;
   readonly waiting: Gauge;
   readonly reconciled: Counter;
   readonly failures: Counter;
@@ -21,6 +23,10 @@ export function keeperMetrics(metrics: Metrics): KeeperMetrics {
       help: "Stale uploads whose abort failed, retries included",
     }),
     rebuilt: metrics.counter("repair_rebuilt_shards_total", { help: "Shards rebuilt" }),
+    rebuiltBytes: metrics.counter("repair_bytes_total", { help: "Bytes of shards rebuilt" }),
+    oldest: metrics.gauge("repair_oldest_seconds", {
+      help: "How long the chunk that waits longest for repair has waited; 0: none waits",
+    }),
     waiting: metrics.gauge("repair_queue_length", { help: "Chunks that wait for repair" }),
     reconciled: metrics.counter("reconciled_buckets_total", {
       help: "Buckets whose index groups were told of their state",

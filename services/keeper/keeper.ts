@@ -7,6 +7,7 @@ import { isStoreError } from "../lib/base/errors.ts";
 import { BucketCatalog } from "./buckets/bucket-catalog.ts";
 import { BucketReconciler } from "./buckets/reconcile-buckets.ts";
 import type { KeeperDeps } from "./deps.ts";
+import { FollowTask } from "./follow/follow-task.ts";
 import { collectGarbage } from "./garbage/collect-garbage.ts";
 import { OrphanSweeper } from "./garbage/sweep-orphans.ts";
 import { type KeeperMetrics, keeperMetrics } from "./keeper-metrics.ts";
@@ -49,6 +50,7 @@ export class Keeper {
   readonly #reconciler: BucketReconciler;
   readonly #lifecycle: LifecycleTask;
   readonly #repairs: RepairQueue;
+  readonly #follow: FollowTask;
   readonly #badShards: BadShardCollector;
   readonly #sweeper: OrphanSweeper;
   readonly #audit: ManifestAudit;
@@ -69,6 +71,7 @@ export class Keeper {
     this.#reconciler = new BucketReconciler(deps, this.#catalog);
     this.#lifecycle = new LifecycleTask(deps, this.#catalog);
     this.#repairs = new RepairQueue(deps);
+    this.#follow = new FollowTask(deps);
     this.#badShards = new BadShardCollector(deps);
     this.#sweeper = new OrphanSweeper(deps);
     this.#audit = new ManifestAudit(deps);
@@ -91,6 +94,7 @@ export class Keeper {
     const tasks: Task[] = [
       { name: "garbage", intervalMs, round: (signal) => this.#garbageRound(signal) },
       { name: "repair", intervalMs, round: (signal) => this.#repairRound(signal) },
+      { name: "follow", intervalMs, round: (signal) => this.#followRound(signal) },
       {
         name: "rebalance",
         intervalMs: intervalMs * 2,
@@ -172,8 +176,14 @@ export class Keeper {
     this.#metrics.rebuilt.increment({}, round.rebuiltShards);
     this.#waiting = round.waitingChunks;
     if (round.repairedChunks > 0) this.#deps.log.info("chunks repaired", { ...round });
+    this.#metrics.rebuiltBytes.increment({}, round.rebuiltBytes);
     this.#metrics.waiting.set(this.#waiting);
+    this.#metrics.oldest.set(this.#secondsSince(round.oldestMs));
     if (!signal.aborted) this.#repairPassDone = pass;
+  }
+
+  #secondsSince(ms: number | undefined): number {
+    return ms === undefined ? 0 : Math.max(0, this.#deps.clock.wallMs() - ms) / 1000;
   }
 
   /** An operator's pass looks at all anew: lost disks, bad shards, what waits to be tried. */
@@ -185,6 +195,12 @@ export class Keeper {
     this.#search.restart();
     this.#repairs.restart();
     return asked;
+  }
+
+  async #followRound(signal: AbortSignal): Promise<void> {
+    await this.#deps.view.refresh();
+    const round = await this.#follow.round(this.#deps.view.indexGroups(), signal);
+    if (round.bodies > 0) this.#deps.log.info("bodies followed their policy", { ...round });
   }
 
   async #uploads(signal: AbortSignal): Promise<void> {

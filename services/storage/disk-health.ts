@@ -8,9 +8,9 @@ import type { Disk, DiskFile, DiskUsage } from "../lib/ports/disk.ts";
 import type { Log } from "../lib/ports/log.ts";
 import { SEGMENT_DATA_OFFSET } from "./record-format.ts";
 import type { ShardStoreSettings } from "./settings.ts";
-import type { StorageMetrics } from "./storage-metrics.ts";
+import { DISK_CONDITIONS, type StorageMetrics } from "./storage-metrics.ts";
 
-export type DiskCondition = "up" | "read-only" | "failed";
+export type DiskCondition = (typeof DISK_CONDITIONS)[number];
 
 export interface DiskHealthDeps {
   readonly disk: Disk;
@@ -116,6 +116,7 @@ export class DiskHealth {
     this.#writtenBytes = 0;
     const { metrics } = this.#deps;
     metrics.freeBytes.set(this.#usage.freeBytes, { disk: this.#options.label });
+    metrics.sizeBytes.set(this.#usage.sizeBytes, { disk: this.#options.label });
     if (this.#condition !== "read-only") return;
     const spareBytes = this.#hasSpare ? 0 : this.#options.settings.spareBytes;
     if (this.#usage.freeBytes <= this.reserveBytes * (1 + RETURN_SHARE) + spareBytes) return;
@@ -201,8 +202,17 @@ export class DiskHealth {
   #set(condition: DiskCondition, reason: StoreError | undefined): void {
     this.#condition = condition;
     this.#reason = reason;
-    const value = { up: 1, "read-only": 0.5, failed: 0 }[condition];
-    this.#deps.metrics.diskUp.set(value, { disk: this.#options.label });
+    this.showCondition();
+  }
+
+  showCondition(): void {
+    const { metrics } = this.#deps;
+    for (const state of DISK_CONDITIONS) {
+      metrics.diskState.set(state === this.#condition ? 1 : 0, {
+        disk: this.#options.label,
+        state,
+      });
+    }
   }
 
   #count(kind: "read" | "write"): void {

@@ -61,12 +61,15 @@ async function deletePage(context: StoreContext, page: readonly DeleteItem[]): P
     return { name: entry.shard.name, sequence, segmentMax };
   });
   await writeTombstones(context, tombstones, sequence);
+  let freedBytes = 0;
   for (const entry of doomed.values()) {
+    freedBytes += entry.shard.shardBytes;
     index.remove(entry.shard.name);
     context.account(entry, -1);
     context.unproven.delete(nameText(entry.shard.name));
   }
   metrics.deletes.increment({ disk: label }, doomed.size);
+  metrics.freedBytes.increment({ disk: label }, freedBytes);
   return doomed.size;
 }
 

@@ -109,7 +109,8 @@ class CellSource {
     try {
       if (place.layout.bodyBytes + place.layout.tableBytes <= WHOLE_BYTES_MAX) {
         const whole = new Uint8Array(place.layout.bodyBytes + place.layout.tableBytes);
-        const read = await file.read(whole, entry.offset + place.layout.headerBytes);
+        const offset = entry.offset + place.layout.headerBytes;
+        const read = await timed(context, () => file.read(whole, offset));
         const table = whole.subarray(place.layout.bodyBytes);
         const isGood = read === whole.byteLength && crc32(table) === entry.tableCrc;
         if (isGood) return new CellSource(parts, table, whole);
@@ -153,13 +154,23 @@ class CellSource {
   async #start(cell: number): Promise<CheckedCell | Error> {
     const { context, entry, file } = this.#parts;
     try {
-      const data = await readCell(file, this.#place, { cell, table: this.#table });
+      const at = { cell, table: this.#table };
+      const data = await timed(context, () => readCell(file, this.#place, at));
       if (data !== undefined) return { data, checksum: tableEntry(this.#table, cell) };
       return damaged(context, entry, `cell ${cell} is damaged`);
     } catch (error) {
       return context.readFailure(error, entry, "reader");
     }
   }
+}
+
+async function timed<T>({ parts }: StoreContext, read: () => Promise<T>): Promise<T> {
+  const { clock, metrics, label } = parts;
+  const beganMs = clock.monotonicMs();
+  const value = await read();
+  const seconds = (clock.monotonicMs() - beganMs) / 1000;
+  metrics.operationSeconds.observe(seconds, { disk: label, op: "read" });
+  return value;
 }
 
 function damaged(context: StoreContext, entry: IndexEntry, reason: string): StoreError {

@@ -365,7 +365,7 @@ export class ShardStore {
       for (const segment of recovered.toSeal) await segments.sealRecovered(segment);
     });
     if (trust === "sealed") await this.#copyRecovered(recovered.unsealed);
-    metrics.diskUp.set(1, { disk: label });
+    health.showCondition();
   }
 
   /**
@@ -481,9 +481,11 @@ export class ShardStore {
   }
 
   #showGauges(): void {
-    const { metrics, label } = this.#context.parts;
+    const { metrics, label, segments } = this.#context.parts;
     const { usedBytes, shardCount, badShards } = this.status;
+    const deadBytes = segments.all().reduce((sum, segment) => sum + segment.deadBytes, 0);
     metrics.usedBytes.set(usedBytes, { disk: label });
+    metrics.pendingBytes.set(deadBytes, { disk: label });
     metrics.shardCount.set(shardCount, { disk: label });
     metrics.badShards.set(badShards, { disk: label });
   }

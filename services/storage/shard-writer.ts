@@ -141,7 +141,8 @@ export class ShardWriter {
     const startMs = clock.monotonicMs();
     await this.#writeEnd(table, { headerCrc: this.#headerCrc, tableCrc, sequence });
     await this.#context.commit(this.#extent);
-    metrics.commitSeconds.observe((clock.monotonicMs() - startMs) / 1000, { disk: label });
+    const seconds = (clock.monotonicMs() - startMs) / 1000;
+    metrics.operationSeconds.observe(seconds, { disk: label, op: "commit" });
     const { segment, offset } = this.#extent;
     const entry = { shard: this.#shard, segment: segment.number, offset, tableCrc, sequence };
     if (existing !== undefined) this.#context.account(existing, -1);

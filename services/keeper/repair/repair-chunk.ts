@@ -2,7 +2,9 @@
 // others where the placement table wants them (else on a disk that suits the policy), and commits
 // the new places by compare-and-swap. Also moves shards of a relaxed chunk apart once there are
 // nodes enough. A node that is merely away keeps its shards.
+import { schemeOf } from "../../lib/clients/chunk-rebuild.ts";
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";
+import { shardBytes } from "../../lib/erasure/geometry.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Chunk, Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { StatShardsResponse_State as ShardState } from "../../lib/gen/dolium/storage/v1/storage_pb.ts";
@@ -23,9 +25,11 @@ export interface DamagedChunk {
 
 export type RepairResult =
   /** Whole as its policy wants it, or gone. */
-  | { readonly kind: "done"; readonly rebuiltCount: number }
+  | { readonly kind: "done"; readonly rebuiltCount: number; readonly rebuiltBytes: number }
   /** Not now: too few disks or shards answer. */
   | { readonly kind: "later"; readonly reason: string };
+
+const NOTHING_REBUILT: RepairResult = { kind: "done", rebuiltCount: 0, rebuiltBytes: 0 };
 
 interface Diagnosis {
   /** Where each shard can be read. */
@@ -46,7 +50,7 @@ export async function repairChunk(
 ): Promise<RepairResult> {
   const begunMs = deps.clock.wallMs();
   const found = await findChunk(deps, damaged);
-  if (found === undefined) return { kind: "done", rebuiltCount: 0 };
+  if (found === undefined) return NOTHING_REBUILT;
   const diagnosis = await diagnose(deps, found.chunk, signal);
   const plan = planOf(deps, found, diagnosis);
   if (plan.length === 0 && diagnosis.lost.length > 0) {
@@ -78,14 +82,15 @@ export async function repairChunk(
     ...{ place, changes, begunMs },
     movesOnly: false,
   });
-  if (reply.outcome === Outcome.NO_SUCH_KEY) return { kind: "done", rebuiltCount: 0 };
+  if (reply.outcome === Outcome.NO_SUCH_KEY) return NOTHING_REBUILT;
   if (reply.outcome !== Outcome.OK) {
     return { kind: "later", reason: reply.message || `outcome ${reply.outcome}` };
   }
+  const oneShard = shardBytes(found.chunk.size, schemeOf(found.manifest));
   const unsolved = diagnosis.lost.length > changes.length || relaxed || diagnosis.away > 0;
   return unsolved
     ? { kind: "later", reason: "not every shard has its place yet" }
-    : { kind: "done", rebuiltCount: changes.length };
+    : { kind: "done", rebuiltCount: changes.length, rebuiltBytes: changes.length * oneShard };
 }
 
 async function findChunk(

@@ -19,7 +19,15 @@ const PARITY_SHARDS = 2;
 export interface RepairRound {
   readonly repairedChunks: number;
   readonly rebuiltShards: number;
+  readonly rebuiltBytes: number;
   readonly waitingChunks: number;
+  /** When the oldest entry was queued, milliseconds since 1970; undefined: nothing waited. */
+  readonly oldestMs: number | undefined;
+}
+
+interface Rebuilt {
+  readonly shards: number;
+  readonly bytes: number;
 }
 
 interface DueEntry {
@@ -46,11 +54,13 @@ export class RepairQueue {
   }
 
   async work(groups: readonly number[], signal: AbortSignal): Promise<RepairRound> {
-    const round = { repairedChunks: 0, rebuiltShards: 0, waitingChunks: 0 };
+    const round = { repairedChunks: 0, rebuiltShards: 0, rebuiltBytes: 0, waitingChunks: 0 };
+    let oldestMs: number | undefined;
     const due: DueEntry[] = [];
     for (const groupId of groups) {
       const found = await this.#dueEntries(groupId, signal);
       round.waitingChunks += found.waiting;
+      oldestMs = earlier(oldestMs, found.oldestMs);
       due.push(...found.entries);
     }
     const next = leastMarginFirst(due);
@@ -61,26 +71,30 @@ export class RepairQueue {
         round.waitingChunks += 1;
       } else {
         round.repairedChunks += 1;
-        round.rebuiltShards += rebuilt;
+        round.rebuiltShards += rebuilt.shards;
+        round.rebuiltBytes += rebuilt.bytes;
       }
     });
-    return round;
+    return { ...round, oldestMs };
   }
 
   /** Of the whole queue, those with the least margin that are not waiting for another try. */
   async #dueEntries(
     groupId: number,
     signal: AbortSignal,
-  ): Promise<{ entries: DueEntry[]; waiting: number }> {
+  ): Promise<{ entries: DueEntry[]; waiting: number; oldestMs: number | undefined }> {
     const now = this.#deps.clock.monotonicMs();
     let entries: DueEntry[] = [];
     let waiting = 0;
+    let oldestMs: number | undefined;
     let examined = 0;
     let cursor: Uint8Array = new Uint8Array(0);
     do {
       const value = { cursor, limit: PAGE };
       const page = await this.#deps.metadata.query(groupId, { case: "listRepairs", value });
       for (const entry of page.entries) {
+        if (isFollowing(entry)) continue;
+        oldestMs = earlier(oldestMs, Number(entry.sinceMs));
         const isResting = (this.#retryAt.get(nameOf(groupId, entry)) ?? 0) > now;
         if (isResting) waiting += 1;
         else entries.push({ groupId, entry, margin: marginOf(entry) });
@@ -93,11 +107,11 @@ export class RepairQueue {
       examined += page.entries.length;
       cursor = page.nextCursor;
     } while (cursor.byteLength > 0 && examined < EXAMINED_MAX && !signal.aborted);
-    return { entries, waiting };
+    return { entries, waiting, oldestMs };
   }
 
-  /** Shards rebuilt, or undefined when the chunk must wait. */
-  async #repair({ groupId, entry }: DueEntry, signal: AbortSignal): Promise<number | undefined> {
+  /** What was rebuilt, or undefined when the chunk must wait. */
+  async #repair({ groupId, entry }: DueEntry, signal: AbortSignal): Promise<Rebuilt | undefined> {
     const { bucketId, key, manifestId, chunkId } = entry;
     const name = nameOf(groupId, entry);
     try {
@@ -105,7 +119,7 @@ export class RepairQueue {
       const result = await repairChunk(this.#deps, damaged, { pace: this.#pace, signal });
       if (result.kind === "done") {
         this.#retryAt.delete(name);
-        return result.rebuiltCount;
+        return { shards: result.rebuiltCount, bytes: result.rebuiltBytes };
       }
       this.#deps.log.debug("repair waits", { chunk: toHex(chunkId), reason: result.reason });
     } catch (error) {
@@ -115,6 +129,11 @@ export class RepairQueue {
     this.#retryAt.set(name, this.#deps.clock.monotonicMs() + this.#deps.config.repairRetryMs);
     return undefined;
   }
+}
+
+/** Lacks nothing where it is; the task that brings it to its policy takes it. */
+function isFollowing({ following, owed, relaxed }: RepairEntry): boolean {
+  return following && owed === 0 && !relaxed;
 }
 
 function marginOf({ parityShards, owed }: RepairEntry): number {
@@ -127,6 +146,10 @@ function leastMarginFirst(entries: readonly DueEntry[]): DueEntry[] {
     (a, b) => a.margin - b.margin || Number(a.entry.sinceMs - b.entry.sinceMs),
   );
   return sorted.slice(0, ROUND_MAX);
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function nameOf(groupId: number, entry: RepairEntry): string {

@@ -19,6 +19,8 @@ export interface BodyReaderDeps {
   readonly clock: Clock;
   /** A chunk of which a shard was missing or wrong: worth a repair. Must not throw. */
   readonly onDamage: (damage: ChunkDamage) => void;
+  /** Some cells of a chunk that is read were computed from others. Must not throw. */
+  readonly onReconstructed?: () => void;
 }
 
 export interface ChunkDamage {
@@ -115,13 +117,14 @@ export class BodyReader {
   }
 
   #openReader(request: BodyReadRequest, span: ChunkSpan, endStripe: number): StripeReader {
-    const { view, shards, erasure, clock } = this.#deps;
+    const { view, shards, erasure, clock, onReconstructed } = this.#deps;
     const { manifest, chunk } = span;
     return new StripeReader(
       {
         shards,
         erasure,
         clock,
+        ...(onReconstructed === undefined ? {} : { onReconstructed }),
         onBadShard: (shardIndex, disk, reason) => {
           if (isStoreError(reason, "unavailable") || isStoreError(reason, "timeout")) {
             view.suspect(disk.nodeId);

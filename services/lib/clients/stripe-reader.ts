@@ -13,6 +13,8 @@ export interface StripeReaderDeps {
   readonly clock: Clock;
   /** Told once of each shard that could not be read, with the reason. */
   readonly onBadShard: (shardIndex: number, disk: DiskAddress, error: StoreError) => void;
+  /** Told once when cells had to be computed from others. */
+  readonly onReconstructed?: () => void;
 }
 
 export interface StripeReaderRequest {
@@ -106,6 +108,7 @@ export class StripeReader {
   readonly #request: StripeReaderRequest;
   readonly #lanes: (Lane | undefined)[];
   readonly #reported = new Set<number>();
+  #isReconstructing = false;
 
   constructor(deps: StripeReaderDeps, request: StripeReaderRequest) {
     assert(request.disks.length === request.k + request.m, "StripeReader: disks of all shards");
@@ -215,6 +218,8 @@ export class StripeReader {
     const missing = wanted.filter((index) => gathering.known[index] === undefined);
     if (missing.length > 0) {
       const { k, m } = this.#request;
+      if (!this.#isReconstructing) this.#deps.onReconstructed?.();
+      this.#isReconstructing = true;
       const rebuilt = this.#deps.erasure.reconstruct(gathering.known, { k, m }, missing);
       missing.forEach((index, at) => {
         gathering.known[index] = present(rebuilt[at], "rebuilt cell");

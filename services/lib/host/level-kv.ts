@@ -1,7 +1,8 @@
 // LevelDB (npm `level`, that is classic-level) behind the key-value port. A synced write is in the
 // write-ahead log and fdatasynced when it resolves. Opening verifies every checksum of the files
 // first, because LevelDB opens a rotten store without a word.
-import { dirname, resolve } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { Level } from "level";
 import { assert } from "../base/assert.ts";
 import { compareBytes } from "../base/bytes.ts";
@@ -17,6 +18,7 @@ import type {
   KvReader,
   KvSnapshot,
 } from "../ports/kv.ts";
+import type { KvFigures, KvMeter } from "./kv-meter.ts";
 import { verifyFiles } from "./leveldb-verify.ts";
 import { createDisk } from "./node-disk.ts";
 import { systemCode } from "./system-error.ts";
@@ -47,6 +49,8 @@ export interface KvFactoryOptions {
    * No limit when left out.
    */
   readonly verifyOnOpenBytesMax?: number;
+  /** Told of reads, writes and sizes. */
+  readonly meter?: KvMeter;
   /** With `bytesPerSecond`: slows `verify` (not the check on open) down. */
   readonly scrub?: { readonly bytesPerSecond: number; readonly clock: Clock };
 }
@@ -64,7 +68,9 @@ export function createKvFactory(options: KvFactoryOptions = {}): KvFactory {
         await disk.syncDirectory(path);
         await disk.syncDirectory(dirname(resolve(path)));
       }
-      return createKv(store);
+      return options.meter === undefined
+        ? createKv(store)
+        : meteredKv(createKv(store), { store, path, meter: options.meter });
     },
     async verify(path: string): Promise<void> {
       await verifyFiles(path, { disk, ...options.scrub });
@@ -101,6 +107,53 @@ function createKv(store: Store): Kv {
     compact: () => attempt("compact", () => compactAll(store)),
     close: () => attempt("close", () => store.close()),
   };
+}
+
+function meteredKv(
+  kv: Kv,
+  { store, path, meter }: { readonly store: Store; readonly path: string; readonly meter: KvMeter },
+): Kv {
+  const forget = meter.opened(() => figuresOf(store, path));
+  return {
+    ...kv,
+    get(key) {
+      if (!meter.samples()) return kv.get(key);
+      const beganMs = meter.now();
+      const value = kv.get(key);
+      meter.read(meter.now() - beganMs);
+      return value;
+    },
+    async write(operations, options) {
+      const beganMs = meter.now();
+      await kv.write(operations, options);
+      meter.wrote(meter.now() - beganMs);
+    },
+    close() {
+      forget();
+      return kv.close();
+    },
+  };
+}
+
+/** Files that LevelDB removes meanwhile count as nothing. */
+async function figuresOf(store: Store, path: string): Promise<KvFigures> {
+  const names = await readdir(path);
+  const sizes = await Promise.allSettled(
+    names.map(async (name) => (await stat(join(path, name))).size),
+  );
+  const sizeBytes = sizes.reduce(
+    (sum, one) => sum + (one.status === "fulfilled" ? one.value : 0),
+    0,
+  );
+  const property: unknown = hasProperties(store)
+    ? store.getProperty("leveldb.num-files-at-level0")
+    : undefined;
+  return { level0Tables: Number(property ?? 0), sizeBytes };
+}
+
+/** The types of `level` leave out what browsers lack; on Node it is classic-level. */
+function hasProperties(store: object): store is { getProperty(name: string): string } {
+  return "getProperty" in store && typeof store.getProperty === "function";
 }
 
 function toBatchOperation(operation: KvOperation) {

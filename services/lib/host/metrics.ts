@@ -6,8 +6,8 @@ import {
   Counter as PromCounter,
   Gauge as PromGauge,
   Histogram as PromHistogram,
-  Registry,
   Summary as PromSummary,
+  Registry,
 } from "prom-client";
 import { assert } from "../base/assert.ts";
 import type { Labels, MetricOptions, Metrics } from "../ports/metrics.ts";
