@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
 .PHONY: help install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster growth chaos clients client-matrix report million format \
-	erasure-kernel raft-core check-built clean
+	erasure-kernel raft-core check-built bench bench-compare clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -100,6 +100,12 @@ report: install ## write docs/quality.md (SUMMARY: the last line of a full run)
 
 million: install ## load 1,000,000 keys (DOLIUM_TEST_KEYS) and list them by every client
 	DOLIUM_TEST_KEYS=$${DOLIUM_TEST_KEYS:-1000000} node --test test/clients/million.test.ts
+
+bench: install ## measure one process and the local cluster beside a floor (BENCH: options, e.g. --quick)
+	node benchmarks/main.ts $${BENCH:-}
+
+bench-compare: install ## measure, and compare ratios to the floor with benchmarks/baseline.json
+	node benchmarks/main.ts --quick --compare benchmarks/baseline.json $${BENCH:-}
 
 format: install ## format the code
 	biome check --write .

@@ -1,0 +1,55 @@
+// `npm run bench`: measures the store beside a floor, or its parts with --micro. With --json,
+// standard output has one JSON object (see runner/contract.ts); how it goes is told on standard
+// error. Exit code 1: something failed, or a case is much worse than in the baseline; 2: wrong
+// options.
+import { readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { BenchError } from "./runner/bench-error.ts";
+import { compare, comparisonText } from "./runner/compare.ts";
+import { type Options, parseOptions, USAGE } from "./runner/options.ts";
+import { tableOf } from "./runner/report.ts";
+import { runBench } from "./runner/run-bench.ts";
+
+async function measure(options: Options): Promise<number> {
+  const { document } = await runBench(options, tell);
+  process.stdout.write(options.isJson ? `${JSON.stringify(document)}\n` : tableOf(document));
+  if (options.record !== undefined) {
+    writeFileSync(options.record, `${JSON.stringify(document, undefined, 2)}\n`);
+  }
+  if (options.compare === undefined) return 0;
+  const comparisons = compare(JSON.parse(readFileSync(options.compare, "utf8")), document);
+  tell(comparisonText(comparisons).trimEnd());
+  return comparisons.some(({ isWorse }) => isWorse) ? 1 : 0;
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function optionsOf(args: readonly string[]): Options | undefined {
+  try {
+    return parseOptions(args);
+  } catch (error) {
+    if (!(error instanceof BenchError)) throw error;
+    tell(`${error.message}\n\n${USAGE}`);
+    return undefined;
+  }
+}
+
+const args = process.argv.slice(2);
+if (args.includes("--help")) {
+  process.stdout.write(`${USAGE}\n`);
+} else {
+  const options = optionsOf(args);
+  if (options === undefined) {
+    process.exitCode = 2;
+  } else {
+    try {
+      process.exitCode = await measure(options);
+    } catch (error) {
+      if (!(error instanceof BenchError)) throw error;
+      tell(error.message);
+      process.exitCode = 1;
+    }
+  }
+}
