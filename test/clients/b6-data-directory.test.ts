@@ -5,10 +5,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { DOLIUM } from "../support/dolium-command.ts";
 import { runCommand } from "../support/run-command.ts";
 import { rowTest } from "./row-test.ts";
 
-const DOLIUM = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const server = { name: "dolium server", version: "", absent: undefined };
 let folder: string;
 

@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { DOLIUM } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { runCommand } from "../support/run-command.ts";
 import { type Client, findClient, findPython, rowTest, runPython } from "./row-test.ts";
 
-const DOLIUM = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const BUCKET = "alice-letters";
 const ALICE = "alice_umich";
 const BOB = "bob_wayne";

@@ -25,12 +25,11 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
+import { jsonOfDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
-import { runCommand } from "../support/run-command.ts";
 import { seededBytes, sha256Hex } from "../support/seeded-bytes.ts";
 
-const DOLIUM = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const BUCKET = "kept";
 const LATER = "later";
 const WAIT_MS = 60_000;
@@ -102,12 +101,8 @@ async function untilShards(wanted: number): Promise<void> {
   });
 }
 
-async function dolium(...args: readonly string[]): Promise<Record<string, unknown>> {
-  const text = await runCommand(DOLIUM, [...args, "--json"], {
-    environment: { DOLIUM_DATA: dataDir },
-  });
-  // One JSON object a call, by contract.
-  return JSON.parse(text) as Record<string, unknown>;
+function dolium(...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  return jsonOfDolium(args, { folder: root, environment: { DOLIUM_DATA: dataDir } });
 }
 
 async function put(bucket: string, key: string, size: number): Promise<void> {

@@ -1,18 +1,21 @@
 // The admin verbs and the AWS command line against a real `dolium server`, found by nothing but its
 // data directory: exit codes, JSON also for errors, users who count at once, watching requests.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { after, before, test } from "node:test";
 import { readPlan } from "../../services/cli/dev/cluster-file.ts";
+import {
+  type Ended,
+  jsonOfDolium,
+  type Place,
+  runDolium,
+  startDolium,
+} from "../support/dolium-command.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { missing, runCommand } from "../support/run-command.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const skip = (await missing("aws", ["--version"])) ?? false;
 
 let cluster: LocalCluster;
@@ -30,45 +33,20 @@ after(async () => {
   folder?.remove();
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+function place(environment: Readonly<Record<string, string>>): Place {
+  return { folder: folder.path, environment: { DOLIUM_DATA: cluster.dataDir, ...environment } };
 }
 
-async function dolium(
-  args: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
-): Promise<Ended> {
-  const { PATH = "" } = process.env;
-  const child = spawn(LAUNCHER, [...args], {
-    cwd: folder.path,
-    env: { PATH, HOME: folder.path, DOLIUM_DATA: cluster.dataDir, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (bytes: Buffer) => {
-    stdout += bytes.toString();
-  });
-  child.stderr.on("data", (bytes: Buffer) => {
-    stderr += bytes.toString();
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-  child.once("error", reject);
-  child.once("close", (code) => resolve({ code, stdout, stderr }));
-  return promise;
+function dolium(args: readonly string[], environment = {}): Promise<Ended> {
+  return runDolium(args, place(environment));
 }
 
 /** The JSON that a verb prints, which must end with 0. */
-async function jsonOf(
+function jsonOf(
   args: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
+  environment = {},
 ): Promise<Readonly<Record<string, unknown>>> {
-  const { code, stdout, stderr } = await dolium([...args, "--json"], environment);
-  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
-  const parsed: unknown = JSON.parse(stdout);
-  assert.ok(typeof parsed === "object" && parsed !== null);
-  return Object.fromEntries(Object.entries(parsed));
+  return jsonOfDolium(args, place(environment));
 }
 
 test("a user that the command made uses S3 and manages himself", async () => {
@@ -184,6 +162,14 @@ test("the cluster by the admin API: nodes, raft, scrub, doctor, layout, bundle",
   assert.equal(already.leader, "metadata-1");
   assert.equal((await dolium(["raft", "transfer", "1", "metadata-9"])).code, 3);
   assert.equal((await dolium(["raft", "transfer", "77", "metadata-1"])).code, 3);
+  const cut = await jsonOf(["raft", "snapshot", "1"]);
+  assert.ok(Number(cut.index) > 1 && Array.isArray(cut.replicas));
+  const [{ logStartIndex, freedBytes }] = cut.replicas;
+  assert.equal(logStartIndex, cut.index, "the only replica needs nothing of its log");
+  assert.ok(freedBytes > 0);
+  const every = await dolium(["raft", "snapshot"]);
+  assert.match(every.stdout, /BYTES FREED\n1 .*\n2 /s);
+  assert.equal((await dolium(["raft", "snapshot", "77"])).code, 3);
   assert.equal((await jsonOf(["repair", "start"])).pass, 1);
   assert.equal((await jsonOf(["scrub", "start"])).pass, 1);
   const bundle = await dolium(["support", "bundle", "-"]);
@@ -211,16 +197,13 @@ test("the status of a cluster elsewhere, by its admin API, once and again", asyn
   );
   const text = await dolium(["status", "--admin-url", adminUrl], environment);
   assert.match(text.stdout, /^healthy: /);
-  const watching = spawn(LAUNCHER, ["status", "--watch", "--json"], {
-    env: { PATH: process.env.PATH ?? "", DOLIUM_DATA: cluster.dataDir },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const { child: watching, ended } = startDolium(["status", "--watch", "--json"], place({}));
   let lines = 0;
-  watching.stdout.on("data", (bytes: Buffer) => {
+  watching.stdout?.on("data", (bytes: Buffer) => {
     lines += bytes.toString().split("\n").length - 1;
     if (lines === 2) watching.kill("SIGINT");
   });
-  const [code] = await once(watching, "close");
+  const { code } = await ended;
   assert.equal(code, 0);
   assert.ok(lines >= 2);
 });

@@ -1,14 +1,12 @@
 // `dolium dev` with a certificate: commands on the machine find it by nothing but its data
 // directory and trust it, and `dolium doctor` looks at its clocks, names, certificates and cluster.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import process from "node:process";
 import { after, before, test } from "node:test";
+import { type Ended, runDolium } from "../support/dolium-command.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
-
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 
 let cluster: LocalCluster;
 let folder: TemporaryFolder;
@@ -32,30 +30,11 @@ after(async () => {
   folder?.remove();
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function dolium(args: readonly string[], environment: object = {}): Promise<Ended> {
-  const { PATH = "" } = process.env;
-  const child = spawn(LAUNCHER, [...args], {
-    cwd: folder.path,
-    env: { PATH, HOME: folder.path, DOLIUM_DATA: cluster.dataDir, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
+function dolium(args: readonly string[], environment = {}): Promise<Ended> {
+  return runDolium(args, {
+    folder: folder.path,
+    environment: { DOLIUM_DATA: cluster.dataDir, ...environment },
   });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (bytes: Buffer) => {
-    stdout += bytes.toString();
-  });
-  child.stderr.on("data", (bytes: Buffer) => {
-    stderr += bytes.toString();
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-  child.once("error", reject);
-  child.once("close", (code) => resolve({ code, stdout, stderr }));
-  return promise;
 }
 
 interface Check {

@@ -2,9 +2,7 @@
 // tags, locks and settings arrive; a run that was killed goes on; a second run copies nothing; what
 // is other at the target is left alone unless it may be replaced.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import process from "node:process";
 import { after, before, test } from "node:test";
 import {
   CompleteMultipartUploadCommand,
@@ -33,12 +31,12 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { type Running, startDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { seededBytes } from "../support/seeded-bytes.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const PATIENCE_MS = 60_000;
 const MIB = 1024 * 1024;
 
@@ -68,44 +66,15 @@ after(async () => {
   folder?.remove();
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(
-  args: readonly string[],
-  dataDir = target.dataDir,
-): { child: ChildProcess; ended: Promise<Ended> } {
-  const { PATH = "" } = process.env;
+function start(args: readonly string[], dataDir = target.dataDir): Running {
   const { accessKeyId, secretAccessKey, endpoints } = source.ready;
-  const child = spawn(
-    LAUNCHER,
-    ["migrate", "from-s3", "--from", endpoints[0] ?? "", "--json", ...args],
-    {
-      cwd: folder.path,
-      env: {
-        PATH,
-        HOME: folder.path,
-        XDG_STATE_HOME: join(folder.path, "state"),
-        DOLIUM_DATA: dataDir,
-        SOURCE_ACCESS_KEY_ID: accessKeyId,
-        SOURCE_SECRET_ACCESS_KEY: secretAccessKey,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  const ended = Promise.withResolvers<Ended>();
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (bytes: Buffer) => {
-    stdout += bytes.toString();
-  });
-  child.stderr.on("data", (bytes: Buffer) => {
-    stderr += bytes.toString();
-  });
-  child.once("close", (code) => ended.resolve({ code, stdout, stderr }));
-  return { child, ended: ended.promise };
+  const command = ["migrate", "from-s3", "--from", endpoints[0] ?? "", "--json"];
+  const environment = {
+    DOLIUM_DATA: dataDir,
+    SOURCE_ACCESS_KEY_ID: accessKeyId,
+    SOURCE_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  return startDolium([...command, ...args], { folder: folder.path, environment });
 }
 
 type Line = Readonly<Record<string, unknown>>;

@@ -1,18 +1,16 @@
 // The object verbs against a real `dolium server`, found by nothing but its data directory: a
 // transfer killed in its middle and resumed, a sync there and back, every byte compared.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { after, before, test } from "node:test";
 import { ListMultipartUploadsCommand, ListPartsCommand, type S3Client } from "@aws-sdk/client-s3";
+import { type Running, startDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { seededBytes, sha256Hex } from "../support/seeded-bytes.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const MIB = 1024 * 1024;
 const PATIENCE_MS = 60_000;
 
@@ -33,34 +31,11 @@ after(async () => {
   folder?.remove();
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const { PATH = "" } = process.env;
-  const child = spawn(LAUNCHER, [...args], {
-    cwd: folder.path,
-    env: {
-      PATH,
-      HOME: folder.path,
-      XDG_STATE_HOME: join(folder.path, "state"),
-      DOLIUM_DATA: cluster.dataDir,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
+function start(args: readonly string[]): Running {
+  return startDolium(args, {
+    folder: folder.path,
+    environment: { DOLIUM_DATA: cluster.dataDir },
   });
-  const ended = Promise.withResolvers<Ended>();
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (bytes: Buffer) => {
-    stdout += bytes.toString();
-  });
-  child.stderr.on("data", (bytes: Buffer) => {
-    stderr += bytes.toString();
-  });
-  child.once("close", (code) => ended.resolve({ code, stdout, stderr }));
-  return { child, ended: ended.promise };
 }
 
 async function ok(...args: readonly string[]): Promise<string> {

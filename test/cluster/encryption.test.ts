@@ -2,12 +2,10 @@
 // that is put with any kind of it is not; neither is any key. Named keys are made and rotated by
 // command.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
@@ -16,10 +14,10 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { runDolium } from "../support/dolium-command.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const BUCKET = "sealed";
 const CLIENT_KEY = randomBytes(32);
 const CLIENT = {
@@ -46,16 +44,10 @@ const texts = new Map<string, string>();
 
 async function kms(
   ...args: readonly string[]
-): Promise<{ code: number; out: string; err: string }> {
-  const run = promisify(execFile);
-  try {
-    const { stdout } = await run(LAUNCHER, ["kms", ...args, "--data", folder.path, "--json"]);
-    return { code: 0, out: stdout, err: "" };
-  } catch (error) {
-    // What execFile rejects with.
-    const failed = error as { code: number; stdout: string; stderr: string };
-    return { code: failed.code, out: failed.stdout, err: failed.stderr };
-  }
+): Promise<{ code: number | null; out: string; err: string }> {
+  const command = ["kms", ...args, "--data", folder.path, "--json"];
+  const { code, stdout, stderr } = await runDolium(command, { folder: folder.path });
+  return { code, out: stdout, err: stderr };
 }
 
 /** Every file under the server's directory, but for those that hold its own secrets. */

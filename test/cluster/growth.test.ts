@@ -4,7 +4,6 @@
 // was moved than the layout makes due, and status says what a count over all manifests says. It
 // starts eight storage nodes three times: `make growth` runs it.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,12 +15,12 @@ import { failureDomainOf } from "../../services/lib/placement/cluster-map.ts";
 import { shardMoves } from "../../services/lib/placement/placement-table.ts";
 import { failuresSurvived } from "../../services/lib/placement/protection.ts";
 import { ChunkCensus, type FoundChunk } from "../support/chunk-census.ts";
+import { runDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 import { Workload } from "../support/workload.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const skip = process.env.DOLIUM_TEST_GROWTH === undefined ? "make growth runs it" : false;
 const BUCKET = "growth";
 const OBJECTS = 60;
@@ -57,20 +56,9 @@ async function start(storage: number): Promise<void> {
 
 /** Runs a verb of the command; it must end with 0. */
 async function dolium(...args: readonly string[]): Promise<void> {
-  const { PATH = "" } = process.env;
-  const child = spawn(LAUNCHER, args, {
-    cwd: folder.path,
-    env: { PATH, HOME: folder.path, DOLIUM_DATA: cluster.dataDir },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.on("data", (bytes: Buffer) => {
-    stderr += bytes.toString();
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once("error", reject);
-  child.once("close", resolve);
-  assert.equal(await promise, 0, `${args.join(" ")}: ${stderr}`);
+  const environment = { DOLIUM_DATA: cluster.dataDir };
+  const { code, stderr } = await runDolium(args, { folder: folder.path, environment });
+  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
 }
 
 async function status(): Promise<View> {

@@ -1,11 +1,10 @@
 // One `dolium server` process that is started, and ended as a power cut ends it. It keeps the
 // complaints of its log (errors, and what a store says that had to be mended) for the report.
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Target } from "../s3/caller.ts";
+import { DOLIUM } from "../support/dolium-command.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 const READY_TIMEOUT_MS = 180_000;
 const STDERR_CHARACTERS = 20_000;
 
@@ -44,11 +43,10 @@ export class ServerProcess implements Store {
   #stderr = "";
 
   constructor({ directories, s3Port, environment }: ServerOptions) {
-    const child = spawn(
-      LAUNCHER,
-      ["server", "--s3-port", String(s3Port), "--json", ...directories],
-      { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const child = spawn(DOLIUM, ["server", "--s3-port", String(s3Port), "--json", ...directories], {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     const exited = Promise.withResolvers<void>();
     this.#exited = exited.promise;

@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { readPlan } from "../../services/cli/dev/cluster-file.ts";
 import { FreePorts } from "../../services/cli/dev/free-ports.ts";
+import { DOLIUM } from "./dolium-command.ts";
 import { eventually } from "./eventually.ts";
 
 export interface RunningProcess {
@@ -39,7 +40,6 @@ export interface ClusterOptions {
   readonly s3Port?: number;
 }
 
-const LAUNCHER = join(import.meta.dirname, "../../services/cli/bin/dolium");
 /** Starting is bounded by the processors, which the machine may give to others. */
 const READY_TIMEOUT_MS = 180_000;
 const LOG_TAIL_LINES = 8;
@@ -148,7 +148,7 @@ export class LocalCluster {
 
   /** `dolium status --json` over this data directory. */
   async status(): Promise<Record<string, unknown>> {
-    const { stdout } = await promisify(execFile)(LAUNCHER, ["status", "--json"], {
+    const { stdout } = await promisify(execFile)(DOLIUM, ["status", "--json"], {
       env: { ...process.env, DOLIUM_DATA: this.dataDir },
       timeout: 30_000,
     });
@@ -177,7 +177,7 @@ export class LocalCluster {
     const [mode = "dev", ...rest] = this.#options.args ?? ["dev"];
     const data = mode === "dev" ? ["--data", this.dataDir] : [];
     const child = spawn(
-      LAUNCHER,
+      DOLIUM,
       [mode, ...data, "--s3-port", String(this.#s3Port), "--json", ...rest],
       {
         env: { ...process.env, DOLIUM_DATA: this.dataDir, ...this.#options.environment },

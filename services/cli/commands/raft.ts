@@ -39,13 +39,13 @@ export const raftGroup: CommandGroup = {
       summary: "Write the state of a group's replicas to disk now and cut their logs; every group.",
       positionals: "[GROUP]",
       options: {},
-      run: async ({ client, words: [group] }) => {
-        const groups = group === undefined ? await groupIds(client) : [group];
+      run: async ({ client, words: [group = ""] }) => {
+        const groups = group === "" ? await groupIds(client) : [group];
         const items: Readonly<Record<string, unknown>>[] = [];
         for (const id of groups) {
           items.push(record(await client.callLong("POST", `/raft/${seg(id)}/snapshot`)));
         }
-        return { value: group === undefined ? { items } : items[0], lines: snapshotLines(items) };
+        return { value: group === "" ? { items } : items[0], lines: snapshotLines(items) };
       },
     }),
   ],
