@@ -11,6 +11,7 @@ import { UserUsage } from "../lib/clients/user-usage.ts";
 import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
 import { type ChecksumFactory, loadChecksums } from "../lib/s3/checksums.ts";
 import { Admin, type AdminOptions, type AdminParts } from "./admin/admin.ts";
+import type { FirstBucket } from "./admin/provisioning/first-buckets.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
 import { People } from "./data/access/people.ts";
@@ -23,6 +24,7 @@ import { Exchange, type ExchangeDeps, hostIdOf } from "./exchange.ts";
 import { UserRateLimits } from "./identity/rate-limits.ts";
 import { TrustedProxies } from "./identity/request-origin.ts";
 import { Sts } from "./identity/sts.ts";
+import type { RequestObserver } from "./observer.ts";
 import { OPERATIONS } from "./operations.ts";
 import { AccessLogging } from "./plugins/access-log.ts";
 import { Authentication } from "./plugins/authentication.ts";
@@ -47,6 +49,8 @@ export interface GatewayOptions {
   readonly notificationTargets?: readonly string[];
   /** Names of the other stores that buckets may be replicated to; none unless told. */
   readonly replicationTargets?: readonly string[];
+  /** Told of every request besides those of the admin API. */
+  readonly observers?: readonly RequestObserver[];
   /** Admin API, IAM and console; none unless told. */
   readonly admin?: AdminOptions;
 }
@@ -65,6 +69,11 @@ export interface RunningGateway {
   readonly authentication: Authentication;
   /** For a listener that takes forms of the query protocol. */
   readonly sts: Sts | undefined;
+  /**
+   * Makes those that are missing for the root user; resolves with their names once all are there.
+   * Throws AdminError; StoreError "unavailable" without the admin part, "aborted" when it closes.
+   */
+  makeBuckets(wishes: readonly FirstBucket[]): Promise<readonly string[]>;
   /** Takes no new connections, lets requests end for `closeGraceMs`, then cuts them. */
   close(): Promise<void>;
 }
@@ -103,7 +112,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { port } = bound;
   const { sts } = deps;
   const adminAddress = admin?.address;
-  return { address, port, plainPort, isSecure, adminAddress, authentication, sts, close };
+  const makeBuckets = async (wishes: readonly FirstBucket[]): Promise<readonly string[]> => {
+    if (admin === undefined) throw new StoreError("unavailable", "there is no admin part");
+    return admin.makeBuckets(wishes);
+  };
+  const facts = { address, port, plainPort, isSecure, adminAddress, authentication, sts };
+  return { ...facts, makeBuckets, close };
 }
 
 /**
@@ -144,7 +158,7 @@ export function buildGateway(options: GatewayOptions, checksums: ChecksumFactory
     dispatcher: new Dispatcher(gateway, authentication),
     router: new Router(OPERATIONS),
     addressing,
-    observers: admin?.observers ?? [],
+    observers: [...(admin?.observers ?? []), ...(options.observers ?? [])],
     metrics: new RequestMetrics(dependencies.metrics),
     supportedPage: new SupportedPage(OPERATIONS),
     cors: new Cors(gateway, () => admin?.port),

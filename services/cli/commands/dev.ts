@@ -6,6 +6,7 @@ import { clusterKeyVariables, clusterSecretFile, rootCredentials } from "../cred
 import { type ClusterPlan, preparePlan } from "../dev/cluster-file.ts";
 import { localGateways } from "../dev/local-address.ts";
 import { Supervisor } from "../dev/supervisor.ts";
+import { firstBuckets } from "../first-buckets.ts";
 import { createOutput, type Output } from "../output.ts";
 import { stopSignal } from "../stop-signal.ts";
 
@@ -39,6 +40,8 @@ export const devCommand = command({
   },
   run: async ({ options }) => {
     const output = createOutput(options.json === true);
+    const { buckets, notice } = firstBuckets(process.env);
+    if (notice !== undefined) output.say(notice);
     const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
     const plan = await preparePlan(dataDir, {
       gateways: options.gateways,
@@ -67,7 +70,9 @@ export const devCommand = command({
     const started = supervisor.start().then(() => true);
     try {
       if (await Promise.race([started, stopped.then(() => false)])) {
-        announce(output, plan, { ...credentials, dataDir, processes: supervisor.processes() });
+        const processes = supervisor.processes();
+        const [bucket = "first"] = buckets.map(({ name }) => name);
+        announce(output, plan, { ...credentials, dataDir, processes, bucket });
       }
     } catch (error) {
       await supervisor.stop();
@@ -100,9 +105,12 @@ function announce(
     readonly source: string;
     readonly dataDir: string;
     readonly processes: readonly Readonly<Record<string, unknown>>[];
+    /** For the line to try; made by it, unless it is there. */
+    readonly bucket: string;
   },
 ): void {
   const endpoints = localGateways(plan);
+  const { bucket } = facts;
   output.event({
     event: "ready",
     endpoints,
@@ -120,7 +128,7 @@ Dolium is ready: S3 at ${endpoints.join(" and ")}. \`npx dolium status\` says wh
   export AWS_ACCESS_KEY_ID=${facts.accessKeyId}
   export AWS_SECRET_ACCESS_KEY=${facts.secretAccessKey}
   export AWS_REGION=${REGION}${trustLine(plan)}
-  aws s3 mb s3://first && aws s3 cp README.md s3://first/ && aws s3 ls s3://first
+  aws s3 mb s3://${bucket} && aws s3 cp README.md s3://${bucket}/ && aws s3 ls s3://${bucket}
 
 Console and admin API: ${plan.adminUrl}. Keys come from: ${facts.source}. State: npx dolium status. Stop with Ctrl-C.`);
 }

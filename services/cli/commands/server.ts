@@ -9,6 +9,7 @@ import { command, UsageError } from "../command-line.ts";
 import { type EmbeddedCluster, startEmbedded } from "../compose/embedded.ts";
 import type { Config } from "../config-schema.ts";
 import { makeFolderDurably } from "../durable-file.ts";
+import { firstBuckets } from "../first-buckets.ts";
 import { createOutput, type Output } from "../output.ts";
 import { readConfig } from "../read-config.ts";
 
@@ -35,6 +36,8 @@ export const serverCommand = command({
   },
   run: async ({ options, positionals }) => {
     const output = createOutput(options.json === true);
+    const { buckets, notice } = firstBuckets(process.env);
+    if (notice !== undefined) output.say(notice);
     const directories = prepareDirectories(positionals);
     const config = readConfig(options.config);
     const log = createLog({ level: config.log.level, fields: { service: "server" } });
@@ -46,6 +49,7 @@ export const serverCommand = command({
       config,
       directories,
       s3Port: port,
+      firstBuckets: buckets,
       log,
       onStop: (name, close) => life.onStop(name, close),
       fatal: (error) => {

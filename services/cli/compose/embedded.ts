@@ -4,12 +4,12 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import type { FirstBucket } from "../../gateway/admin/provisioning/first-buckets.ts";
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
-import { createMetrics, type MetricsRegistry } from "../../lib/host/metrics.ts";
 import { createOpsServer, type OpsServer } from "../../lib/host/ops-server.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import type { Log } from "../../lib/ports/log.ts";
@@ -29,6 +29,7 @@ import { copyDurably } from "../durable-file.ts";
 import { type BothServers, bothServers } from "./both-servers.ts";
 import { type ClientPorts, type Clients, createClients } from "./clients.ts";
 import { replicasFor, startPolicy } from "./default-policy.ts";
+import { createInstruments, type Instruments } from "./instruments.ts";
 import { composeMetadata } from "./metadata.ts";
 
 const TICKS = { tickMs: 20, leaderlessTickMs: 5 };
@@ -42,6 +43,8 @@ export interface EmbeddedOptions {
   readonly directories: readonly string[];
   readonly s3Port: number;
   readonly log: Log;
+  /** Buckets that are there once it serves; made for the root user when they are missing. */
+  readonly firstBuckets?: readonly FirstBucket[];
   /** Called right after opening something; to be closed in reverse order. */
   readonly onStop: (name: string, close: () => Promise<void>) => void;
   /** The metadata cannot go on: the process must end. */
@@ -58,7 +61,9 @@ interface Embedded extends EmbeddedOptions {
   readonly clusterId: string;
   readonly clusterSecret: string;
   readonly network: LocalNetwork;
-  readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
+  readonly ports: ClientPorts & Instruments;
+  /** What others are told of this process; its metrics are listened on before. */
+  readonly whereabouts: Whereabouts;
 }
 
 /** Resolves when it serves S3 on `s3Port`. */
@@ -71,12 +76,16 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const clusterKeys = localClusterKeys(config, first);
   const ports = { clock: createClock(), random: createRandom(), log };
   const network = createLocalNetwork(ports);
+  const instruments = createInstruments(ports.clock);
   const embedded: Embedded = {
     ...options,
     clusterId: readPlan(first)?.clusterId ?? newClusterId(directories, s3Port),
     clusterSecret,
     network,
-    ports: { ...ports, transport: network.createTransport(), metrics: createMetrics() },
+    ports: {
+      ...{ ...ports, ...instruments },
+      transport: network.createTransport({ observers: [instruments.calls] }),
+    },
   };
   const clients = await startParts(embedded, { root, port: s3Port, clusterKeys });
   shareFiles(directories);
@@ -164,11 +173,13 @@ async function startParts(
     identity: config.identity,
     admin: config.admin,
     provisioning: config.provisioning,
+    firstBuckets: embedded.firstBuckets ?? [],
   });
   onStop("gateway", () => gateway.close());
   keepAddress(directories, adminUrlOf(gateway), config.s3.tls.certificateFile);
   await ops.listen(`${config.ops.address}:0`);
   onStop("ops", () => ops.close());
+  await gateway.firstBuckets;
   return clients;
 }
 

@@ -1,26 +1,35 @@
 // Wires one gateway: clients, root credentials, the S3 server, heartbeats.
 import type { AdminSettings } from "../../gateway/admin/config.ts";
 import type { ProvisioningSettings } from "../../gateway/admin/provisioning/config.ts";
+import type { FirstBucket } from "../../gateway/admin/provisioning/first-buckets.ts";
 import type { S3Settings } from "../../gateway/config.ts";
 import type { IdentitySettings } from "../../gateway/identity/settings.ts";
+import { BucketMetrics } from "../../gateway/plugins/bucket-metrics.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
+import { isStoreError } from "../../lib/base/errors.ts";
 import { linkDetails } from "../../lib/clients/gateway-links.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { PeerPings } from "../../lib/clients/peer-pings.ts";
 import { createTlsListener, type TlsListener } from "../../lib/host/tls-listener.ts";
-import type { Metrics } from "../../lib/ports/metrics.ts";
+import type { OpsServer } from "../../lib/host/ops-server.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import type { RootCredentials } from "../credentials.ts";
+import type { Whereabouts } from "../roles/frame.ts";
 import { VERSION } from "../version.ts";
 import { adminOptions } from "./admin.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 import { composeIdentity, type IdentityServices } from "./identity.ts";
+import type { Instruments } from "./instruments.ts";
 
 export interface GatewayParts {
   readonly name: string;
-  readonly ports: ClientPorts & { readonly metrics: Metrics };
+  readonly ports: ClientPorts & Pick<Instruments, "metrics" | "bucketMetrics">;
   readonly clients: Clients;
+  readonly whereabouts: Whereabouts;
+  readonly addMetrics: OpsServer["addMetrics"];
+  /** Buckets with figures of their own. */
+  readonly bucketLabels: number;
   readonly settings: S3Settings;
   /** Webhooks that bucket notifications may go to, by name. */
   readonly notificationTargets: readonly string[];
@@ -32,12 +41,16 @@ export interface GatewayParts {
   readonly identity: IdentitySettings;
   readonly admin: AdminSettings;
   readonly provisioning: ProvisioningSettings;
+  /** Made when they are missing. */
+  readonly firstBuckets: readonly FirstBucket[];
 }
 
 export interface ComposedGateway extends RunningGateway {
   /** `https://host:port`, or http. */
   readonly endpoint: string;
   readonly identity: IdentityServices;
+  /** Resolves once they are there, or cannot be made, as the log says then. */
+  readonly firstBuckets: Promise<void>;
 }
 
 export async function composeGateway(parts: GatewayParts): Promise<ComposedGateway> {
@@ -48,8 +61,11 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
   const identity = composeIdentity({ ...parts, keys, settings: parts.identity });
   const { credentials, directory, oidc, uses } = identity;
   const { rootBinding } = credentials;
+  const buckets = bucketMetrics(parts);
+  watchTokens(parts, identity);
   const gateway = await startGateway({
     name,
+    observers: [buckets],
     settings,
     notificationTargets: parts.notificationTargets,
     replicationTargets: parts.replicationTargets,
@@ -83,6 +99,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     { metadata: clients.metadata, clock: ports.clock, log: ports.log },
     {
       ...{ role: "gateway", name, address: gateway.address, version: VERSION },
+      ...parts.whereabouts,
       details: () => linkDetails(pings.campuses()),
     },
   );
@@ -92,6 +109,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     ...gateway,
     endpoint: `${gateway.isSecure ? "https" : "http"}://${gateway.address}`,
     identity,
+    firstBuckets: seeToFirstBuckets(gateway, parts),
     close: async () => {
       heartbeats.stop();
       pings.stop();
@@ -100,6 +118,41 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       await identity.stop();
     },
   };
+}
+
+async function seeToFirstBuckets(
+  gateway: RunningGateway,
+  { firstBuckets, ports }: GatewayParts,
+): Promise<void> {
+  if (firstBuckets.length === 0) return;
+  try {
+    await gateway.makeBuckets(firstBuckets);
+  } catch (error) {
+    if (!isStoreError(error, "aborted")) ports.log.error("buckets could not be made", error);
+  }
+}
+
+/** Shown on a page of its own; see BucketMetrics. */
+function bucketMetrics({ ports, clients, addMetrics, bucketLabels }: GatewayParts): BucketMetrics {
+  const { clock, bucketMetrics: metrics } = ports;
+  const buckets = new BucketMetrics({ metadata: clients.metadata, clock, metrics, bucketLabels });
+  metrics.beforeExpose(() => buckets.refresh());
+  addMetrics("/metrics/buckets", metrics);
+  return buckets;
+}
+
+function watchTokens({ ports }: GatewayParts, { directory }: IdentityServices): void {
+  const active = ports.metrics.gauge("tokens_active", {
+    help: "Access tokens that are valid now, cluster-wide.",
+  });
+  ports.metrics.beforeExpose(async () => {
+    const nowMs = ports.clock.wallMs();
+    let count = 0;
+    for (const { tokens } of (await directory.view()).users()) {
+      count += tokens.filter(({ expiresMs }) => expiresMs === 0n || expiresMs > nowMs).length;
+    }
+    active.set(count);
+  });
 }
 
 /** Where the admin API is; undefined when it is switched off. */

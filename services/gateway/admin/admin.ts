@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { assert } from "../../lib/base/assert.ts";
 import { utf8 } from "../../lib/base/bytes.ts";
+import { StoreError } from "../../lib/base/errors.ts";
 import type { Metrics } from "../../lib/ports/metrics.ts";
 import { QueryParameters } from "../../lib/s3/query-parameters.ts";
 import type { AnswerBody } from "../answer.ts";
@@ -26,6 +27,7 @@ import type { AdminSettings } from "./config.ts";
 import { type ConsoleFiles, consoleFile } from "./console-files.ts";
 import { IamProtocol } from "./iam/query-protocol.ts";
 import { ADMIN_OPERATIONS } from "./operations.ts";
+import { type FirstBucket, makeFirstBuckets } from "./provisioning/first-buckets.ts";
 import { Provisioner, type ProvisioningSource } from "./provisioning/provisioner.ts";
 import { withReference } from "./reference/reference-operations.ts";
 import { EventRing } from "./watch/event-ring.ts";
@@ -79,6 +81,8 @@ export class Admin {
   readonly #listener: AdminListener;
   readonly #watch: NodeWatch;
   readonly #provisioner: Provisioner | undefined;
+  readonly #service: AdminService;
+  readonly #stop = new AbortController();
   readonly #isOnS3Port: boolean;
 
   constructor(options: AdminOptions, parts: AdminParts) {
@@ -92,6 +96,7 @@ export class Admin {
       this.#deps,
       withReference([...ADMIN_OPERATIONS, ...(options.operations ?? [])]),
     );
+    this.#service = service;
     const iam = new IamProtocol({
       deps: this.#deps,
       caller: (request) => service.caller(request),
@@ -153,8 +158,15 @@ export class Admin {
     this.#provisioner?.start();
   }
 
+  /** Resolves with those that were missing. Throws AdminError; StoreError "aborted". */
+  makeBuckets(wishes: readonly FirstBucket[]): Promise<readonly string[]> {
+    const parts = { admin: this.#deps, service: this.#service };
+    return makeFirstBuckets(parts, wishes, this.#stop.signal);
+  }
+
   /** Ends streams at once; other calls end by themselves. */
   async close(): Promise<void> {
+    this.#stop.abort(new StoreError("aborted", "the gateway stops"));
     await this.#provisioner?.close();
     this.#watch.stop();
     this.#deps.live.stop();

@@ -29,7 +29,7 @@ export function seeToBucket(wish: BucketWish): Step {
   return async (deps) => {
     const { name } = wish;
     const changes: string[] = [];
-    if ((await bucketOf(deps.admin, name)) === undefined && (await makeBucket(deps, wish))) {
+    if (await makeMissingBucket(deps, wish)) {
       changes.push(`bucket ${name} was made`);
     }
     for (const see of SETTINGS) {
@@ -42,6 +42,11 @@ export function seeToBucket(wish: BucketWish): Step {
     }
     return changes;
   };
+}
+
+/** False when it is there already. */
+export async function makeMissingBucket(deps: ReconcileDeps, wish: BucketWish): Promise<boolean> {
+  return (await bucketOf(deps.admin, wish.name)) === undefined && makeBucket(deps, wish);
 }
 
 /** As the root group knows it. */
