@@ -91,6 +91,13 @@ export const ConfigSchema = Type.Object(
       {
         address: text("Address of metrics and health.", "127.0.0.1"),
         port: Type.Integer({ minimum: 0, maximum: 65_535, default: 9003 }),
+        advertise: text("host:port that Prometheus reaches it at; empty: as it listens."),
+        bucketLabels: Type.Integer({
+          minimum: 0,
+          maximum: 10_000,
+          default: 500,
+          description: "Buckets with figures of their own at /metrics/buckets.",
+        }),
       },
       { ...strict, default: {} },
     ),

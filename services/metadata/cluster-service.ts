@@ -110,6 +110,8 @@ export class ClusterWatch {
         lastHeardMsAgo: BigInt(Math.floor(now - atMs)),
         version: request.version,
         details: request.details,
+        opsAddress: request.opsAddress,
+        campus: request.campus,
         nodeId: request.nodeId,
         clockOffsetMs: BigInt(clockOffsetMs),
       })),

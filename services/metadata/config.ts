@@ -27,6 +27,9 @@ export interface MetadataConfig {
   readonly name: string;
   /** host:port at which the others reach this replica. */
   readonly address: string;
+  /** host:port of its metrics and health, and the campus it stands at; told, nothing else. */
+  readonly opsAddress?: string;
+  readonly campus?: string;
   readonly dataDir: string;
   /** Every replica, this one among them; the same list on each. */
   readonly peers: readonly Peer[];

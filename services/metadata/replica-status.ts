@@ -22,6 +22,8 @@ export function replicaStatus(source: StatusSource): Status {
     name: source.config.name,
     replicaId: BigInt(source.replicaId()),
     state: source.state(),
+    opsAddress: source.config.opsAddress ?? "",
+    campus: source.config.campus ?? "",
     groups: groups.map((group) => groupStatus(source, group)),
   };
 }

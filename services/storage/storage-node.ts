@@ -38,6 +38,8 @@ export interface StorageNodeOptions {
   readonly name: string;
   /** host:port under which others reach this process. */
   readonly address: string;
+  /** host:port of its metrics and health; not told when left out. */
+  readonly opsAddress?: string;
   readonly campus: string;
   readonly rack: string;
   readonly host: string;
@@ -188,12 +190,10 @@ export class StorageNode {
 
   #heartbeat(): Promise<HeartbeatResponse> {
     const { metadata, clock } = this.#deps;
-    const { name, address, version } = this.#options;
+    const { name, address, version, campus, opsAddress = "" } = this.#options;
     const request = {
       role: "storage",
-      name,
-      address,
-      version,
+      ...{ name, address, version, campus, opsAddress },
       nodeId: this.#nodeId,
       wallMs: BigInt(Math.floor(clock.wallMs())),
       disks: this.disks.ids.map(([diskId, slot]) => reportOf(diskId, slot)),

@@ -5,12 +5,12 @@ import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
-import { createMetrics } from "../../lib/host/metrics.ts";
 import { createOpsServer } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { type Command, command, UsageError } from "../command-line.ts";
 import type { ClientPorts } from "../compose/clients.ts";
+import { createInstruments } from "../compose/instruments.ts";
 import type { Config } from "../config-schema.ts";
 import type { Role } from "../dev/cluster-file.ts";
 import { createOutput } from "../output.ts";
@@ -75,10 +75,10 @@ async function runRole(
   const stopped = Promise.withResolvers<number>();
   life.onStop("process", async () => stopped.resolve(0));
   if (how.supervised) stopWithParent(life);
-  const frame = createFrame(config, life, log);
+  const parts = createParts(config, life, log);
   let running: Running | undefined;
   const ops = createOpsServer({
-    metrics: frame.ports.metrics,
+    metrics: parts.ports.metrics,
     log,
     health: {
       started: () => ({ ok: running !== undefined }),
@@ -89,6 +89,11 @@ async function runRole(
   });
   const opsAddress = await ops.listen(`${config.ops.address}:${config.ops.port}`);
   life.onStop("ops", () => ops.close());
+  const whereabouts = {
+    campus: config.node.campus,
+    opsAddress: config.ops.advertise === "" ? opsAddress : config.ops.advertise,
+  };
+  const frame = { ...parts, whereabouts, addMetrics: ops.addMetrics };
   running = await START[role](frame);
   await untilServing(frame, running);
   const { facts } = running;
@@ -120,7 +125,11 @@ async function untilServing(frame: Frame, running: Running): Promise<void> {
   }
 }
 
-function createFrame(config: Config, life: ProcessLife, log: ClientPorts["log"]): Frame {
+function createParts(
+  config: Config,
+  life: ProcessLife,
+  log: ClientPorts["log"],
+): Omit<Frame, "whereabouts" | "addMetrics"> {
   const { secret } = config.cluster;
   if (secret === "")
     throw new UsageError("cluster.secret must be set (DOLIUM_CLUSTER__SECRET_FILE)");
@@ -129,9 +138,12 @@ function createFrame(config: Config, life: ProcessLife, log: ClientPorts["log"])
   }
   if (config.node.name === "") throw new UsageError("node.name must be set");
   const random = createRandom();
-  const transport = createGrpcTransport({ clusterSecret: secret });
+  const clock = createClock();
+  const instruments = createInstruments(clock);
+  const observers = [instruments.calls];
+  const transport = createGrpcTransport({ clusterSecret: secret, observers });
   life.onStop("connections", () => transport.close());
   const server = createGrpcServer({ log, random, clusterSecret: secret });
-  const ports = { transport, clock: createClock(), random, log, metrics: createMetrics() };
+  const ports = { transport, clock, random, log, ...instruments };
   return { config, ports, life, server };
 }

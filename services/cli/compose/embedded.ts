@@ -10,6 +10,7 @@ import { isStoreError } from "../../lib/base/errors.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
+import type { MetricsRegistry } from "../../lib/host/metrics.ts";
 import { createOpsServer, type OpsServer } from "../../lib/host/ops-server.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import type { Log } from "../../lib/ports/log.ts";
@@ -26,6 +27,7 @@ import {
 } from "../credentials.ts";
 import { type ClusterPlan, readPlan, writePlan } from "../dev/cluster-file.ts";
 import { copyDurably } from "../durable-file.ts";
+import type { Whereabouts } from "../roles/frame.ts";
 import { type BothServers, bothServers } from "./both-servers.ts";
 import { type ClientPorts, type Clients, createClients } from "./clients.ts";
 import { replicasFor, startPolicy } from "./default-policy.ts";
@@ -35,6 +37,8 @@ import { composeMetadata } from "./metadata.ts";
 const TICKS = { tickMs: 20, leaderlessTickMs: 5 };
 const POLL_MS = 5;
 const PLACEABLE_TIMEOUT_MS = 120_000;
+/** Default of `ops.port`. */
+const OPS_PORT = 9003;
 const STORAGE_ADDRESS = "storage-1:1";
 
 export interface EmbeddedOptions {
@@ -55,9 +59,15 @@ export interface EmbeddedCluster {
   readonly root: RootCredentials;
   readonly clients: Clients;
   readonly adminUrl: string | undefined;
+  /** host:port of metrics and health. */
+  readonly opsAddress: string;
+  readonly metrics: MetricsRegistry;
 }
 
 interface Embedded extends EmbeddedOptions {
+  readonly ops: OpsServer;
+  /** What health is asked of, once there is something. */
+  readonly serving: { clients: Clients | undefined };
   readonly clusterId: string;
   readonly clusterSecret: string;
   readonly network: LocalNetwork;
@@ -77,8 +87,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const ports = { clock: createClock(), random: createRandom(), log };
   const network = createLocalNetwork(ports);
   const instruments = createInstruments(ports.clock);
+  const serving: Embedded["serving"] = { clients: undefined };
+  const ops = opsOf({ ...instruments, log }, () => serving.clients?.view.isFresh() === true);
+  const opsAddress = await listenForOps(ops, config.ops);
+  options.onStop("ops", () => ops.close());
   const embedded: Embedded = {
     ...options,
+    ...{ ops, serving },
+    whereabouts: { campus: config.node.campus, opsAddress: config.ops.advertise || opsAddress },
     clusterId: readPlan(first)?.clusterId ?? newClusterId(directories, s3Port),
     clusterSecret,
     network,
@@ -89,7 +105,18 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   };
   const clients = await startParts(embedded, { root, port: s3Port, clusterKeys });
   shareFiles(directories);
-  return { root, clients, adminUrl: readPlan(first)?.adminUrl };
+  const adminUrl = readPlan(first)?.adminUrl;
+  return { root, clients, adminUrl, opsAddress, metrics: instruments.metrics };
+}
+
+/** The port of the settings; left as it is, another one where it is in use. */
+async function listenForOps(ops: OpsServer, { address, port }: Config["ops"]): Promise<string> {
+  try {
+    return await ops.listen(`${address}:${port}`);
+  } catch (error) {
+    if (port !== OPS_PORT) throw error;
+    return ops.listen(`${address}:0`);
+  }
 }
 
 /** Kept before any replica can found a cluster under it. */
@@ -128,13 +155,15 @@ async function startParts(
   },
 ): Promise<Clients> {
   const { onStop, ports, network, directories, config } = embedded;
-  const ops = opsOf(ports, () => clients.view.isFresh());
+  const { whereabouts, serving, ops } = embedded;
   const addresses = await startMetadata(embedded);
   // Their code is loaded while the metadata opens files and elects leaders.
   const [{ composeStorage }, { composeKeeper }, { adminUrlOf, composeGateway }] = await Promise.all(
     [import("./storage.ts"), import("./keeper.ts"), import("./gateway.ts")],
   );
   const clients = createClients(ports, addresses);
+  serving.clients = clients;
+  ports.calls.follow(() => (clients.view.isFresh() ? clients.view.map() : undefined));
   onStop("clients", async () => clients.close());
   const server = network.createServer();
   const { disks: _none, ...settings } = config.storage;
@@ -144,6 +173,7 @@ async function startParts(
     server,
     listen: STORAGE_ADDRESS,
     advertise: STORAGE_ADDRESS,
+    opsAddress: whereabouts.opsAddress,
     node: { ...config.node, name: "storage-1" },
     folders: directories.map((path) => join(path, "storage")),
     settings,
@@ -153,8 +183,7 @@ async function startParts(
   const { clusterKeys } = how;
   const keeper = composeKeeper({
     name: "keeper",
-    ports,
-    clients,
+    ...{ ports, clients, whereabouts },
     config: { ...config, replication: withEndpoint(config, how.port) },
     clusterKeys,
     root: how.root,
@@ -163,8 +192,9 @@ async function startParts(
   await untilPlaceable(ports, clients);
   const gateway = await composeGateway({
     name: "gateway-1",
-    ports,
-    clients,
+    ...{ ports, clients, whereabouts },
+    addMetrics: ops.addMetrics,
+    bucketLabels: config.ops.bucketLabels,
     settings: { ...config.s3, port: how.port },
     notificationTargets: Object.keys(config.notify.targets),
     replicationTargets: Object.keys(config.replication.targets),
@@ -177,8 +207,6 @@ async function startParts(
   });
   onStop("gateway", () => gateway.close());
   keepAddress(directories, adminUrlOf(gateway), config.s3.tls.certificateFile);
-  await ops.listen(`${config.ops.address}:0`);
-  onStop("ops", () => ops.close());
   await gateway.firstBuckets;
   return clients;
 }
@@ -199,7 +227,10 @@ async function untilPlaceable({ clock, random }: ClientPorts, { view }: Clients)
 }
 
 /** Metrics and health; `isFresh`: the cluster map is known. */
-function opsOf({ metrics, log }: Embedded["ports"], isFresh: () => boolean): OpsServer {
+function opsOf(
+  { metrics, log }: Pick<Embedded["ports"], "metrics" | "log">,
+  isFresh: () => boolean,
+): OpsServer {
   return createOpsServer({
     metrics,
     log,
@@ -249,6 +280,7 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
     );
     const replica = await composeMetadata({
       ports,
+      whereabouts: embedded.whereabouts,
       server,
       ticks: TICKS,
       fatal: embedded.fatal,

@@ -1,15 +1,17 @@
 // Wires one metadata replica: its files, its services, its clock.
 import { createKvFactory } from "../../lib/host/level-kv.ts";
 import { createDisk } from "../../lib/host/node-disk.ts";
-import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { RpcServer } from "../../lib/ports/transport.ts";
 import { MetadataServer } from "../../metadata/server.ts";
 import { UsageError } from "../command-line.ts";
 import type { Config } from "../config-schema.ts";
+import type { Whereabouts } from "../roles/frame.ts";
 import type { ClientPorts } from "./clients.ts";
+import type { Instruments } from "./instruments.ts";
 
 export interface MetadataParts {
-  readonly ports: ClientPorts & { readonly metrics: Metrics };
+  readonly ports: ClientPorts & Pick<Instruments, "metrics" | "stores">;
+  readonly whereabouts: Whereabouts;
   readonly server: RpcServer;
   readonly config: Config;
   /** Milliseconds of Raft ticks; shorter where messages do not leave the process. */
@@ -33,7 +35,7 @@ export async function composeMetadata(
   const replica = await MetadataServer.open(
     {
       disk: createDisk(),
-      kvFactory: createKvFactory({ verifyOnOpenBytesMax }),
+      kvFactory: createKvFactory({ verifyOnOpenBytesMax, meter: ports.stores("metadata") }),
       transport,
       clock,
       random,
@@ -45,6 +47,7 @@ export async function composeMetadata(
     {
       name,
       address: self.address,
+      ...parts.whereabouts,
       dataDir,
       awaitImport,
       peers: metadata,

@@ -1,21 +1,23 @@
 // Wires one storage node: its disks, the shard service, registration.
 import { createKvFactory } from "../../lib/host/level-kv.ts";
 import { createDisk } from "../../lib/host/node-disk.ts";
-import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { RpcServer } from "../../lib/ports/transport.ts";
 import { StorageNode, type StorageNodeDeps } from "../../storage/storage-node.ts";
 import type { Config } from "../config-schema.ts";
 import { VERSION } from "../version.ts";
 import type { ClientPorts } from "./clients.ts";
+import type { Instruments } from "./instruments.ts";
 
 export interface StorageParts {
-  readonly ports: ClientPorts & { readonly metrics: Metrics };
+  readonly ports: ClientPorts & Pick<Instruments, "metrics" | "stores">;
   readonly metadata: StorageNodeDeps["metadata"];
   readonly server: RpcServer;
   /** host:port to listen on. */
   readonly listen: string;
   /** host:port that others reach it at; empty: as it listens. */
   readonly advertise: string;
+  /** host:port of this process's metrics; empty: not told. */
+  readonly opsAddress: string;
   readonly node: Config["node"];
   readonly folders: readonly string[];
   readonly settings: Omit<Config["storage"], "disks">;
@@ -30,7 +32,8 @@ export async function composeStorage(parts: StorageParts): Promise<{
 }> {
   const { ports, node: where, server } = parts;
   const { clock, random, log, metrics } = ports;
-  const kvFactory = createKvFactory({ cacheBytes: INDEX_CACHE_BYTES });
+  const meter = ports.stores("shards");
+  const kvFactory = createKvFactory({ cacheBytes: INDEX_CACHE_BYTES, meter });
   const deps = {
     disk: createDisk(),
     kvFactory,
@@ -45,6 +48,7 @@ export async function composeStorage(parts: StorageParts): Promise<{
     name: where.name,
     address,
     campus: where.campus,
+    opsAddress: parts.opsAddress,
     rack: where.rack,
     host: where.host === "" ? where.name : where.host,
     folders: parts.folders,

@@ -5,7 +5,10 @@ import { type Frame, metadataAddresses } from "./frame.ts";
 
 /** Closed at the end of the process. */
 export function startClients(frame: Frame): Clients {
-  const clients = createClients(frame.ports, metadataAddresses(frame));
+  const { campus } = frame.config.node;
+  const clients = createClients({ ...frame.ports, campus }, metadataAddresses(frame));
+  const { view } = clients;
+  frame.ports.calls.follow(() => (view.isFresh() ? view.map() : undefined));
   frame.life.onStop("clients", async () => clients.close());
   return clients;
 }

@@ -1,8 +1,9 @@
 // What every role of a process is given, and what it gives back.
-import type { MetricsRegistry } from "../../lib/host/metrics.ts";
+import type { OpsServer } from "../../lib/host/ops-server.ts";
 import type { ProcessLife } from "../../lib/host/process.ts";
 import type { RpcServer } from "../../lib/ports/transport.ts";
 import type { ClientPorts } from "../compose/clients.ts";
+import type { Instruments } from "../compose/instruments.ts";
 import type { Config } from "../config-schema.ts";
 
 export interface Running {
@@ -12,11 +13,21 @@ export interface Running {
   readonly waitingFor: () => string | undefined;
 }
 
+/** Where a process stands, and where its metrics are. */
+export interface Whereabouts {
+  readonly campus: string;
+  /** host:port of its metrics and health; empty: not told. */
+  readonly opsAddress: string;
+}
+
 export interface Frame {
   readonly config: Config;
-  readonly ports: ClientPorts & { readonly metrics: MetricsRegistry };
+  readonly ports: ClientPorts & Instruments;
   readonly life: ProcessLife;
   readonly server: RpcServer;
+  /** What others are told of this process beside its name. */
+  readonly whereabouts: Whereabouts;
+  readonly addMetrics: OpsServer["addMetrics"];
 }
 
 export function metadataAddresses({ config }: Frame): readonly string[] {

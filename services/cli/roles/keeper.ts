@@ -11,6 +11,7 @@ export async function start(frame: Frame): Promise<Running> {
     name: frame.config.node.name,
     ports: frame.ports,
     clients,
+    whereabouts: frame.whereabouts,
     config: frame.config,
     clusterKeys: clusterKeysOf(frame.config),
     root: givenRootCredentials(process.env),

@@ -8,6 +8,7 @@ export async function start(frame: Frame): Promise<Running> {
     ports: frame.ports,
     server: frame.server,
     config: frame.config,
+    whereabouts: frame.whereabouts,
     fatal: (error) => endProcess(frame, error),
   });
   // Closed in reverse: the replica hands leadership over while the others can still reach it.

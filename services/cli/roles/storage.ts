@@ -14,6 +14,7 @@ export async function start(frame: Frame): Promise<Running> {
     listen: frame.config.rpc.address,
     advertise: frame.config.rpc.advertise,
     node: frame.config.node,
+    opsAddress: frame.whereabouts.opsAddress,
     folders,
     settings,
   });

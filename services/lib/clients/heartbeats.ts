@@ -10,6 +10,9 @@ export interface HeartbeatIdentity {
   /** host:port that people know it by. */
   readonly address: string;
   readonly version: string;
+  /** host:port of its metrics and health; not told when left out. */
+  readonly opsAddress?: string;
+  readonly campus?: string;
   /** What `status` should show of it, as JSON; asked before each heartbeat. */
   readonly details: () => string;
 }
@@ -48,8 +51,8 @@ export class Heartbeats {
   }
 
   async #send(): Promise<void> {
-    const { role, name, address, version, details } = this.#identity;
+    const { details, ...identity } = this.#identity;
     const wallMs = BigInt(this.#clock.wallMs());
-    await this.#metadata.heartbeat({ role, name, address, version, details: details(), wallMs });
+    await this.#metadata.heartbeat({ ...identity, details: details(), wallMs });
   }
 }

@@ -36,6 +36,7 @@ interface Peer {
 export class PeerPings {
   readonly #deps: PeerPingDeps;
   readonly #gauge: Gauge;
+  readonly #up: Gauge;
   #peers: ReadonlyMap<string, Peer> = new Map();
   #timer: Timer | undefined;
   #isStarted = false;
@@ -44,6 +45,10 @@ export class PeerPings {
     this.#deps = deps;
     this.#gauge = deps.metrics.gauge("peer_rtt_seconds", {
       help: "Time of an empty call to a storage node, the last one; NaN without an answer.",
+      labels: ["peer"],
+    });
+    this.#up = deps.metrics.gauge("peer_up", {
+      help: "1 for a storage node that answered the last such call, 0 for one that did not.",
       labels: ["peer"],
     });
   }
@@ -79,12 +84,15 @@ export class PeerPings {
       const { name, campus } = node;
       const tookMs = await this.#ping(node);
       this.#gauge.set(tookMs === undefined ? Number.NaN : tookMs / 1000, { peer: name });
+      this.#up.set(tookMs === undefined ? 0 : 1, { peer: name });
       const before = this.#peers.get(name)?.samples ?? [];
       const samples = tookMs === undefined ? [] : [...before, tookMs].slice(-SAMPLES);
       peers.set(name, { campus, samples });
     });
     for (const name of this.#peers.keys()) {
-      if (!peers.has(name)) this.#gauge.set(Number.NaN, { peer: name });
+      if (peers.has(name)) continue;
+      this.#gauge.set(Number.NaN, { peer: name });
+      this.#up.set(Number.NaN, { peer: name });
     }
     this.#peers = peers;
   }

@@ -38,7 +38,12 @@ export interface OpsServerOptions {
   readonly checkTimeoutMs?: number;
 }
 
+/** Figures in Prometheus' text format. */
+export type MetricsPage = Pick<MetricsRegistry, "contentType" | "expose">;
+
 export interface OpsServer {
+  /** Shows `page` at `path` beside `/metrics`. */
+  addMetrics(path: string, page: MetricsPage): void;
   /**
    * Binds `host:port` (port 0 picks one) and resolves with the bound address; "io" when it cannot.
    */
@@ -82,6 +87,9 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     request.resume();
   });
   return {
+    addMetrics: (path, page) => {
+      pages.set(path, async () => ok(page.contentType, await page.expose()));
+    },
     async listen(address: string): Promise<string> {
       const { host, port } = splitAddress(address);
       await listenOn(server, { host, port, address });
@@ -99,7 +107,7 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
 
 type Page = (query: URLSearchParams) => Promise<Answer>;
 
-function createPages(options: OpsServerOptions): ReadonlyMap<string, Page> {
+function createPages(options: OpsServerOptions): Map<string, Page> {
   const { metrics, health, log } = options;
   const timeoutMs = options.checkTimeoutMs ?? CHECK_MS_MAX;
   const probe =
