@@ -76,6 +76,43 @@ consoleTest("there and back, signed in, out again, and in as the same", async (v
   await isIn(visit, user);
 });
 
+consoleTest(
+  "whoever came to a page lands there, after a refusal too, and nowhere else",
+  async (visit) => {
+    const { page, url } = visit;
+    allowProvider(visit);
+    const user = newPerson();
+    const asked = `${url}#/tokens`;
+    await page.goto(asked);
+    await askProvider(visit, "No");
+    await isRefused(visit, /access_denied/);
+    assert.equal(page.url(), url);
+    await askProvider(visit);
+    await isIn(visit, user);
+    await page.waitForURL(asked);
+    await page.getByRole("heading", { name: "My access" }).waitFor();
+    // Gone there once; an address that names a place goes before what was kept.
+    await page.getByRole("link", { name: "Buckets", exact: true }).click();
+    await page.reload();
+    await isIn(visit, user);
+    assert.equal(new URL(page.url()).hash, "#/buckets");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    // What does not look like a place of the console is not kept, and not believed where it is.
+    for (const hash of ["#//other.example/", "https://other.example/", "#javascript:1"]) {
+      await page.goto(url);
+      await page.getByLabel("Access key", { exact: true }).waitFor();
+      const kept = JSON.stringify(JSON.stringify({ hash, atMs: Date.now() }));
+      await page.evaluate(`sessionStorage.setItem("dolium-return", ${kept})`);
+      newPerson();
+      await askProvider(visit);
+      await page.getByRole("navigation", { name: "Pages" }).waitFor();
+      assert.equal(page.url(), url);
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByLabel("Access key", { exact: true }).waitFor();
+    }
+  },
+);
+
 consoleTest("groups come from the claims, as far as there are such groups", async (visit) => {
   const { page, signIn, go } = visit;
   allowProvider(visit);
@@ -157,6 +194,8 @@ consoleTest("a session that ended comes back to the sign-in page, and in again",
   await page.getByRole("alert").filter({ hasText: "has ended" }).waitFor();
   await askProvider(visit);
   await isIn(visit, user);
+  await page.getByRole("heading", { name: "My access" }).waitFor();
+  await page.getByRole("link", { name: "Buckets", exact: true }).click();
   await isQuiet.waitFor();
   // As an administrator does.
   const other = await context.browser()?.newContext();

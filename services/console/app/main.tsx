@@ -5,6 +5,7 @@ import { type ComponentType, type JSX, render } from "preact";
 import { useEffect } from "preact/hooks";
 import { openSession, whenSignedOut } from "./api.ts";
 import { Frame } from "./frame.tsx";
+import { returnToPlace } from "./return-place.ts";
 import { SignIn } from "./sign-in.tsx";
 import { place, session, textOf, watchPlace } from "./state.ts";
 import { Failure, Notices } from "./ui.tsx";
@@ -61,7 +62,9 @@ function App(): JSX.Element {
   const providers = useSignal<readonly string[]>([]);
   const refusal = useSignal("");
   useEffect(() => {
-    if (session.value !== undefined) refusal.value = "";
+    if (session.value === undefined) return;
+    refusal.value = "";
+    returnToPlace();
   }, [session.value]);
   useEffect(() => {
     whenSignedOut(() => {

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api, apiUrl } from "./api.ts";
 import icon from "./icon.svg";
+import { keepPlace } from "./return-place.ts";
 import { session, textOf } from "./state.ts";
 import { Button, Failure, Field } from "./ui.tsx";
 
@@ -65,7 +66,11 @@ export function SignIn(props: {
         </form>
         {props.providers.map((name) => (
           <p key={name} class="actions">
-            <a class="button" href={apiUrl(`/session/oidc/${encodeURIComponent(name)}`)}>
+            <a
+              class="button"
+              href={apiUrl(`/session/oidc/${encodeURIComponent(name)}`)}
+              onClick={() => keepPlace(location.hash)}
+            >
               Sign in with {name}
             </a>
           </p>
