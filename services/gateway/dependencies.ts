@@ -31,6 +31,8 @@ export interface BodyWriteRequest {
   readonly bucketId: number;
   readonly key: Uint8Array;
   readonly policy: string;
+  /** The policy that the body is to follow once it is acknowledged under `policy`. */
+  readonly followPolicy?: string;
   /** Bytes that `source` yields, exactly. */
   readonly size: number;
   readonly source: AsyncIterable<Uint8Array>;
@@ -68,6 +70,8 @@ export interface Policies {
   defaultPolicy(): string;
   /** Whether the cluster has a policy of that name; undefined while nothing is known of it. */
   hasPolicy(name: string): boolean | undefined;
+  /** The policy of the gateway's own campus alone; undefined where nothing can be placed by it. */
+  campusPolicy?(): string | undefined;
 }
 
 export interface Credential {

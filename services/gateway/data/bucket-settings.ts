@@ -17,6 +17,7 @@ import { noSuchBucket } from "./bucket-access.ts";
 
 /** Names under which settings stand in a bucket's record. */
 export type SettingName =
+  | "acknowledgement"
   | "acl"
   | "cors"
   | "encryption"

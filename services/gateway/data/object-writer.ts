@@ -2,6 +2,7 @@
 // visible until a command commits what is returned here; a failure leaves only orphans for the
 // sweeper.
 import { assert } from "../../lib/base/assert.ts";
+import { fromUtf8 } from "../../lib/base/bytes.ts";
 import {
   type BodyBytes,
   type Seal,
@@ -13,6 +14,7 @@ import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { ServiceContext } from "../operation.ts";
 import { checkUserQuota } from "./access/user-quota.ts";
+import { settingDocument } from "./bucket-settings.ts";
 
 export type WrittenBody = (
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
@@ -45,13 +47,14 @@ export async function writeBody(context: ServiceContext, body: BodyToWrite): Pro
   if (body.size <= body.inlineBytesMax) {
     return { kind: "inline", bytes: await readExactly(source, size), seal };
   }
-  const { writer } = context.gateway.dependencies;
+  const { writer, cluster } = context.gateway.dependencies;
   const { bucket, key } = body;
   const policy = policyOf(context, body);
+  const local = isLocal(bucket) ? cluster.campusPolicy?.() : undefined;
   const manifest = await writer.write({
     bucketId: bucket.bucketId,
     key,
-    policy,
+    ...(local === undefined ? { policy } : { policy: local, followPolicy: policy }),
     size,
     source,
     signal: context.signal,
@@ -77,6 +80,12 @@ function policyOf({ gateway }: ServiceContext, { bucket, storageClass }: BodyToW
     : undefined;
   if (ofClass !== undefined) return ofClass;
   return bucket.policy === "" ? gateway.dependencies.cluster.defaultPolicy() : bucket.policy;
+}
+
+/** Writes are acknowledged when their campus has them, where it can; the rest follows. */
+function isLocal(bucket: BucketRecord): boolean {
+  const document = settingDocument(bucket, "acknowledgement");
+  return document !== undefined && fromUtf8(document) === "local";
 }
 
 async function readExactly(source: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {

@@ -3,13 +3,13 @@
 // version refers to it, in one command that holds only while the version is what was read. Bodies
 // in parts move some parts at a time; parts that already are where they belong stay, so a keeper
 // that was cut off goes on where it was.
-import { createHash } from "node:crypto";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
 import type { BucketRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { Outcome } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { Manifest } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { isKnownClass } from "../../lib/s3/storage-classes.ts";
+import { copyBody } from "../bodies/copy-body.ts";
 import type { KeeperDeps } from "../deps.ts";
 import { storedBody, type VersionName } from "./stored-body.ts";
 
@@ -56,7 +56,10 @@ export async function transitionVersion(
   let moved = 0;
   let swaps: Swap[] = [];
   for (const former of body.manifests.filter((manifest) => manifest.policy !== policy)) {
-    const manifest = await copied(deps, transition, { former, policy });
+    const manifest = await copyBody(deps, {
+      ...{ bucketId: name.bucketId, key: name.key, former, policy, signal },
+      paced: (source) => paced(deps, source, signal),
+    });
     moved += toSafeNumber(former.size);
     swaps.push({ formerManifestId: former.manifestId, manifest });
     if (!isFull(swaps)) continue;
@@ -88,55 +91,6 @@ function policyOf(deps: TransitionDeps, { bucket, storageClass }: Transition): s
 function isFull(swaps: readonly Swap[]): boolean {
   const chunks = swaps.reduce((sum, { manifest }) => sum + manifest.chunks.length, 0);
   return swaps.length >= SWAPS_MAX || chunks >= CHUNKS_MAX;
-}
-
-interface Moving {
-  readonly former: Manifest;
-  readonly policy: string;
-}
-
-/** A manifest of the same bytes under the policy, read back and found to be those. */
-async function copied(
-  deps: TransitionDeps,
-  transition: Transition,
-  { former, policy }: Moving,
-): Promise<Manifest> {
-  const { name, signal } = transition;
-  const { bucketId, key } = name;
-  const hash = createHash("sha256");
-  const source = paced(deps, bytesOf(deps, transition, former), signal);
-  const manifest = await deps.writer.write({
-    bucketId,
-    key,
-    policy,
-    size: toSafeNumber(former.size),
-    source: (async function* () {
-      for await (const view of source) {
-        hash.update(view);
-        yield view;
-      }
-    })(),
-    signal,
-  });
-  const again = createHash("sha256");
-  const written = paced(deps, bytesOf(deps, transition, manifest), signal);
-  for await (const view of written) again.update(view);
-  if (!hash.digest().equals(again.digest())) {
-    throw new StoreError("corrupt", "what was written for a transition is not what was read");
-  }
-  return manifest;
-}
-
-async function* bytesOf(
-  { reader }: TransitionDeps,
-  { name, signal }: Transition,
-  manifest: Manifest,
-): AsyncGenerator<Uint8Array> {
-  const lastByte = toSafeNumber(manifest.size) - 1;
-  if (lastByte < 0) return;
-  const { bucketId } = name;
-  const manifests = [{ manifest, offset: 0 }];
-  yield* reader.read({ bucketId, manifests, firstByte: 0, lastByte, signal });
 }
 
 /** The same views, at the rate of the settings at most. */

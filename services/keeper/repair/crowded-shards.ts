@@ -3,7 +3,7 @@
 // share. Nodes that are away for a while count as domains: what was written without them is spread
 // again when they are back.
 import type { ClusterView } from "../../lib/clients/cluster-view.ts";
-import { failureDomainOf, placeable } from "../../lib/placement/cluster-map.ts";
+import { disksFor, failureDomainOf, placeable } from "../../lib/placement/cluster-map.ts";
 
 /** Indexes of the shards beyond the even share of their domain; the first ones in a domain stay. */
 export function crowdedShards(
@@ -14,12 +14,10 @@ export function crowdedShards(
   const policy = view.policy(policyName);
   const domains = new Map<number, string>();
   const usable = new Set<string>();
-  for (const node of view.map().nodes) {
-    for (const disk of node.disks) {
-      const domain = failureDomainOf({ node, disk }, policy.failureDomain);
-      domains.set(disk.diskId, domain);
-      if (placeable({ node, disk })) usable.add(domain);
-    }
+  for (const place of disksFor(view.map(), policy)) {
+    const domain = failureDomainOf(place, policy.failureDomain);
+    domains.set(place.disk.diskId, domain);
+    if (placeable(place)) usable.add(domain);
   }
   const share = Math.ceil(diskIds.length / Math.max(1, usable.size));
   const counts = new Map<string, number>();

@@ -39,6 +39,10 @@ export interface BodyWriteRequest {
   readonly bucketId: number;
   readonly key: Uint8Array;
   readonly policy: string;
+  /** The policy that the body is to follow once it is acknowledged under `policy`. */
+  readonly followPolicy?: string;
+  /** Of a body that is written anew under the id it has; else a new one. */
+  readonly manifestId?: Uint8Array;
   /** Exact length in bytes. */
   readonly size: number;
   /** Views may be used again by their owner after the next pull. */
@@ -326,7 +330,7 @@ export class BodyWriter {
     const policy = this.#deps.view.policy(request.policy);
     assert(policy.cellBytes > 0 && policy.cellBytes <= CELL_BYTES_MAX, "BodyWriter: cell size");
     return create(ManifestSchema, {
-      manifestId: newManifestId(begunMs, this.#deps.random),
+      manifestId: request.manifestId ?? newManifestId(begunMs, this.#deps.random),
       policy: policy.name,
       dataShards: policy.k,
       parityShards: policy.m,
@@ -334,6 +338,7 @@ export class BodyWriter {
       size: BigInt(request.size),
       mapEpoch: BigInt(this.#deps.view.epoch),
       key: request.key,
+      followPolicy: request.followPolicy ?? "",
     });
   }
 }

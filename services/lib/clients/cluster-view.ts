@@ -6,6 +6,7 @@ import { toHex, toSafeNumber } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { ClusterMap as MapRecord } from "../gen/dolium/record/v1/cluster_pb.ts";
 import { ackChecker } from "../placement/ack-condition.ts";
+import { CAMPUS_COPIES, campusPolicyName, policyNamed } from "../placement/campus-policy.ts";
 import type { ClusterMap, Policy } from "../placement/cluster-map.ts";
 import { computePlacementTable, type PlacementTable } from "../placement/placement-table.ts";
 import { walkPlacement } from "../placement/walk.ts";
@@ -47,6 +48,7 @@ const FRESH_MS = 5000;
 interface DiskEntry extends DiskAddress {
   /** As far as the map knows. */
   readonly isNodeDown: boolean;
+  readonly campus: string;
   readonly readable: boolean;
   readonly writable: boolean;
 }
@@ -67,6 +69,7 @@ export class ClusterView {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #suspects = new Map<number, number>();
+  readonly #campus: string;
   #known: Known | undefined;
   #ring: PlacementTable["ring"] | undefined;
   #timer: Timer | undefined;
@@ -74,10 +77,12 @@ export class ClusterView {
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(metadata: Pick<MetadataClient, "query">, clock: Clock, log: Log) {
+  /** `campus`: where this process stands; left out where it does not matter. */
+  constructor(metadata: Pick<MetadataClient, "query">, clock: Clock, log: Log, campus = "") {
     this.#metadata = metadata;
     this.#clock = clock;
     this.#log = log;
+    this.#campus = campus;
   }
 
   /**
@@ -138,7 +143,7 @@ export class ClusterView {
   }
 
   policy(name: string): Policy {
-    const found = this.#need().map.policies.find((policy) => policy.name === name);
+    const found = policyNamed(this.#need().map, name);
     if (found === undefined) throw new StoreError("invalid", `unknown policy ${name}`);
     return found;
   }
@@ -217,6 +222,25 @@ export class ClusterView {
     return entry?.isNodeDown === false && !this.isSuspect(disk.nodeId);
   }
 
+  /** Where a disk stands; undefined for those that the map does not know. */
+  campusOf({ diskId }: DiskAddress): string | undefined {
+    return this.#need().disks.get(diskId)?.campus;
+  }
+
+  /** In the campus of this process. */
+  isNear(disk: DiskAddress): boolean {
+    return this.campusOf(disk) === this.#campus;
+  }
+
+  /** The policy of this campus, while enough of its storage nodes take shards; else undefined. */
+  campusPolicy(): string | undefined {
+    const nodes = new Set<number>();
+    for (const { campus, diskId, nodeId } of this.#need().disks.values()) {
+      if (campus === this.#campus && this.writable(diskId)) nodes.add(nodeId);
+    }
+    return nodes.size < CAMPUS_COPIES ? undefined : campusPolicyName(this.#campus);
+  }
+
   /** This process could not reach the node: no new writes to it for a moment. */
   suspect(nodeId: number): void {
     this.#suspects.set(nodeId, this.#clock.monotonicMs() + SUSPECT_MS);
@@ -276,6 +300,7 @@ export class ClusterView {
           nodeId: node.nodeId,
           address: node.address,
           isNodeDown: node.state === "down",
+          campus: node.campus,
           readable: node.state !== "out" && disk.state !== "out" && disk.state !== "failed",
           writable: node.state === "up" && disk.state === "up",
         });

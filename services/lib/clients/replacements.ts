@@ -5,6 +5,7 @@ import { present } from "../base/assert.ts";
 import {
   type ClusterMap,
   type DiskInfo,
+  disksFor,
   failureDomainOf,
   type NodeInfo,
   type Policy,
@@ -57,15 +58,13 @@ function load(held: readonly Candidate[], candidate: Candidate): number {
   return sum;
 }
 
-function candidatesOf(request: ReplacementRequest): Candidate[] {
-  return request.map.nodes.flatMap((node) =>
-    node.disks.map((disk) => ({
-      disk,
-      node,
-      domain: failureDomainOf({ node, disk }, request.policy.failureDomain),
-      rank: rankOf(request.seed, disk),
-    })),
-  );
+function candidatesOf({ map, policy, seed }: ReplacementRequest): Candidate[] {
+  return disksFor(map, policy).map(({ node, disk }) => ({
+    disk,
+    node,
+    domain: failureDomainOf({ node, disk }, policy.failureDomain),
+    rank: rankOf(seed, disk),
+  }));
 }
 
 /** Weighted rendezvous hashing: larger disks win more often, in proportion. */

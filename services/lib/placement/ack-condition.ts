@@ -6,7 +6,7 @@ import { assert, present } from "../base/assert.ts";
 import {
   type ClusterMap,
   checkPolicy,
-  disksOf,
+  disksFor,
   failureDomainOf,
   type Policy,
   writable,
@@ -32,7 +32,7 @@ export function ackChecker(
   policy: Policy,
 ): (durableDisks: readonly number[]) => boolean {
   checkPolicy(policy);
-  const places = disksOf(map);
+  const places = disksFor(map, policy);
   const protects = protectedDomain(policy, places.filter(writable));
   const width = policy.k + policy.m;
   const level = protects ?? "disk";

@@ -41,6 +41,8 @@ export interface Policy {
   readonly m: number;
   readonly failureDomain: FailureDomain;
   readonly cellBytes: number;
+  /** Only disks of this campus; all campuses when left out. */
+  readonly campus?: string;
 }
 
 export interface ClusterMap {
@@ -80,6 +82,12 @@ export function disksOf(map: ClusterMap): DiskPlace[] {
   return byNode.flatMap((node) =>
     node.disks.toSorted((a, b) => a.diskId - b.diskId).map((disk) => ({ node, disk })),
   );
+}
+
+/** Those that shards of the policy may lie on. */
+export function disksFor(map: ClusterMap, { campus }: Policy): DiskPlace[] {
+  const all = disksOf(map);
+  return campus === undefined ? all : all.filter(({ node }) => node.campus === campus);
 }
 
 /** The name of the failure domain of that kind around a disk, unique over the cluster. */

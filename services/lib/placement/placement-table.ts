@@ -8,7 +8,7 @@ import {
   checkClusterMap,
   checkPolicy,
   type DiskPlace,
-  disksOf,
+  disksFor,
   type FailureDomain,
   failureDomainOf,
   groupCountOf,
@@ -66,7 +66,7 @@ export function computePlacementTable(
 ): PlacementTable {
   checkClusterMap(map);
   checkPolicy(policy);
-  const places = disksOf(map).filter(placeable);
+  const places = disksFor(map, policy).filter(placeable);
   if (places.length === 0) {
     throw new StoreError("invalid", `policy ${policy.name} has no disk to place shards on`);
   }

@@ -56,18 +56,22 @@ export function wasCommitted(
   );
 }
 
-/** Stores a manifest that was never committed, and queues repairs of what it lacks. */
+/**
+ * Stores a manifest, and queues for the keeper what it lacks: shards, places, or the policy that it
+ * is yet to follow.
+ */
 export function storeManifest(
   view: StateWriter,
   context: CommandContext,
   { bucketId, manifest }: { readonly bucketId: number; readonly manifest: Manifest },
 ): void {
   const { manifestId, key } = manifest;
+  const following = manifest.followPolicy !== "";
   putRecord(view, ManifestSchema, { key: manifestKey(bucketId, manifestId), record: manifest });
   for (const chunk of manifest.chunks) {
     const owed = owedShards(chunk);
     context.count("shardsOwed", owed);
-    if (owed === 0 && !chunk.relaxed) continue;
+    if (owed === 0 && !chunk.relaxed && !following) continue;
     const entry = create(RepairEntrySchema, {
       bucketId,
       key,
@@ -77,6 +81,7 @@ export function storeManifest(
       owed,
       relaxed: chunk.relaxed,
       parityShards: manifest.parityShards,
+      following,
     });
     putRepair(view, context, entry);
   }

@@ -20,6 +20,7 @@ import type {
   RelocateShards,
   RenameObject,
   ReplaceBody,
+  RewriteManifest,
 } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { ObjectLock_Mode } from "../../lib/gen/dolium/record/v1/object_pb.ts";
 import { isChecked } from "./checked-value.ts";
@@ -85,6 +86,8 @@ export function commandFault({ kind }: Command): string | undefined {
       return kind.value.sequences.length > OUTBOX_AT_ONCE_MAX ? "too many entries" : undefined;
     case "replaceBody":
       return replaceBodyFault(kind.value);
+    case "rewriteManifest":
+      return rewriteManifestFault(kind.value);
     case "enqueueRepairs":
       if (kind.value.entries.length > REPAIRS_AT_ONCE_MAX) return "too many entries";
       return firstFault(
@@ -179,6 +182,15 @@ function replaceBodyFault(command: ReplaceBody): string | undefined {
   return firstFault(swaps, ({ manifest }) =>
     manifest === undefined ? "no manifest" : manifestFault(manifest, key),
   );
+}
+
+function rewriteManifestFault(command: RewriteManifest): string | undefined {
+  const { key, manifest } = command;
+  const fault = placeFault(command);
+  if (fault !== undefined) return fault;
+  if (manifest === undefined) return "no manifest";
+  if (manifest.followPolicy !== "") return "a manifest that follows on";
+  return manifestFault(manifest, key);
 }
 
 function renameFault(command: RenameObject): string | undefined {

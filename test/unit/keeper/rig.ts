@@ -203,7 +203,7 @@ export class Rig {
   }
 
   /** Starts a storage node over its folder, or starts it again. */
-  async startNode(name: string): Promise<void> {
+  async startNode(name: string, campus = "main"): Promise<void> {
     const { clock, log, metrics, metadata } = this;
     const address = `${name}:1`;
     const server = this.#network.createServer();
@@ -213,7 +213,7 @@ export class Rig {
       {
         name,
         address,
-        campus: "main",
+        campus,
         rack: "",
         host: name,
         folders: [join(this.#folder, name)],
@@ -312,12 +312,17 @@ export class Rig {
   }
 
   /** Puts an object whose body is on the storage nodes. */
-  async putBody(bucket: BucketRecord, key: string, body: Uint8Array): Promise<void> {
+  async putBody(
+    bucket: BucketRecord,
+    key: string,
+    body: Uint8Array,
+    placed: { readonly policy: string; readonly followPolicy?: string } = { policy: "standard" },
+  ): Promise<void> {
     const { bucketId } = bucket;
     const manifest = await this.deps.writer.write({
       bucketId,
       key: utf8(key),
-      policy: "standard",
+      ...placed,
       size: body.byteLength,
       source: (async function* () {
         yield body;

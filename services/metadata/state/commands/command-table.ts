@@ -24,6 +24,7 @@ import { putPart } from "./put-part.ts";
 import { relocateShards } from "./relocate-shards.ts";
 import { renameObject } from "./rename-object.ts";
 import { replaceBody } from "./replace-body.ts";
+import { rewriteManifest } from "./rewrite-manifest.ts";
 import { applyRootCommand } from "./root-command-table.ts";
 import { sealBucket } from "./seal-bucket.ts";
 
@@ -70,6 +71,8 @@ export function applyCommand(
       return finishOutbox(view, kind.value, context);
     case "replaceBody":
       return replaceBody(view, kind.value, context);
+    case "rewriteManifest":
+      return rewriteManifest(view, kind.value, context);
     case "importState":
       return importState(view, kind.value, context);
     case "digestMark":

@@ -30,6 +30,7 @@ export function enqueueRepairs(
       owed,
       relaxed: chunk.relaxed,
       parityShards: manifest.parityShards,
+      following: manifest.followPolicy !== "",
     });
     putRepair(view, context, entry);
   }

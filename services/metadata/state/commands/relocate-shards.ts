@@ -105,12 +105,14 @@ function settleRepair(
   const known = entry?.owed ?? 0;
   const reported = repaired === 0 ? 0 : Math.max(0, known - (repaired ?? 0));
   const owed = Math.max(owedShards(chunk), reported);
-  if (owed === 0 && !relaxed) {
+  const following = manifest.followPolicy !== "";
+  if (owed === 0 && !relaxed && !following) {
     removeRepair(view, context, { bucketId, manifestId, chunkId });
     return;
   }
   const sinceMs = entry?.sinceMs ?? context.timeMs;
   const { parityShards } = manifest;
-  const record = { bucketId, key, manifestId, chunkId, sinceMs, owed, relaxed, parityShards };
+  const chunkOf = { bucketId, key, manifestId, chunkId };
+  const record = { ...chunkOf, sinceMs, owed, relaxed, parityShards, following };
   putRepair(view, context, create(RepairEntrySchema, record));
 }
