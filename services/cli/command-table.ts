@@ -48,6 +48,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/migrate.ts")).migrateGroup], ["migrate"]],
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [async () => [(await import("./commands/config.ts")).configGroup], ["config"]],
+  [async () => [(await import("./commands/certs.ts")).certsGroup], ["certs"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
 

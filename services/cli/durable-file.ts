@@ -14,11 +14,11 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 
-/** Writes or replaces a file that only its owner may read. */
-export function writeDurably(path: string, content: string | Uint8Array): void {
+/** Writes or replaces a file that, but for another `mode`, only its owner may read. */
+export function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): void {
   const next = `${path}.new`;
   rmSync(next, { force: true });
-  const file = openSync(next, "wx", 0o600);
+  const file = openSync(next, "wx", mode);
   try {
     writeFileSync(file, content);
     fsyncSync(file);
@@ -27,6 +27,12 @@ export function writeDurably(path: string, content: string | Uint8Array): void {
   }
   renameSync(next, path);
   syncFolder(dirname(path));
+}
+
+/** Within one folder; what had that name is gone. */
+export function moveDurably(from: string, to: string): void {
+  renameSync(from, to);
+  syncFolder(dirname(to));
 }
 
 /** Leaves a copy that is equal alone. */

@@ -9,10 +9,11 @@ import { assert } from "../base/assert.ts";
 import { type Deferred, deferred } from "../base/bounded.ts";
 import { asBuffer } from "../base/bytes.ts";
 import type { StoreError } from "../base/errors.ts";
+import { pathOf } from "../ports/rpc-access.ts";
 import type { CallOptions } from "../ports/transport.ts";
 import { releaseCellMessage } from "./cell-codec.ts";
 import { END_MARK, fromStatus, REQUEST_ID_KEY, SECRET_KEY } from "./grpc-status.ts";
-import { pathOf, type RawCall } from "./rpc-channel.ts";
+import type { RawCall } from "./rpc-channel.ts";
 import { callerGaveUp } from "./rpc-codec.ts";
 import { isRequestId } from "./rpc-dispatch.ts";
 
@@ -25,6 +26,8 @@ export interface GrpcCallOptions {
   readonly method: DescMethod;
   readonly token: string | undefined;
   readonly options: CallOptions;
+  /** Told once, when the call has ended in whatever way. */
+  readonly ended: () => void;
 }
 
 export function startGrpcCall(channel: ChannelInterface, how: GrpcCallOptions): RawCall {
@@ -39,6 +42,7 @@ class GrpcCall implements RawCall {
   readonly #input: DescMethod["input"];
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
+  readonly #onEnd: () => void;
   #end: { readonly error: StoreError | undefined } | undefined;
   #reader: Deferred<Uint8Array | undefined> | undefined;
   #ahead: Uint8Array | undefined;
@@ -47,9 +51,10 @@ class GrpcCall implements RawCall {
   #flush: Deferred<void> | undefined;
   #sends: Promise<void> = Promise.resolve();
 
-  constructor(channel: ChannelInterface, { method, token, options }: GrpcCallOptions) {
+  constructor(channel: ChannelInterface, { method, token, options, ended }: GrpcCallOptions) {
     const path = pathOf(method);
     this.#path = path;
+    this.#onEnd = ended;
     this.#kind = method.methodKind;
     this.#input = method.input;
     this.#target = channel.getTarget();
@@ -159,6 +164,7 @@ class GrpcCall implements RawCall {
 
   #settle(error: StoreError | undefined): void {
     this.#end = { error };
+    this.#onEnd();
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#flush?.resolve();
     const reader = this.#reader;

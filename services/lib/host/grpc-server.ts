@@ -1,7 +1,9 @@
 // gRPC between processes, the serving side. A handler's requests end normally only where the caller
 // ended them, told by a mark of our own: a caller that died or cancelled is an error, so that half
-// an upload never looks like a whole one.
+// an upload never looks like a whole one. With TLS nobody is heard without a certificate of the
+// cluster, and each method only by the roles that may call it.
 import { timingSafeEqual } from "node:crypto";
+import { Server as NetServer } from "node:net";
 import {
   logVerbosity,
   type Metadata,
@@ -18,24 +20,33 @@ import { deferred } from "../base/bounded.ts";
 import { asBuffer, equalBytes } from "../base/bytes.ts";
 import { StoreError, toStoreError } from "../base/errors.ts";
 import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
+import type { PeerRole } from "../base/peer-identity.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
+import { RPC_ACCESS, type RpcAccess } from "../ports/rpc-access.ts";
 import type { CallContext, RpcServer } from "../ports/transport.ts";
 import { widenConnections } from "./flow-windows.ts";
+import { callerOf, ServerTls } from "./grpc-identity.ts";
 import { clusterToken, END_MARK, REQUEST_ID_KEY, SECRET_KEY, toStatus } from "./grpc-status.ts";
-import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, type TlsOptions } from "./grpc-transport.ts";
+import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS } from "./grpc-transport.ts";
+import { limitHandshakes } from "./handshakes.ts";
+import { droppedAuthorities, type InternalTls } from "./internal-tls.ts";
 import { callerGaveUp } from "./rpc-codec.ts";
 import { acceptRequestId, type BoundMethod, bindService } from "./rpc-dispatch.ts";
 
 const STREAMS_PER_CONNECTION_MAX = 4096;
+/** Time to end calls on connections of callers whose authority is not trusted any more. */
+const DROPPED_GRACE_MS = 60_000;
 
 export interface GrpcServerOptions {
   readonly log: Log;
   readonly random: Random;
   /** Callers must prove that they know it; without it everybody is served. */
   readonly clusterSecret?: string;
-  /** Mutual TLS: callers need a certificate signed by `ca`. Plain text when left out. */
-  readonly tls?: TlsOptions;
+  /** Callers need a certificate of the same cluster. Plain text when left out. */
+  readonly tls?: InternalTls;
+  /** Who may call what, with TLS; of the cluster's own services when left out. */
+  readonly access?: RpcAccess;
 }
 
 type StreamCall = ServerDuplexStream<Buffer, Buffer>;
@@ -45,6 +56,8 @@ type AnyCall = Pick<UnaryCall, "metadata" | "cancelled" | "getPeer"> & NodeJS.Ev
 interface Shared {
   readonly random: Random;
   readonly token: Buffer | undefined;
+  readonly tls: InternalTls | undefined;
+  readonly access: RpcAccess;
   /** One for each running call. */
   readonly running: Set<AbortController>;
 }
@@ -62,23 +75,51 @@ export function createGrpcServer(options: GrpcServerOptions): RpcServer {
   widenConnections();
   // Failures reach our own log as errors; grpc-js would repeat them on the console.
   setLogVerbosity(logVerbosity.NONE);
-  const { clusterSecret, random, log } = options;
+  const { clusterSecret, random, log, tls, access = RPC_ACCESS } = options;
   const token = clusterSecret === undefined ? undefined : Buffer.from(clusterToken(clusterSecret));
-  const shared: Shared = { random, token, running: new Set() };
+  const shared: Shared = { random, token, tls, access, running: new Set() };
+  const endings: (() => void)[] = [];
   return {
     add(service, handlers): void {
       const methods = bindService(service, handlers, log);
+      if (tls !== undefined) for (const { path } of methods) rolesFor(path, access);
       server.addService(definitionOf(methods), implementationOf(methods, shared));
     },
-    listen: (address) => bind(server, address, serverCredentials(options.tls)),
-    close: (graceMs) => closeServer(server, shared.running, graceMs),
+    async listen(address) {
+      if (tls === undefined) return bind(server, address, ServerCredentials.createInsecure());
+      const how = new ServerTls(tls);
+      const bound = await bind(server, address, how);
+      endings.push(limitHandshakes(serversOf(server)), dropCallers(server, bound, tls), () =>
+        how.close(),
+      );
+      return bound;
+    },
+    close(graceMs) {
+      for (const end of endings) end();
+      return closeServer(server, shared.running, graceMs);
+    },
   };
 }
 
-function serverCredentials(tls: TlsOptions | undefined): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) };
-  return ServerCredentials.createSsl(Buffer.from(tls.ca), [pair], true);
+/** Every method that is served has its row. Throws "invalid". */
+function rolesFor(path: string, access: RpcAccess): readonly PeerRole[] {
+  const roles = access.get(path);
+  if (roles === undefined) throw new StoreError("invalid", `no rule says who may call ${path}`);
+  return roles;
+}
+
+/** Connections outlive the trust they were made in: when an authority goes, all are made anew. */
+function dropCallers(server: Server, address: string, tls: InternalTls): () => void {
+  return tls.watch((next, former) => {
+    if (droppedAuthorities(next, former).length > 0) server.drain(address, DROPPED_GRACE_MS);
+  });
+}
+
+/** The listening servers inside, which grpc-js has no name for. */
+function serversOf(server: Server): readonly NetServer[] {
+  const inner: unknown = Reflect.get(server, "http2Servers");
+  if (!(inner instanceof Map)) return [];
+  return [...inner.keys()].filter((one): one is NetServer => one instanceof NetServer);
 }
 
 function definitionOf(methods: readonly BoundMethod[]): ServiceDefinition {
@@ -123,9 +164,8 @@ async function serveUnary(
   const { context, leave } = enter(call, shared);
   let response: Uint8Array | undefined;
   try {
-    checkToken(call.metadata, shared.token);
     await bound.run({
-      context,
+      context: admit(call, { context, path: bound.path }, shared),
       requests: only(call.request),
       async send(bytes: Uint8Array): Promise<void> {
         response = bytes;
@@ -143,9 +183,8 @@ async function serveStream(bound: BoundMethod, shared: Shared, call: StreamCall)
   const { context, leave } = enter(call, shared);
   readOneAhead(call);
   try {
-    checkToken(call.metadata, shared.token);
     await bound.run({
-      context,
+      context: admit(call, { context, path: bound.path }, shared),
       requests: requestsOf(call),
       send: createSender(call, context.signal),
     });
@@ -170,6 +209,21 @@ function enter(
   const requestId = acceptRequestId(typeof claimed === "string" ? claimed : undefined, random);
   const context = { signal: controller.signal, requestId, peer: call.getPeer() };
   return { context, leave: () => running.delete(controller) };
+}
+
+/** What the handler of `path` is told of the call. Throws "denied" for who may not call it. */
+function admit(
+  call: AnyCall,
+  { context, path }: { readonly context: CallContext; readonly path: string },
+  { token, tls, access }: Shared,
+): CallContext {
+  checkToken(call.metadata, token);
+  if (tls === undefined) return context;
+  const caller = callerOf(call, tls.identity.cluster);
+  if (!rolesFor(path, access).includes(caller.role)) {
+    throw new StoreError("denied", `a ${caller.role} may not call ${path}`);
+  }
+  return { ...context, caller };
 }
 
 function checkToken(metadata: Metadata, token: Buffer | undefined): void {

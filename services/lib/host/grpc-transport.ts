@@ -2,40 +2,42 @@
 // pings so that a vanished peer is noticed within fifteen seconds, and retried every second at most
 // so that a restarted one is found again at once. Retries are the callers' business: grpc-js' own
 // are off.
-import { type ChannelOptions, credentials, Channel as GrpcJsChannel } from "@grpc/grpc-js";
-import { assert, present } from "../base/assert.ts";
+import { type ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
+import { assert } from "../base/assert.ts";
 import { StoreError } from "../base/errors.ts";
 import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Channel, Transport } from "../ports/transport.ts";
 import { STREAM_WINDOW_BYTES, widenConnections } from "./flow-windows.ts";
-import { startGrpcCall } from "./grpc-call.ts";
+import { callerTls, type ExpectedPeer, type SeenPeer } from "./grpc-identity.ts";
+import { GrpcLinks } from "./grpc-links.ts";
 import { clusterToken } from "./grpc-status.ts";
-import { createChannel } from "./rpc-channel.ts";
+import type { InternalTls } from "./internal-tls.ts";
+import { createChannel, type StartCall } from "./rpc-channel.ts";
+import { type CallObserver, observedCalls } from "./rpc-observer.ts";
 
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;
-
-/** Mutual TLS: PEM texts, the same kind for both sides. */
-export interface TlsOptions {
-  /** Signs the certificates of all peers. */
-  readonly ca: string;
-  readonly certificate: string;
-  readonly key: string;
-  /**
-   * The name that servers' certificates carry, where it is not the host part of their address.
-   * Needed for addresses that are numbers: Node refuses those as TLS server names.
-   */
-  readonly serverName?: string;
-}
 
 export interface GrpcTransportOptions {
   /** Shared by the whole cluster; servers that have one refuse callers without it. */
   readonly clusterSecret?: string;
   /** HTTP/2 connections per peer, used in turn. Default 1. */
   readonly connections?: number;
-  /** Mutual TLS; plain text when left out. */
-  readonly tls?: TlsOptions;
+  /** The certificate that servers are shown, and who vouches for theirs. Plain text without. */
+  readonly tls?: InternalTls;
+  /** Who listens where, by address; elsewhere it may be any server of the cluster. */
+  readonly expected?: ReadonlyMap<string, ExpectedPeer>;
+  /** Watch every call that is made. */
+  readonly observers?: readonly CallObserver[];
 }
+
+export interface GrpcTransport extends Transport {
+  /** By address, the servers whose certificates were seen last; without TLS none. */
+  readonly peers: ReadonlyMap<string, SeenPeer>;
+}
+
+/** Identities are in the certificates; the name only keeps addresses out of the handshake. */
+const TLS_NAME = "dolium.internal";
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.keepalive_time_ms": KEEPALIVE_MS,
@@ -57,52 +59,52 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc-node.flow_control_window": STREAM_WINDOW_BYTES,
 };
 
-export function createGrpcTransport(options: GrpcTransportOptions = {}): Transport {
-  const connections = options.connections ?? 1;
-  assert(Number.isSafeInteger(connections) && connections >= 1, "grpc: bad connection count");
-  const { clusterSecret, tls } = options;
+export function createGrpcTransport(options: GrpcTransportOptions = {}): GrpcTransport {
+  const { clusterSecret, tls, connections: count = 1, observers = [] } = options;
+  assert(Number.isSafeInteger(count) && count >= 1, "grpc: bad connection count");
   const token = clusterSecret === undefined ? undefined : clusterToken(clusterSecret);
-  const channelCredentials =
-    tls === undefined
-      ? credentials.createInsecure()
-      : credentials.createSsl(
-          Buffer.from(tls.ca),
-          Buffer.from(tls.key),
-          Buffer.from(tls.certificate),
-        );
   const channelOptions =
-    tls?.serverName === undefined
+    tls === undefined
       ? CHANNEL_OPTIONS
-      : { ...CHANNEL_OPTIONS, "grpc.ssl_target_name_override": tls.serverName };
+      : { ...CHANNEL_OPTIONS, "grpc.ssl_target_name_override": TLS_NAME };
   widenConnections();
-  const channels = new Map<string, Channel>();
-  const links: GrpcJsChannel[] = [];
+  const channels = new Map<string, { readonly channel: Channel; readonly links: GrpcLinks }>();
+  const peers = new Map<string, SeenPeer>();
   let closed = false;
 
-  function open(address: string): Channel {
-    const mine = Array.from(
-      { length: connections },
-      () => new GrpcJsChannel(address, channelCredentials, channelOptions),
-    );
-    links.push(...mine);
-    let turn = 0;
-    return createChannel(address, (method, callOptions) => {
-      if (closed) throw new StoreError("unavailable", "the transport is closed");
-      turn = (turn + 1) % mine.length;
-      const link = present(mine[turn], "connection");
-      return startGrpcCall(link, { method, token, options: callOptions });
-    });
+  function credentialsFor(address: string): ChannelCredentials {
+    if (tls === undefined) return credentials.createInsecure();
+    const expected = options.expected?.get(address) ?? {};
+    return callerTls(tls.material, expected, (peer) => peers.set(address, peer));
   }
 
+  function open(address: string): { readonly channel: Channel; readonly links: GrpcLinks } {
+    const links = new GrpcLinks({
+      ...{ address, count, channelOptions },
+      credentials: () => credentialsFor(address),
+    });
+    const start: StartCall = (method, callOptions) => {
+      if (closed) throw new StoreError("unavailable", "the transport is closed");
+      return links.start({ method, token, options: callOptions });
+    };
+    const channel = createChannel(address, observedCalls(address, observers, start));
+    return { channel, links };
+  }
+
+  const stopWatching = tls?.watch(() => {
+    for (const { links } of channels.values()) links.exchange();
+  });
   return {
+    peers,
     channel(address: string): Channel {
       const known = channels.get(address) ?? open(address);
       channels.set(address, known);
-      return known;
+      return known.channel;
     },
     async close(): Promise<void> {
       closed = true;
-      for (const link of links) link.close();
+      stopWatching?.();
+      for (const { links } of channels.values()) links.close();
     },
   };
 }

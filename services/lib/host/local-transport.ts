@@ -7,6 +7,7 @@ import { StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
+import { pathOf } from "../ports/rpc-access.ts";
 import type {
   CallContext,
   CallOptions,
@@ -14,9 +15,10 @@ import type {
   RpcServer,
   Transport,
 } from "../ports/transport.ts";
-import { createChannel, pathOf, type RawCall } from "./rpc-channel.ts";
+import { createChannel, type RawCall, type StartCall } from "./rpc-channel.ts";
 import { callerGaveUp, deadlinePassed } from "./rpc-codec.ts";
 import { acceptRequestId, type BoundMethod, bindService } from "./rpc-dispatch.ts";
+import { type CallObserver, observedCalls } from "./rpc-observer.ts";
 
 export interface LocalNetworkOptions {
   readonly clock: Clock;
@@ -27,6 +29,8 @@ export interface LocalNetworkOptions {
 export interface LocalSideOptions {
   /** As with gRPC: a server that has one refuses callers without it. */
   readonly clusterSecret?: string;
+  /** Of a transport: watch every call that is made. */
+  readonly observers?: readonly CallObserver[];
 }
 
 /** Servers and callers of one process, found by address. */
@@ -108,11 +112,12 @@ async function drain(clock: Clock, listener: Listener, graceMs: number): Promise
   timer.cancel();
 }
 
-function createTransport(network: Network, { clusterSecret }: LocalSideOptions): Transport {
+function createTransport(network: Network, side: LocalSideOptions): Transport {
+  const { clusterSecret, observers = [] } = side;
   const channels = new Map<string, Channel>();
   let closed = false;
   function open(address: string): Channel {
-    return createChannel(address, (method, options) => {
+    const start: StartCall = (method, options) => {
       if (closed) throw new StoreError("unavailable", "the transport is closed");
       return new LocalCall(network, {
         address,
@@ -120,7 +125,8 @@ function createTransport(network: Network, { clusterSecret }: LocalSideOptions):
         secret: clusterSecret,
         options,
       });
-    });
+    };
+    return createChannel(address, observedCalls(address, observers, start));
   }
   return {
     channel(address: string): Channel {

@@ -11,6 +11,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { StoreError } from "../base/errors.ts";
+import { pathOf } from "../ports/rpc-access.ts";
 import type { BidiStream, CallOptions, Channel, ClientStream } from "../ports/transport.ts";
 import { decodeMessage, encodeMessage } from "./rpc-codec.ts";
 
@@ -31,11 +32,6 @@ export interface RawCall {
 
 /** `method` says how many messages go each way. */
 export type StartCall = (method: DescMethod, options: CallOptions) => RawCall;
-
-/** "/package.Service/Method", as gRPC names it on the wire. */
-export function pathOf(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
-}
 
 export function createChannel(address: string, start: StartCall): Channel {
   return {

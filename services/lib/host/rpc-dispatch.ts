@@ -5,8 +5,8 @@ import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
+import { pathOf } from "../ports/rpc-access.ts";
 import type { CallContext, ServiceHandlers } from "../ports/transport.ts";
-import { pathOf } from "./rpc-channel.ts";
 import { decodeMessage, encodeMessage, errorForPeer } from "./rpc-codec.ts";
 
 /** One call on the handler's side. */

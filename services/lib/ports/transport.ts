@@ -15,6 +15,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
+import type { PeerIdentity } from "../base/peer-identity.ts";
 
 export interface CallOptions {
   /** Milliseconds from now for the whole call. */
@@ -78,6 +79,8 @@ export interface CallContext {
   readonly requestId: string;
   /** Address of the caller as the transport sees it. */
   readonly peer: string;
+  /** Whose certificate the caller showed; undefined where there is no TLS. */
+  readonly caller?: PeerIdentity;
 }
 
 type Handler<M> =

@@ -3,7 +3,7 @@
 // takes its calls down, and whoever called it cannot know what it did ("timeout"). A call across a
 // cut link is noticed only when keep-alive pings fail.
 import { StoreError, toStoreError } from "../../../services/lib/base/errors.ts";
-import { createChannel, pathOf, type RawCall } from "../../../services/lib/host/rpc-channel.ts";
+import { createChannel, type RawCall } from "../../../services/lib/host/rpc-channel.ts";
 import { callerGaveUp, deadlinePassed } from "../../../services/lib/host/rpc-codec.ts";
 import {
   acceptRequestId,
@@ -12,6 +12,7 @@ import {
 } from "../../../services/lib/host/rpc-dispatch.ts";
 import type { Timer } from "../../../services/lib/ports/clock.ts";
 import type { Log } from "../../../services/lib/ports/log.ts";
+import { pathOf } from "../../../services/lib/ports/rpc-access.ts";
 import type {
   CallOptions,
   Channel,

@@ -1,25 +1,22 @@
-// gRPC between real processes that are killed, and over mutual TLS.
+// gRPC between real processes that are killed.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { promisify } from "node:util";
 import { deferred } from "../../../services/lib/base/bounded.ts";
 import { createGrpcServer } from "../../../services/lib/host/grpc-server.ts";
-import { createGrpcTransport, type TlsOptions } from "../../../services/lib/host/grpc-transport.ts";
+import { createGrpcTransport } from "../../../services/lib/host/grpc-transport.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
 import { EchoService } from "../../fixtures/gen/dolium/test/v1/echo_pb.ts";
 import { createRecordingLog } from "./recording-log.ts";
-import { coded, echo, gather, handlers, SOON } from "./transport-setting.ts";
+import { coded, echo, handlers, SOON } from "./transport-setting.ts";
 
 const here = import.meta.dirname;
 const moduleAt = (path: string): string => JSON.stringify(join(here, path));
 const IMPORTS = `
   import { createGrpcServer } from ${moduleAt("../../../services/lib/host/grpc-server.ts")};
-  import { createGrpcTransport, type TlsOptions } from ${moduleAt("../../../services/lib/host/grpc-transport.ts")};
+  import { createGrpcTransport } from ${moduleAt("../../../services/lib/host/grpc-transport.ts")};
   import { createRandom } from ${moduleAt("../../../services/lib/host/random.ts")};
   import { EchoService } from ${moduleAt("../../fixtures/gen/dolium/test/v1/echo_pb.ts")};
   import { createRecordingLog } from ${moduleAt("recording-log.ts")};
@@ -109,58 +106,4 @@ test("a server killed under a call is timeout, then unavailable, then found agai
   assert.ok(performance.now() - before < 3000);
   second.kill("SIGKILL");
   await transport.close();
-});
-
-test("mutual TLS serves those whose certificate the authority signed, and nobody else", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "dolium-tls-"));
-  const openssl = (...words: string[]) => promisify(execFile)("openssl", words, { cwd: folder });
-  const serverName = "node.test";
-  const authority = async (name: string) => {
-    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    const files = ["-keyout", `${name}.key`, "-out", `${name}.crt`];
-    const names = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=DNS:node.test"];
-    await openssl("req", "-x509", ...key, ...files, "-days", "1", ...names);
-    const read = (kind: string) => readFile(join(folder, `${name}.${kind}`), "utf8");
-    return {
-      ca: await read("crt"),
-      certificate: await read("crt"),
-      key: await read("key"),
-      serverName,
-    };
-  };
-  const opened: (() => Promise<void>)[] = [];
-  const connect = (tls?: TlsOptions) => {
-    const transport = createGrpcTransport(tls === undefined ? {} : { tls });
-    opened.push(() => transport.close());
-    return transport;
-  };
-  try {
-    const ours = await authority("ours");
-    const theirs = await authority("theirs");
-    const log = createRecordingLog();
-    const server = createGrpcServer({ log, random: createRandom(), tls: ours });
-    server.add(EchoService, handlers({ gather: async () => ({ text: "in" }) }));
-    opened.push(() => server.close(0));
-    const address = await server.listen("127.0.0.1:0");
-    const friend = connect(ours);
-    const answer = await friend.channel(address).unary(echo, { text: "hello" }, SOON);
-    assert.equal(answer.text, "hello");
-    assert.equal((await friend.channel(address).clientStream(gather, SOON).finish()).text, "in");
-    const strangers = [
-      connect(),
-      connect(theirs),
-      connect({ ...theirs, ca: ours.ca }),
-      connect({ ...ours, serverName: "other.test" }),
-    ];
-    for (const stranger of strangers) {
-      const options = { deadlineMs: 2000 };
-      await assert.rejects(stranger.channel(address).unary(echo, {}, options), (error: unknown) => {
-        assert.match(String(error), /StoreError/);
-        return true;
-      });
-    }
-  } finally {
-    for (const close of opened) await close();
-    await rm(folder, { recursive: true, force: true });
-  }
 });

@@ -11,7 +11,12 @@ import {
   type TransportHarness,
 } from "./transport-setting.ts";
 
-export function runTransportSuite(name: string, createHarness: () => TransportHarness): void {
+/** `withLoad`: also what takes long, many bytes and many calls. */
+export function runTransportSuite(
+  name: string,
+  createHarness: () => TransportHarness,
+  { withLoad = true }: { readonly withLoad?: boolean } = {},
+): void {
   const check = (
     title: string,
     own: Partial<Handlers>,
@@ -32,5 +37,5 @@ export function runTransportSuite(name: string, createHarness: () => TransportHa
     });
   };
   addCallTests(check);
-  addLoadTests(name, check, createHarness);
+  if (withLoad) addLoadTests(name, check, createHarness);
 }
