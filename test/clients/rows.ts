@@ -55,9 +55,9 @@ export const ROWS = {
       "test/s3/long-completion.test.ts",
       "test/s3/object-events.test.ts",
       "test/s3/masquerade.test.ts",
+      "test/s3/keystore.test.ts",
       "test/s3/authorization-directory.test.ts",
     ],
-    waits: "a key store of the operator's own: users and keys are those of the directory",
   },
   B1: { what: "the S3 API is a switch: off, 503 ServiceUnavailable in XML" },
   B2: {

@@ -6,39 +6,14 @@ import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ENDED_MAX } from "../../services/gateway/admin/sign-in/ended-sessions.ts";
 import { EndedSessionSchema } from "../../services/lib/gen/dolium/record/v1/identity_pb.ts";
-import { createClock } from "../../services/lib/host/clock.ts";
-import type { Clock, Timer } from "../../services/lib/ports/clock.ts";
 import { AdminCaller, namesOf, textOf } from "./admin-caller.ts";
 import { textAt } from "./caller.ts";
 import { IdentityGateway, type Keys, ROOT } from "./identity-gateway.ts";
+import { MovedClock } from "./moved-clock.ts";
 
 /** What the directory of another gateway may lag behind. */
 const KNOWN_MS = 2000;
 const HALF_A_DAY_MS = 12 * 3_600_000;
-
-/** Real time, and as much more as a test lets pass. */
-class MovedClock implements Clock {
-  readonly #real = createClock();
-  aheadMs = 0;
-  /** Of this clock's date alone, as clocks of machines differ. */
-  wrongMs = 0;
-
-  wallMs(): number {
-    return this.#real.wallMs() + this.aheadMs + this.wrongMs;
-  }
-
-  monotonicMs(): number {
-    return this.#real.monotonicMs() + this.aheadMs;
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return this.#real.sleep(ms, signal);
-  }
-
-  after(ms: number, run: () => void): Timer {
-    return this.#real.after(ms, run);
-  }
-}
 
 let one: IdentityGateway;
 let other: IdentityGateway;

@@ -1,5 +1,5 @@
-// Wires who users are: the directory and its editor, credentials, identity providers, LDAP, limits
-// of failed proofs. One of it serves the S3 port and the admin API of a process.
+// Wires who users are: the directory and its editor, credentials, identity providers, LDAP, the key
+// store, limits of failed proofs. One of it serves the S3 port and the admin API of a process.
 import { readFileSync } from "node:fs";
 import { DirectoryCredentials, type RootKeys } from "../../gateway/identity/credentials.ts";
 import { DirectoryIdentities } from "../../gateway/identity/identities.ts";
@@ -18,6 +18,7 @@ import type { Metrics } from "../../lib/ports/metrics.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import { UsageError } from "../command-line.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
+import { composeKeystore } from "./keystore.ts";
 
 export interface IdentityParts {
   readonly ports: ClientPorts & { readonly metrics: Metrics };
@@ -64,8 +65,9 @@ export function composeIdentity(parts: IdentityParts): IdentityServices {
     ...{ secrets, passwords, organisation, failures },
     ...{ clock, random, log },
   });
+  const keystore = composeKeystore({ clock, log, metrics }, settings.keystore);
   const credentials = new DirectoryCredentials(
-    { root, directory, secrets, keys, principals, rgwTokens },
+    { root, directory, secrets, keys, principals, rgwTokens, keystore },
     settings,
   );
   const web = createWebClient(caOf(settings.oidcCaFile));

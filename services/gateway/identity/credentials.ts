@@ -1,5 +1,5 @@
 // Whose an access key is: the root keys of the configuration, keys and tokens of the directory,
-// temporary credentials, tokens in the shape of Ceph's. Guarantees that what is disabled, expired
+// keys of the operator's own store, temporary credentials, tokens in the shape of Ceph's. Guarantees that what is disabled, expired
 // or revoked in a directory at most 1.5 s old lets nobody in. Says nothing to the outside before
 // the caller's proof held: what is known of a key comes out as a refusal, told after it.
 import { createHash } from "node:crypto";
@@ -10,6 +10,7 @@ import type { AccessKey, UserRecord } from "../../lib/gen/dolium/record/v1/ident
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import type { Credential, CredentialQuestion, CredentialStore } from "../dependencies.ts";
+import type { Keystore } from "./keystore.ts";
 import type { Principals } from "./principal.ts";
 import { plainPrincipal } from "./principal.ts";
 import type { UserRates } from "./rate-limits.ts";
@@ -43,6 +44,8 @@ export interface CredentialDeps {
   readonly keys: ClusterKeys;
   readonly principals: Principals;
   readonly rgwTokens: RgwTokenCheck;
+  /** Asked for keys that the directory does not hold. */
+  readonly keystore?: Pick<Keystore, "find"> | undefined;
 }
 
 export class DirectoryCredentials implements CredentialStore {
@@ -118,12 +121,29 @@ export class DirectoryCredentials implements CredentialStore {
     const found = view.byAccessKey(accessKeyId);
     if (found === undefined) {
       const user = this.#claimed(view, accessKeyId);
-      return user && this.#credential(view, user, { secret: undefined });
+      if (user !== undefined) return this.#credential(view, user, { secret: undefined });
+      return this.#ofKeystore(accessKeyId, question);
     }
     const { user, key } = found;
     if (key.disabled || isOver(key.expiresMs, question)) return undefined;
     const secret = this.#secretOf(user, key);
     return this.#credential(view, user, { secret, useId: accessKeyId });
+  }
+
+  /**
+   * A key of the operator's own store. Administrators have theirs in the directory: whoever can
+   * write to the store does not come to own the cluster.
+   */
+  async #ofKeystore(
+    accessKeyId: string,
+    question: CredentialQuestion,
+  ): Promise<Credential | undefined> {
+    const found = await this.#deps.keystore?.find(accessKeyId);
+    if (found === undefined) return undefined;
+    const view = await this.#view(question);
+    const user = view.user(found.userName);
+    if (user === undefined || user.administrator) return undefined;
+    return this.#credential(view, user, { secret: found.secret });
   }
 
   async #ofToken(token: string, question: CredentialQuestion): Promise<Credential | undefined> {

@@ -1,5 +1,5 @@
-// Settings of who users are: tokens, identity providers, LDAP, and the switches that leave proofs
-// out.
+// Settings of who users are: tokens, identity providers, LDAP, key store, and the switches that
+// leave proofs out.
 import * as Type from "../../lib/base/settings-schema.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -40,6 +40,32 @@ const LDAP = Type.Object(
   { ...strict, default: {} },
 );
 
+const KEYSTORE = Type.Object(
+  {
+    url: text("Asked for <url>/<access key id> where the directory has no such key; empty: off."),
+    allowHttp: flag("Ask over http:// also where the store is not on this machine."),
+    tokenFile: text("File with the bearer token to show, read for each question; empty: none."),
+    caFile: text("Authorities (PEM) to trust instead of the system's."),
+    timeoutMs: Type.Integer({
+      ...{ minimum: 100, maximum: 30_000, default: 2000 },
+      description: "A store that takes longer is away: 503.",
+    }),
+    rememberMs: Type.Integer({
+      ...{ minimum: 1000, maximum: 3_600_000, default: 60_000 },
+      description: "How long a key counts, asked or not: revoked ones live so long at most.",
+    }),
+    absentMs: Type.Integer({
+      ...{ minimum: 0, maximum: 60_000, default: 5000 },
+      description: "How long a key that the store does not have is not asked for again.",
+    }),
+  },
+  {
+    ...strict,
+    default: {},
+    description: "A key store of the operator's own, over HTTP (docs/keystore.md).",
+  },
+);
+
 export const IDENTITY_SETTINGS = Type.Object(
   {
     tokens: flag("Access tokens may be used as access keys."),
@@ -53,6 +79,7 @@ export const IDENTITY_SETTINGS = Type.Object(
     oidc: Type.Array(OIDC, { default: [], description: "Identity providers (OpenID Connect)." }),
     oidcCaFile: text("Authorities (PEM) of identity providers, instead of the system's."),
     ldap: LDAP,
+    keystore: KEYSTORE,
   },
   strict,
 );
