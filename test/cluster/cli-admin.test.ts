@@ -268,6 +268,20 @@ test("aws iam makes users, keys and policies, and aws sts says who asks", { skip
   const who = JSON.parse(await aws("sts", "get-caller-identity"));
   assert.match(who.Arn, /^arn:aws:/);
   await assert.rejects(aws("iam", "get-user", "--user-name", "nobody_x"), /NoSuchEntity/);
+  const nothing = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Deny", Action: "*", Resource: "*" }],
+  });
+  const naming = ["--policy-name", "nothing", "--policy-document", nothing];
+  const { Policy } = JSON.parse(await aws("iam", "create-policy", ...naming));
+  const user = ["--user-name", "aws_umich"];
+  const bound = ["--permissions-boundary", Policy.Arn];
+  await aws("iam", "put-user-permissions-boundary", ...user, ...bound);
+  const { User } = JSON.parse(await aws("iam", "get-user", ...user));
+  assert.equal(User.PermissionsBoundary.PermissionsBoundaryArn, Policy.Arn);
+  assert.equal((await dolium(["ls"], own)).code, 4, "beyond the bound");
+  await aws("iam", "delete-user-permissions-boundary", ...user);
+  assert.equal((await dolium(["ls"], own)).code, 0);
 });
 
 test("completion scripts know every verb", async () => {

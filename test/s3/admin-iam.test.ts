@@ -189,6 +189,54 @@ test("groups and roles by IAM", async () => {
   assert.equal((await iam(root, "DeleteRole", { RoleName: "reader" })).status, 200);
 });
 
+test("boundaries of users and roles are set, shown, count, and go", async () => {
+  const arn = "arn:aws:iam:::policy/within";
+  await result("CreatePolicy", { PolicyName: "within", PolicyDocument: READ });
+  const user = { UserName: "bound_umich" };
+  await result("CreateUser", user);
+  const caller = cluster.caller(await keyOf("bound_umich"));
+  assert.equal((await caller.call({ target: "/" })).status, 200);
+  assert.equal(textAt(await result("GetUser", user), "User", "PermissionsBoundary"), undefined);
+  const bound = { ...user, PermissionsBoundary: arn };
+  assert.equal((await iam(root, "PutUserPermissionsBoundary", bound)).status, 200);
+  const shown = await result("GetUser", user);
+  assert.equal(textAt(shown, "User", "PermissionsBoundary", "PermissionsBoundaryArn"), arn);
+  assert.equal(textAt(shown, "User", "PermissionsBoundary", "PermissionsBoundaryType"), "Policy");
+  assert.equal((await caller.call({ target: "/" })).status, 403, "it counts at once");
+  assert.equal((await iam(root, "DeleteUserPermissionsBoundary", user)).status, 200);
+  assert.equal((await caller.call({ target: "/" })).status, 200);
+
+  const refusals = [
+    ["PutUserPermissionsBoundary", { ...user, PermissionsBoundary: `${arn}-not` }, "NoSuchEntity"],
+    ["PutUserPermissionsBoundary", user, "ValidationError"],
+    ["PutUserPermissionsBoundary", { ...bound, UserName: "nobody_x" }, "NoSuchEntity"],
+    ["DeleteRolePermissionsBoundary", { RoleName: "nobody" }, "NoSuchEntity"],
+  ] as const;
+  for (const [action, fields, code] of refusals) {
+    assert.equal((await iam(root, action, fields)).code, code, action);
+  }
+  const theirs = new AdminCaller(url, await keyOf("bound_umich"));
+  assert.equal((await iam(theirs, "PutUserPermissionsBoundary", bound)).code, "AccessDenied");
+
+  const trust = READ.replace('"Resource":"arn:aws:s3:::b/*"', '"Principal":{"AWS":"*"}').replace(
+    "s3:GetObject",
+    "sts:AssumeRole",
+  );
+  const role = { RoleName: "bounded" };
+  const wish = { ...role, AssumeRolePolicyDocument: trust, PermissionsBoundary: arn };
+  const path = ["Role", "PermissionsBoundary", "PermissionsBoundaryArn"] as const;
+  assert.equal(textAt(await result("CreateRole", wish), ...path), arn);
+  assert.equal((await iam(root, "DeleteRolePermissionsBoundary", role)).status, 200);
+  assert.equal(textAt(await result("GetRole", role), ...path), undefined);
+  const again = { ...role, PermissionsBoundary: arn };
+  assert.equal((await iam(root, "PutRolePermissionsBoundary", again)).status, 200);
+  assert.equal(textAt(await result("GetRole", role), ...path), arn);
+  assert.equal((await iam(root, "DeletePolicy", { PolicyArn: arn })).code, "DeleteConflict");
+  const second = { UserName: "born_umich", PermissionsBoundary: arn };
+  const made = await result("CreateUser", second);
+  assert.equal(textAt(made, "User", "PermissionsBoundary", "PermissionsBoundaryArn"), arn);
+});
+
 test("lists are cut by MaxItems and go on by Marker", async () => {
   for (const name of ["list_a", "list_b", "list_c"]) await result("CreateUser", { UserName: name });
   const names: string[] = [];

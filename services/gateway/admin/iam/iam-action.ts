@@ -64,7 +64,14 @@ export function userXml(user: UserRecord): XmlValue {
     UserId: user.name,
     Arn: `arn:aws:iam:::user/${user.name}`,
     CreateDate: dateOf(user.createdMs),
+    PermissionsBoundary: boundaryXml(user),
   };
+}
+
+function boundaryXml({ boundary }: Pick<UserRecord, "boundary">): XmlValue | undefined {
+  if (boundary === "") return undefined;
+  const type = { PermissionsBoundaryType: "Policy" };
+  return { ...type, PermissionsBoundaryArn: policyArn(boundary) };
 }
 
 export function groupXml(group: GroupRecord): XmlValue {
@@ -106,13 +113,7 @@ export function roleXml(role: RoleRecord): XmlValue {
     AssumeRolePolicyDocument: encodeURIComponent(role.trustPolicy),
     Description: role.description === "" ? undefined : role.description,
     MaxSessionDuration: role.sessionSecondsMax,
-    PermissionsBoundary:
-      role.boundary === ""
-        ? undefined
-        : {
-            PermissionsBoundaryType: "Policy",
-            PermissionsBoundaryArn: policyArn(role.boundary),
-          },
+    PermissionsBoundary: boundaryXml(role),
   };
 }
 

@@ -1,5 +1,6 @@
 // Every action of IAM that is understood.
 
+import { BOUNDARY_ACTIONS } from "./boundary-actions.ts";
 import { GROUP_ACTIONS } from "./group-actions.ts";
 import type { IamAction } from "./iam-action.ts";
 import { POLICY_ACTIONS } from "./policy-actions.ts";
@@ -11,4 +12,5 @@ export const IAM_ACTIONS: readonly IamAction[] = [
   ...GROUP_ACTIONS,
   ...POLICY_ACTIONS,
   ...ROLE_ACTIONS,
+  ...BOUNDARY_ACTIONS,
 ];

@@ -4,10 +4,11 @@ import {
   type RoleRecord,
   RoleRecordSchema,
 } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
-import { AdminError, notImplemented } from "../admin-error.ts";
+import { AdminError } from "../admin-error.ts";
 import { deleting, editing, roleNamed } from "../identity/lookups.ts";
 import { checkedDocument } from "../identity/policy-documents.ts";
 import { SESSION_SECONDS, SESSION_SECONDS_MAX } from "../identity/roles.ts";
+import { namedBoundary } from "./boundary-actions.ts";
 import { field, type IamAction, type IamCall, pageXml, roleXml } from "./iam-action.ts";
 import type { XmlValue } from "./iam-xml.ts";
 
@@ -73,17 +74,17 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
   },
 ];
 
-async function createRole({ context, form }: IamCall): Promise<XmlValue> {
+async function createRole(call: IamCall): Promise<XmlValue> {
+  const { context, form } = call;
   const { edits, directory, clock } = context.deps;
   const name = field(form, "RoleName");
-  const boundary = form.get("PermissionsBoundary");
-  if (boundary !== null) throw notImplemented("Set the boundary by the admin API.");
   const record = create(RoleRecordSchema, {
     name,
     description: form.get("Description") ?? "",
     trustPolicy: checkedDocument(field(form, "AssumeRolePolicyDocument"), "trust"),
     createdMs: BigInt(clock.wallMs()),
     sessionSecondsMax: sessionSeconds(form),
+    boundary: await namedBoundary(call, true),
   });
   const made = await editing("Role", name, () => edits.createRole(record));
   await directory.refresh();

@@ -4,12 +4,20 @@ import {
   type UserRecord,
   UserRecordSchema,
 } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
-import { authorize, callerName, checkTarget, ROOT_USER, rootRecord } from "../admin-access.ts";
-import { AdminError, accessDenied, notFound, notImplemented } from "../admin-error.ts";
+import {
+  authorize,
+  callerName,
+  checkTarget,
+  isAdministrator,
+  ROOT_USER,
+  rootRecord,
+} from "../admin-access.ts";
+import { AdminError, accessDenied, notFound } from "../admin-error.ts";
 import type { AdminContext } from "../admin-operation.ts";
 import { deleting, editing, userNamed } from "../identity/lookups.ts";
 import { newKey } from "../identity/new-key.ts";
 import { lastUses } from "../identity/user-view.ts";
+import { namedBoundary } from "./boundary-actions.ts";
 import {
   dateOf,
   field,
@@ -107,14 +115,18 @@ async function shownUser({ context, name }: IamCall): Promise<UserRecord> {
   return userNamed(view, name);
 }
 
-async function createUser({ context, form }: IamCall): Promise<XmlValue> {
+async function createUser(call: IamCall): Promise<XmlValue> {
+  const { context, form } = call;
   const { edits, directory, clock } = context.deps;
   const name = field(form, "UserName");
   if (name === ROOT_USER) throw new AdminError(409, "UserAlreadyExists", "root is reserved.");
   const path = pathField(form, "Path") ?? "";
-  const boundary = form.get("PermissionsBoundary");
-  if (boundary !== null) throw notImplemented("Set the boundary by the admin API.");
-  const record = create(UserRecordSchema, { name, path, createdMs: BigInt(clock.wallMs()) });
+  const boundary = await namedBoundary(call, true);
+  if (boundary !== "" && !isAdministrator(context)) {
+    throw accessDenied("Only administrators may give a new user a boundary.");
+  }
+  const createdMs = BigInt(clock.wallMs());
+  const record = create(UserRecordSchema, { name, path, createdMs, boundary });
   const made = await editing("User", name, () => edits.createUser(record));
   await directory.refresh();
   return { User: userXml(made) };
