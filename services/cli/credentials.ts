@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { base32 } from "../lib/base/base32.ts";
 import { isStoreError } from "../lib/base/errors.ts";
 import { parseClusterKey } from "../lib/seal/cluster-key.ts";
 import type { ClusterKeys } from "../lib/seal/cluster-keys.ts";
@@ -25,7 +26,9 @@ const CREDENTIALS_FILE = "root-credentials.json";
 const SECRET_FILE = "cluster-secret";
 const CLUSTER_KEY_FILE = "cluster-key";
 const CLUSTER_KEY_BYTES = 32;
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/** Of the access key, behind its first three letters. */
+const ACCESS_KEY_BYTES = 11;
+const ACCESS_KEY_CHARACTERS = 20;
 
 /** Root keys of a process that can do without them; undefined when none are in the environment. */
 export function givenRootCredentials(environment: Environment): RootCredentials | undefined {
@@ -171,7 +174,8 @@ function checked(credentials: RootCredentials): RootCredentials {
 function keptCredentials(dataDir: string): RootCredentials {
   const path = join(dataDir, CREDENTIALS_FILE);
   if (!existsSync(path)) {
-    const accessKeyId = `DOL${[...randomBytes(17)].map((byte) => ALPHABET[byte % 32]).join("")}`;
+    const drawn = `DOL${base32(randomBytes(ACCESS_KEY_BYTES))}`;
+    const accessKeyId = drawn.slice(0, ACCESS_KEY_CHARACTERS);
     const secretAccessKey = randomBytes(30).toString("base64url");
     writeDurably(path, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
   }

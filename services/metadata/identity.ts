@@ -1,9 +1,11 @@
 // Who this replica is, in one small file that is replaced as a whole. The id is made durable before
 // it is told to anybody. A replica whose data is lost or bad keeps its name and draws a new id;
 // folders of ids that it gave up stay until the new id is a full member.
+
 import { StoreError } from "../lib/base/errors.ts";
+import { makeFolder } from "../lib/base/power-safe-folders.ts";
 import type { Disk } from "../lib/ports/disk.ts";
-import { makeFolder, readAtomically, writeAtomically } from "./state/atomic-file.ts";
+import { readAtomically, writeAtomically } from "./state/atomic-file.ts";
 
 export interface KnownMember {
   readonly replicaId: number;

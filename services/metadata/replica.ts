@@ -3,6 +3,7 @@
 // server decides whether it may be opened again or another id must take its place.
 import { present } from "../lib/base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../lib/base/errors.ts";
+import { makeInnerFolder } from "../lib/base/power-safe-folders.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { Disk } from "../lib/ports/disk.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
@@ -15,7 +16,6 @@ import type { GroupTiming } from "../lib/raft/group-deps.ts";
 import { RaftHost } from "../lib/raft/host.ts";
 import type { RaftGroup, RaftReceiver, RaftSender } from "../lib/raft/types.ts";
 import { LogStore } from "./log-store.ts";
-import { makeInnerFolder } from "./state/atomic-file.ts";
 import { GroupState } from "./state/group-state.ts";
 
 export interface ReplicaDeps {

@@ -1,8 +1,10 @@
 // What makes a folder a disk of the cluster: `disk.json` with its uuid. It is written last when a
 // folder is formatted, so a folder either is a disk or still counts as empty. A folder with other
 // things in it is never formatted: it may be somebody's data, or a disk whose identity was lost.
+
 import { fromHex, fromUtf8, toHex, utf8 } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
+import { makeFolder } from "../lib/base/power-safe-folders.ts";
 import type { Disk } from "../lib/ports/disk.ts";
 import type { Random } from "../lib/ports/random.ts";
 
@@ -38,16 +40,6 @@ export async function openIdentity(
   if (await disk.exists(path)) return { uuid: await readIdentity(disk, path), isNew: false };
   await requireEmpty(disk, folder);
   return { uuid: await format(disk, random, folder), isNew: true };
-}
-
-/** Makes the folder and those above it, each with a name that is power-safe. */
-async function makeFolder(disk: Disk, folder: string): Promise<void> {
-  if (folder === "" || folder === "." || (await disk.exists(folder))) return;
-  const slash = folder.lastIndexOf("/");
-  const parent = slash > 0 ? folder.slice(0, slash) : slash === 0 ? "/" : ".";
-  await makeFolder(disk, parent);
-  await disk.mkdir(folder);
-  await disk.syncDirectory(parent);
 }
 
 /** Throws "io" or "no-space" unless a file can be written, synced and removed in `folder`. */

@@ -2,10 +2,10 @@
 // session token, which the client sends with every request. Guarantees that a token which opens was
 // made by this cluster, for this access key; whether it still counts (time, user, revocation) is
 // asked at every use, by credentials.ts.
+import { base32 } from "../../lib/base/base32.ts";
 import type { Random } from "../../lib/ports/random.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
 import { openText, sealText } from "./sealed-text.ts";
-import { base32 } from "./tokens.ts";
 
 const ACCESS_KEY_ID_PREFIX = "ASIA";
 const ACCESS_KEY_ID_BYTES = 10;

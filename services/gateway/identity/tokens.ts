@@ -2,13 +2,13 @@
 // Whoever has the text is its user, so the text is shown once and kept as SHA-256 only; its first
 // 18 characters are public, and are what logs and lists show.
 import { createHash } from "node:crypto";
+import { base32 } from "../../lib/base/base32.ts";
 import { toHex } from "../../lib/base/bytes.ts";
 import type { Random } from "../../lib/ports/random.ts";
 
 const PREFIX = "DT";
 const ID_BYTES = 8;
 const SECRET_BYTES = 20;
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const FORM = /^DT[0-9a-f]{16}[A-Z2-7]{32}$/;
 /** Of ordinary access keys. */
 const KEY_CHARACTERS_MAX = 128;
@@ -55,21 +55,4 @@ export function publicName(accessKeyId: string): string {
 /** Looks into what is no well-formed token, too: a mistyped password is not to be shown either. */
 function holdsRgwToken(text: string): boolean {
   return Buffer.from(text, "base64").includes("RGW_TOKEN");
-}
-
-/** RFC 4648 section 6, without padding; whole groups of 5 bytes only. */
-export function base32(bytes: Uint8Array): string {
-  let text = "";
-  let held = 0;
-  let bits = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ALPHABET[(held >> bits) & 31] ?? "";
-    }
-    held &= (1 << bits) - 1;
-  }
-  return bits === 0 ? text : text + (ALPHABET[(held << (5 - bits)) & 31] ?? "");
 }

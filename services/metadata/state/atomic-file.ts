@@ -33,25 +33,6 @@ export async function writeAtomically(
   await disk.syncDirectory(place.folder);
 }
 
-/** Makes a folder and those above it that are missing; their names are power-safe afterwards. */
-export async function makeFolder(disk: Disk, folder: string): Promise<void> {
-  if (folder === "" || folder === "." || (await disk.exists(folder))) return;
-  const slash = folder.lastIndexOf("/");
-  const parent = slash > 0 ? folder.slice(0, slash) : slash === 0 ? "/" : ".";
-  await makeFolder(disk, parent);
-  await disk.mkdir(folder);
-  await disk.syncDirectory(parent);
-}
-
-/**
- * The same for a folder in one of ours: also one that is there already has a power-safe name
- * afterwards, since who made it may have ended before.
- */
-export async function makeInnerFolder(disk: Disk, folder: string): Promise<void> {
-  if (!(await disk.exists(folder))) return makeFolder(disk, folder);
-  await disk.syncDirectory(folder.slice(0, folder.lastIndexOf("/")));
-}
-
 /** The content; undefined when there is no such file. Throws StoreError "corrupt". */
 export async function readAtomically(
   disk: Disk,

@@ -1,9 +1,11 @@
 // The state of one replica of one group, on disk: `current` names the folder of the store in use,
 // so that a restored state replaces the former one in a single rename. Every read checks its value.
+
 import { assert } from "../../lib/base/assert.ts";
 import { Mutex } from "../../lib/base/bounded.ts";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
+import { makeInnerFolder } from "../../lib/base/power-safe-folders.ts";
 import type { ReplicaMark } from "../../lib/gen/dolium/record/v1/group_pb.ts";
 import type { Disk } from "../../lib/ports/disk.ts";
 import type { Kv, KvEntry, KvFactory, KvOperation } from "../../lib/ports/kv.ts";
@@ -14,7 +16,7 @@ import type {
   StateSnapshot,
 } from "../../lib/raft/types.ts";
 import { Applier } from "./apply.ts";
-import { makeInnerFolder, readAtomically, writeAtomically } from "./atomic-file.ts";
+import { readAtomically, writeAtomically } from "./atomic-file.ts";
 import { decodeChecked } from "./checked-value.ts";
 import { Digest } from "./digest.ts";
 import { FrozenView } from "./frozen-view.ts";

@@ -1,8 +1,9 @@
 // Access keys: given by whoever makes them, or drawn. The secret leaves in the answer that makes
 // it, and otherwise only sealed.
+
 import { create } from "@bufbuild/protobuf";
+import { base32 } from "../../../lib/base/base32.ts";
 import { type AccessKey, AccessKeySchema } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
-import { base32 } from "../../identity/tokens.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
 
 const ID_PREFIX = "DK";
