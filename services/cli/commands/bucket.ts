@@ -66,6 +66,40 @@ export const bucketGroup: CommandGroup = {
         return { value, lines: [`${name} belongs to ${owner}`] };
       },
     }),
+    adminVerb({
+      name: "bucket acknowledgement",
+      summary: "Show when writes to a bucket are acknowledged, or set it: all or local.",
+      positionals: "NAME [WHEN]",
+      options: {},
+      run: async ({ client, words: [name = "", acknowledgement = ""] }) => {
+        const path = `/buckets/${seg(name)}`;
+        if (!["", "all", "local"].includes(acknowledgement)) {
+          throw new UsageError("dolium bucket acknowledgement takes all or local");
+        }
+        const isChange = acknowledgement !== "";
+        const bucket = record(
+          isChange
+            ? await client.call("PATCH", path, { acknowledgement })
+            : await client.call("GET", path),
+        );
+        const { acknowledgement: set, following } = bucket;
+        return { value: { acknowledgement: set, following }, lines: acknowledgementLines(bucket) };
+      },
+    }),
     ...BUCKET_SETTING_VERBS,
   ],
 };
+
+/** What the setting promises, and what has yet to follow. */
+function acknowledgementLines(bucket: Readonly<Record<string, unknown>>): string[] {
+  const { bodies, behindSeconds, oldestSince } = record(bucket.following ?? {});
+  const promise =
+    bucket.acknowledgement === "local"
+      ? "local: a write is answered when two storage nodes of its campus have it; the newest objects may be lost with that campus"
+      : "all: a write is answered when it lies as the placement policy wants it";
+  const behind =
+    bodies === 0
+      ? "nothing has yet to follow"
+      : `${bodies} bodies have yet to follow, the oldest since ${oldestSince} (${behindSeconds} s)`;
+  return [promise, behind];
+}

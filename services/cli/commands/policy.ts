@@ -1,6 +1,6 @@
 // `dolium policy ...`: managed policies, who has them, and what they come to for a user.
-import { record } from "../admin-client/admin-client.ts";
-import { adminVerb, table, type VerbCall } from "../admin-client/admin-verb.ts";
+import { type AdminClient, record } from "../admin-client/admin-client.ts";
+import { adminVerb, type Shown, table, type VerbCall } from "../admin-client/admin-verb.ts";
 import { type CommandGroup, type OptionTable, UsageError, YES_OPTION } from "../command-line.ts";
 import { confirm } from "../confirm.ts";
 import { ExitCode } from "../exit-code.ts";
@@ -26,16 +26,31 @@ function holderPath(options: VerbCall<typeof TO>["options"]): string {
   return path;
 }
 
+/** What placement policies survive, as the admin API says it. */
+async function placementCheck(client: AdminClient, name: string | undefined): Promise<Shown> {
+  const query = name === undefined ? "" : `?name=${seg(name)}`;
+  const value = record(await client.call("GET", `/cluster/placement${query}`));
+  const sentences: unknown = value.sentences;
+  return { value, lines: Array.isArray(sentences) ? sentences.map(String) : [] };
+}
+
 export const policyGroup: CommandGroup = {
   name: "policy",
-  summary: "Policies: make, show, attach, and ask what they come to.",
+  summary: "Policies: make, show, attach, and ask what they come to; what placement survives.",
   verbs: [
     adminVerb({
       name: "policy check",
-      summary: "Whether a user may do something, and why. Exit code 4: he may not.",
-      positionals: "USER ACTION ARN",
-      options: {},
-      run: async ({ client, words: [user = "", action = "", resource = ""] }) => {
+      summary:
+        "Whether a user may do something, and why (exit code 4: he may not); without a user: what each placement policy survives.",
+      positionals: "[USER] [ACTION] [ARN]",
+      options: {
+        placement: { kind: "text", value: "NAME", help: "only this placement policy" },
+      },
+      run: async ({ client, words: [user = "", action = "", resource = ""], options }) => {
+        if (user === "") return placementCheck(client, options.placement);
+        if (resource === "" || options.placement !== undefined) {
+          throw new UsageError("dolium policy check wants USER ACTION ARN, or --placement NAME");
+        }
         const question = { user, action, resource };
         const value = record(await client.call("POST", "/policy/check", question));
         const exitCode = value.allowed === true ? ExitCode.OK : ExitCode.DENIED;

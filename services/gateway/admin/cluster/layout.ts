@@ -10,6 +10,7 @@ import { clusterMapFromRecord } from "../../../lib/clients/cluster-map-record.ts
 import { ROOT_GROUP } from "../../../lib/clients/groups.ts";
 import { Outcome } from "../../../lib/gen/dolium/record/v1/command_pb.ts";
 import type { ClusterMap } from "../../../lib/placement/cluster-map.ts";
+import { placementReport } from "../../../lib/placement/placement-report.ts";
 import { shardMoves } from "../../../lib/placement/placement-table.ts";
 import { type AdminAnswer, json } from "../admin-answer.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
@@ -46,6 +47,19 @@ export const LAYOUT_OPERATIONS: readonly AdminOperation[] = [
     run: async ({ deps }) => {
       const { epoch, nodes, policies } = clusterMapFromRecord(await mapOf(deps));
       return json({ epoch, nodes, policies });
+    },
+  },
+  {
+    name: "GetPlacement",
+    method: "GET",
+    path: "/cluster/placement",
+    summary:
+      "What each placement policy survives on the cluster as it is, in numbers and sentences.",
+    admission: { action: "dolium:GetCluster" },
+    query: [{ name: "name", description: "Only this placement policy." }],
+    run: async ({ deps, query }) => {
+      const map = clusterMapFromRecord(await mapOf(deps));
+      return json(placementReport(map, query.get("name") ?? undefined));
     },
   },
   withBody({

@@ -27,6 +27,12 @@ import { AdminError, invalidArgument, notFound } from "../admin-error.ts";
 import { type AdminContext, type AdminOperation, parameter, withBody } from "../admin-operation.ts";
 import { body, Name, optional } from "../identity/field-schemas.ts";
 import { limitOf, PAGE_QUERY } from "../page.ts";
+import {
+  Acknowledgement,
+  acknowledgementChange,
+  acknowledgementOf,
+  followingOf,
+} from "./bucket-acknowledgement.ts";
 import { s3Context } from "./s3-context.ts";
 
 const Quota = body({
@@ -40,10 +46,18 @@ const NewBucket = body({
   owner: optional(Name),
   quota: optional(Quota),
 });
-const BucketUpdate = body({ owner: optional(Name), quota: optional(Quota) });
+const BucketUpdate = body({
+  owner: optional(Name),
+  quota: optional(Quota),
+  acknowledgement: optional(Acknowledgement),
+});
 type QuotaBody = Type.Static<typeof Quota>;
 
 const QUOTA = { action: "dolium:PutBucketQuota", administratorsOnly: true } as const;
+const ACKNOWLEDGEMENT = {
+  action: "dolium:PutBucketAcknowledgement",
+  administratorsOnly: true,
+} as const;
 const OWNER = { action: "dolium:PutBucketOwner", administratorsOnly: true } as const;
 
 export const BUCKET_OPERATIONS: readonly AdminOperation[] = [
@@ -69,7 +83,8 @@ export const BUCKET_OPERATIONS: readonly AdminOperation[] = [
     name: "GetBucket",
     method: "GET",
     path: "/buckets/{bucket}",
-    summary: "One bucket: owner, settings, quota, usage.",
+    summary:
+      "One bucket: owner, settings, quota, usage, and what has yet to follow to other campuses.",
     admission: "caller",
     run: async (context) => json(await bucketView(context, await visibleBucket(context))),
   },
@@ -77,7 +92,8 @@ export const BUCKET_OPERATIONS: readonly AdminOperation[] = [
     name: "UpdateBucket",
     method: "PATCH",
     path: "/buckets/{bucket}",
-    summary: "Give a bucket a quota or another owner.",
+    summary:
+      "Give a bucket a quota, another owner, or another acknowledgement of writes: by all campuses, or by one with the rest following.",
     admission: "caller",
     body: BucketUpdate,
     run: updateBucket,
@@ -135,7 +151,11 @@ async function visibleBucket(context: AdminContext): Promise<BucketRecord> {
 }
 
 async function bucketView(context: AdminContext, bucket: BucketRecord): Promise<unknown> {
-  return shownBucket(context, bucket, await knownOf(context, [bucket]));
+  const [known, following] = await Promise.all([
+    knownOf(context, [bucket]),
+    followingOf(context.deps, bucket),
+  ]);
+  return { ...shownBucket(context, bucket, known), following };
 }
 
 /** What is asked for once, however many buckets are shown. */
@@ -168,7 +188,7 @@ function usageView(usage: ReturnType<Known["usages"]["get"]>): Readonly<Record<s
   };
 }
 
-function shownBucket(context: AdminContext, bucket: BucketRecord, known: Known): unknown {
+function shownBucket(context: AdminContext, bucket: BucketRecord, known: Known): object {
   const { gateway } = context.deps;
   const { policy, grants, publicAccessBlock } = bucketFacts(gateway, bucket);
   const byPolicy =
@@ -180,6 +200,7 @@ function shownBucket(context: AdminContext, bucket: BucketRecord, known: Known):
     region: bucket.region,
     policy: bucket.policy,
     campuses: known.campuses,
+    acknowledgement: acknowledgementOf(bucket),
     versioning: versioningOf(bucket),
     objectLock: bucket.objectLock,
     public: byPolicy || (isPublicAcl(grants) && !publicAccessBlock.ignorePublicAcls),
@@ -253,13 +274,18 @@ function quotaChange(quota: QuotaBody | undefined): ReturnType<typeof settingCha
 
 async function updateBucket(
   context: AdminContext,
-  { owner, quota }: Type.Static<typeof BucketUpdate>,
+  { owner, quota, acknowledgement }: Type.Static<typeof BucketUpdate>,
 ): Promise<AdminAnswer> {
   const { name } = await visibleBucket(context);
-  if (owner === undefined && quota === undefined) throw invalidArgument("nothing to change");
+  if (owner === undefined && quota === undefined && acknowledgement === undefined) {
+    throw invalidArgument("nothing to change");
+  }
   if (owner !== undefined) await checkOwner(context, owner);
   if (quota !== undefined) authorize(context, QUOTA);
-  const change = { ...(owner === undefined ? {} : { owner }), ...quotaChange(quota) };
+  if (acknowledgement !== undefined) authorize(context, ACKNOWLEDGEMENT);
+  const acknowledged = await acknowledgementChange(context.deps, acknowledgement);
+  const settings = [quotaChange(quota), acknowledged].flatMap((change) => change.settings ?? []);
+  const change = { ...(owner === undefined ? {} : { owner }), settings };
   return json(await bucketView(context, await changed(context, name, change)));
 }
 
