@@ -67,6 +67,16 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
+/** The first process of a container ignores signals that it does not listen for. */
+function endBySignals(): void {
+  for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(code);
+    });
+  }
+}
+
+if (process.pid === 1) endBySignals();
 const args = process.argv.slice(2);
 try {
   process.exitCode = await main(args);

@@ -5,6 +5,7 @@ import { command } from "../command-line.ts";
 import { clusterKeyVariables, clusterSecretFile, rootCredentials } from "../credentials.ts";
 import { type ClusterPlan, preparePlan } from "../dev/cluster-file.ts";
 import { localGateways } from "../dev/local-address.ts";
+import { prepareCertificates } from "../dev/local-certificates.ts";
 import { Supervisor } from "../dev/supervisor.ts";
 import { firstBuckets } from "../first-buckets.ts";
 import { createOutput, type Output } from "../output.ts";
@@ -35,6 +36,7 @@ export const devCommand = command({
       maximum: 65_535,
       help: "port of the first gateway (DOLIUM_S3_PORT, else 9000)",
     },
+    "internal-tls": { kind: "flag", help: "mutual TLS between the processes" },
     "no-restart": { kind: "flag", help: "leave processes that die as they are" },
     json: { kind: "flag", help: "print JSON lines" },
   },
@@ -50,7 +52,9 @@ export const devCommand = command({
       disksPerNode: options["disks-per-node"],
       s3Port: options["s3-port"] ?? portFromEnvironment() ?? S3_PORT,
       certificateFile: certificateFile(process.env),
+      internalTls: options["internal-tls"],
     });
+    await prepareCertificates(dataDir, plan);
     const credentials = rootCredentials(process.env, dataDir);
     const stopped = stopSignal({ withStdin: false });
     const supervisor = new Supervisor({
@@ -59,7 +63,7 @@ export const devCommand = command({
       restart: options["no-restart"] !== true,
       output,
       environment: {
-        ...process.env,
+        ...withoutPlanned(process.env),
         DOLIUM_ROOT_USER: credentials.accessKeyId,
         DOLIUM_ROOT_PASSWORD: credentials.secretAccessKey,
         DOLIUM_CLUSTER__SECRET_FILE: clusterSecretFile(dataDir),
@@ -84,6 +88,22 @@ export const devCommand = command({
     return 0;
   },
 });
+
+/** Settings that the plan gives each process; an image has them for processes of their own. */
+const PLANNED = [
+  "DOLIUM_RPC__ADDRESS",
+  "DOLIUM_RPC__ADVERTISE",
+  "DOLIUM_OPS__ADDRESS",
+  "DOLIUM_OPS__PORT",
+  "DOLIUM_ADMIN__ADDRESS",
+  "DOLIUM_METADATA__DATA_DIR",
+  "DOLIUM_STORAGE__DISKS",
+];
+
+function withoutPlanned(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(environment).filter(([name]) => !PLANNED.includes(name));
+  return Object.fromEntries(kept);
+}
 
 function portFromEnvironment(): number | undefined {
   const text = process.env.DOLIUM_S3_PORT;

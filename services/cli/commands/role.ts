@@ -1,5 +1,6 @@
 // `dolium gateway` (or metadata, storage, keeper) `--config FILE`: one role in this process. It
 // waits for peers that are not there yet; it refuses a configuration with mistakes, naming each.
+import { hostname } from "node:os";
 import process from "node:process";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
@@ -8,11 +9,13 @@ import { createLog } from "../../lib/host/log.ts";
 import { createOpsServer } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
+import { advertisedAddress } from "../advertised-address.ts";
 import { type Command, command, UsageError } from "../command-line.ts";
 import type { ClientPorts } from "../compose/clients.ts";
 import { createInstruments } from "../compose/instruments.ts";
 import type { Config } from "../config-schema.ts";
 import type { Role } from "../dev/cluster-file.ts";
+import { expectedReplicas, peerEnds, startInternalTls } from "../internal-tls.ts";
 import { createOutput } from "../output.ts";
 import { readConfig } from "../read-config.ts";
 import type { Frame, Running } from "../roles/frame.ts";
@@ -51,7 +54,7 @@ export const ROLE_COMMANDS: readonly Command[] = ROLES.map((role) =>
       supervised: { kind: "flag", help: "stop when stdin ends (the parent is gone)" },
     },
     run: async ({ options }) => {
-      const config = readConfig(options.config);
+      const config = await withName(role, readConfig(options.config));
       const running = await runRole(role, config, {
         json: options.json === true,
         supervised: options.supervised === true,
@@ -60,6 +63,17 @@ export const ROLE_COMMANDS: readonly Command[] = ROLES.map((role) =>
     },
   }),
 );
+
+/**
+ * The settings with a name of this process in them: that of its machine, which in a container is
+ * the container's; a storage node's follows its first disk wherever that goes.
+ */
+async function withName(role: Role, config: Config): Promise<Config> {
+  if (config.node.name !== "") return config;
+  const isStorage = role === "storage";
+  const name = isStorage ? await (await import("../roles/storage.ts")).nameOf(config) : hostname();
+  return { ...config, node: { ...config.node, name } };
+}
 
 async function runRole(
   role: Role,
@@ -75,26 +89,34 @@ async function runRole(
   const stopped = Promise.withResolvers<number>();
   life.onStop("process", async () => stopped.resolve(0));
   if (how.supervised) stopWithParent(life);
-  const parts = createParts(config, life, log);
+  const parts = createParts({ role, config, life, log });
   let running: Running | undefined;
+  let isStopping = false;
+  const ready = () => ({
+    ok: !isStopping && running !== undefined && running.waitingFor() === undefined,
+  });
   const ops = createOpsServer({
     metrics: parts.ports.metrics,
     log,
     health: {
       started: () => ({ ok: running !== undefined }),
       live: () => ({ ok: true }),
-      ready: () => ({ ok: running !== undefined && running.waitingFor() === undefined }),
-      cluster: () => ({ ok: running !== undefined && running.waitingFor() === undefined }),
+      ready,
+      cluster: ready,
     },
   });
   const opsAddress = await ops.listen(`${config.ops.address}:${config.ops.port}`);
   life.onStop("ops", () => ops.close());
   const whereabouts = {
     campus: config.node.campus,
-    opsAddress: config.ops.advertise === "" ? opsAddress : config.ops.advertise,
+    opsAddress: advertisedAddress(opsAddress, config.ops.advertise),
   };
   const frame = { ...parts, whereabouts, addMetrics: ops.addMetrics };
   running = await START[role](frame);
+  // Closed first: whoever sends requests here learns of it before they are refused.
+  life.onStop("readiness", async () => {
+    isStopping = true;
+  });
   await untilServing(frame, running);
   const { facts } = running;
   output.event({ event: "ready", role, name: config.node.name, ops: opsAddress, ...facts });
@@ -125,25 +147,40 @@ async function untilServing(frame: Frame, running: Running): Promise<void> {
   }
 }
 
-function createParts(
-  config: Config,
-  life: ProcessLife,
-  log: ClientPorts["log"],
-): Omit<Frame, "whereabouts" | "addMetrics"> {
-  const { secret } = config.cluster;
-  if (secret === "")
+interface PartsOptions {
+  readonly role: Role;
+  readonly config: Config;
+  readonly life: ProcessLife;
+  readonly log: ClientPorts["log"];
+}
+
+function createParts({
+  role,
+  config,
+  life,
+  log,
+}: PartsOptions): Omit<Frame, "whereabouts" | "addMetrics"> {
+  const { secret: clusterSecret, metadata } = config.cluster;
+  if (clusterSecret === "")
     throw new UsageError("cluster.secret must be set (DOLIUM_CLUSTER__SECRET_FILE)");
-  if (config.cluster.metadata.length === 0) {
+  if (metadata.length === 0) {
     throw new UsageError("cluster.metadata must name the metadata replicas");
   }
   if (config.node.name === "") throw new UsageError("node.name must be set");
   const random = createRandom();
   const clock = createClock();
   const instruments = createInstruments(clock);
-  const observers = [instruments.calls];
-  const transport = createGrpcTransport({ clusterSecret: secret, observers });
+  const internal = startInternalTls(role, config, log);
+  const tls = internal === undefined ? {} : { tls: internal };
+  const transport = createGrpcTransport({
+    ...{ clusterSecret, ...tls, observers: [instruments.calls] },
+    expected: expectedReplicas(metadata),
+  });
   life.onStop("connections", () => transport.close());
-  const server = createGrpcServer({ log, random, clusterSecret: secret });
+  life.onStop("internal certificates", async () => internal?.close());
+  instruments.certificates.addOwn(() => internal?.ends() ?? []);
+  instruments.certificates.addPeers(() => peerEnds(transport));
+  const server = createGrpcServer({ log, random, clusterSecret, ...tls });
   const ports = { transport, clock, random, log, ...instruments };
   return { config, ports, life, server };
 }

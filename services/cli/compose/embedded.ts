@@ -67,7 +67,7 @@ export interface EmbeddedCluster {
 interface Embedded extends EmbeddedOptions {
   readonly ops: OpsServer;
   /** What health is asked of, once there is something. */
-  readonly serving: { clients: Clients | undefined };
+  readonly serving: { clients: Clients | undefined; isOpen: boolean };
   readonly clusterId: string;
   readonly clusterSecret: string;
   readonly network: LocalNetwork;
@@ -87,8 +87,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const ports = { clock: createClock(), random: createRandom(), log };
   const network = createLocalNetwork(ports);
   const instruments = createInstruments(ports.clock);
-  const serving: Embedded["serving"] = { clients: undefined };
-  const ops = opsOf({ ...instruments, log }, () => serving.clients?.view.isFresh() === true);
+  const serving: Embedded["serving"] = { clients: undefined, isOpen: false };
+  const ops = opsOf({ ...instruments, log }, serving);
   const opsAddress = await listenForOps(ops, config.ops);
   options.onStop("ops", () => ops.close());
   const embedded: Embedded = {
@@ -104,6 +104,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     },
   };
   const clients = await startParts(embedded, { root, port: s3Port, clusterKeys });
+  serving.isOpen = true;
+  // Closed first: whoever sends requests here learns of it before they are refused.
+  options.onStop("readiness", async () => {
+    serving.isOpen = false;
+  });
   shareFiles(directories);
   const adminUrl = readPlan(first)?.adminUrl;
   return { root, clients, adminUrl, opsAddress, metrics: instruments.metrics };
@@ -226,19 +231,20 @@ async function untilPlaceable({ clock, random }: ClientPorts, { view }: Clients)
   }
 }
 
-/** Metrics and health; `isFresh`: the cluster map is known. */
+/** Metrics and health: ready while S3 is served and the cluster map is known. */
 function opsOf(
   { metrics, log }: Pick<Embedded["ports"], "metrics" | "log">,
-  isFresh: () => boolean,
+  serving: Embedded["serving"],
 ): OpsServer {
+  const ready = () => ({ ok: serving.isOpen && serving.clients?.view.isFresh() === true });
   return createOpsServer({
     metrics,
     log,
     health: {
-      started: () => ({ ok: true }),
+      started: () => ({ ok: serving.clients !== undefined }),
       live: () => ({ ok: true }),
-      ready: () => ({ ok: isFresh() }),
-      cluster: () => ({ ok: isFresh() }),
+      ready,
+      cluster: ready,
     },
   });
 }

@@ -55,7 +55,8 @@ export class Child {
   }
 
   start(): void {
-    const main = join(import.meta.dirname, "../main.ts");
+    // The program that runs now: the sources, or a bundle of them.
+    const main = process.argv[1] ?? join(import.meta.dirname, "../main.ts");
     const { planned, configPath, environment } = this.#options;
     const started = spawn(
       process.execPath,

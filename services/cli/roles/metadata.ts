@@ -1,9 +1,12 @@
 // A metadata replica's process.
 import process from "node:process";
 import { composeMetadata } from "../compose/metadata.ts";
+import { prepareFolder } from "../writable-folder.ts";
 import { type Frame, RPC_GRACE_MS, type Running } from "./frame.ts";
 
 export async function start(frame: Frame): Promise<Running> {
+  const { dataDir } = frame.config.metadata;
+  if (dataDir !== "") prepareFolder(dataDir);
   const metadata = await composeMetadata({
     ports: frame.ports,
     server: frame.server,
