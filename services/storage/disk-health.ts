@@ -26,6 +26,7 @@ export interface DiskHealthOptions {
   readonly settings: ShardStoreSettings;
 }
 
+const ERROR_KINDS = ["read", "write"] as const;
 const USAGE_AGE_MS = 1000;
 /** Space that must be back above the reserve before writes are taken again. */
 const RETURN_SHARE = 0.2;
@@ -205,8 +206,12 @@ export class DiskHealth {
     this.showCondition();
   }
 
+  /** Errors are counted from 0 on, so that the first one is seen as a rise. */
   showCondition(): void {
     const { metrics } = this.#deps;
+    for (const kind of ERROR_KINDS) {
+      metrics.diskErrors.increment({ disk: this.#options.label, kind }, 0);
+    }
     for (const state of DISK_CONDITIONS) {
       metrics.diskState.set(state === this.#condition ? 1 : 0, {
         disk: this.#options.label,
@@ -215,7 +220,7 @@ export class DiskHealth {
     }
   }
 
-  #count(kind: "read" | "write"): void {
+  #count(kind: (typeof ERROR_KINDS)[number]): void {
     this.#errors += 1;
     this.#deps.metrics.diskErrors.increment({ disk: this.#options.label, kind });
   }

@@ -29,7 +29,7 @@ import {
 } from "./shard-reader.ts";
 import { checkDescription, type ShardDescription, type ShardName } from "./shard-types.ts";
 import { ShardWriter } from "./shard-writer.ts";
-import { StoreContext } from "./store-context.ts";
+import { FINDERS, StoreContext } from "./store-context.ts";
 import {
   type IndexFolder,
   indexPath,
@@ -366,6 +366,7 @@ export class ShardStore {
     });
     if (trust === "sealed") await this.#copyRecovered(recovered.unsealed);
     health.showCondition();
+    for (const by of FINDERS) metrics.corruptShards.increment({ disk: label, by }, 0);
   }
 
   /**

@@ -31,7 +31,8 @@ export interface StoreContextParts {
 const EARLY_SYNC_BYTES = 16 * 1024 * 1024;
 
 /** Who found a shard damaged. */
-export type Finder = "reader" | "scrubber" | "verifier" | "compaction";
+export type Finder = (typeof FINDERS)[number];
+export const FINDERS = ["reader", "scrubber", "verifier", "compaction"] as const;
 
 export class StoreContext {
   readonly parts: StoreContextParts;

@@ -15,6 +15,7 @@ import { BUCKET_OPERATIONS } from "./storage/buckets.ts";
 import { PRESIGN_OPERATIONS } from "./storage/presign.ts";
 import { VERIFY_OPERATIONS } from "./storage/verify.ts";
 import { SUPPORT_OPERATIONS } from "./support/support-operations.ts";
+import { PROMETHEUS_OPERATIONS } from "./watch/prometheus-targets.ts";
 import { WATCH_OPERATIONS } from "./watch/watch-operations.ts";
 
 export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
@@ -33,5 +34,6 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
   ...GARBAGE_OPERATIONS,
   ...LAYOUT_OPERATIONS,
   ...WATCH_OPERATIONS,
+  ...PROMETHEUS_OPERATIONS,
   ...SUPPORT_OPERATIONS,
 ];
