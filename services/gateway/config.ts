@@ -93,6 +93,17 @@ export const S3_SETTINGS = Type.Object(
       default: true,
       description: "Serve the list of supported actions to everyone at `/_supported`.",
     }),
+    campusEndpoint: Type.String({
+      default: "",
+      pattern: "^(https?://[^/?#]+)?$",
+      description:
+        "URL by which clients reach the gateways of this campus, told at `/.well-known/dolium`.",
+    }),
+    globalEndpoint: Type.String({
+      default: "",
+      pattern: "^(https?://[^/?#]+)?$",
+      description: "URL by which clients reach the gateways of any campus, told there too.",
+    }),
     console: Type.Boolean({
       default: true,
       description: "Serve the console at `/_console/` and the admin API at `/_admin/api/v1/`.",

@@ -3,6 +3,7 @@
 // simulation.
 import type { RequestListener, Server, ServerOptions } from "node:http";
 import type { BucketDirectory } from "../lib/clients/bucket-directory.ts";
+import type { CampusView } from "../lib/clients/campus-endpoints.ts";
 import type { KmsDirectory } from "../lib/clients/kms-directory.ts";
 import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { Manifest } from "../lib/gen/dolium/record/v1/object_pb.ts";
@@ -72,6 +73,13 @@ export interface Policies {
   hasPolicy(name: string): boolean | undefined;
   /** The policy of the gateway's own campus alone; undefined where nothing can be placed by it. */
   campusPolicy?(): string | undefined;
+}
+
+/** Where the gateway stands, and where the others are. */
+export interface Whereabouts {
+  readonly campus: string;
+  /** Never rejects. */
+  campuses(): Promise<readonly CampusView[]>;
 }
 
 export interface Credential {
@@ -171,4 +179,6 @@ export interface GatewayDependencies {
   readonly metrics: Metrics;
   /** True when a majority of the metadata service answers; what the health paths tell. */
   readonly isReady: () => boolean;
+  /** Told to everyone at `/.well-known/dolium`; without, that page is none. */
+  readonly whereabouts?: Whereabouts;
 }

@@ -21,6 +21,7 @@ import type { RequestObserver } from "./observer.ts";
 import type { Gateway } from "./operation.ts";
 import type { AccessLogging } from "./plugins/access-log.ts";
 import type { UserIdentity } from "./plugins/authentication.ts";
+import { campusPage } from "./plugins/campus-page.ts";
 import type { Cors } from "./plugins/cors.ts";
 import { healthAnswer } from "./plugins/health-paths.ts";
 import { navigationSandbox } from "./plugins/navigation-sandbox.ts";
@@ -154,6 +155,8 @@ export class Exchange {
       }
       const page = settings.supportedPage ? this.#deps.supportedPage.answer(request) : undefined;
       if (page !== undefined) return page;
+      const campuses = await this.#campusAnswer(request);
+      if (campuses !== undefined) return campuses;
       if (metrics.running > settings.requestsMax) throw new S3Error("SlowDown");
       if (request.method === "OPTIONS") {
         return await this.#deps.cors.preflight({ request, signal: this.#gone.signal });
@@ -201,6 +204,16 @@ export class Exchange {
     const form = await readSmallBody(this.#body);
     const sts = present(this.#deps.sts, "the security token service");
     return sts.handle(request, form, (identity) => this.#admitUser(identity));
+  }
+
+  async #campusAnswer(request: S3Request): Promise<Answer | undefined> {
+    const { settings, dependencies } = this.#deps.gateway;
+    const { whereabouts } = dependencies;
+    if (whereabouts === undefined || request.isWebsite) return undefined;
+    const { campus } = whereabouts;
+    const { globalEndpoint } = settings;
+    const campuses = () => whereabouts.campuses();
+    return campusPage(request, { campus, globalEndpoint, campuses });
   }
 
   async #websiteAnswer(request: S3Request): Promise<Answer> {

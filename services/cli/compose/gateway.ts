@@ -7,6 +7,7 @@ import type { IdentitySettings } from "../../gateway/identity/settings.ts";
 import { BucketMetrics } from "../../gateway/plugins/bucket-metrics.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
+import { CampusEndpoints } from "../../lib/clients/campus-endpoints.ts";
 import { linkDetails } from "../../lib/clients/gateway-links.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
@@ -63,6 +64,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
   const { rootBinding } = credentials;
   const buckets = bucketMetrics(parts);
   watchTokens(parts, identity);
+  const endpoints = new CampusEndpoints({ ...ports, metadata: clients.metadata });
   const gateway = await startGateway({
     name,
     observers: [buckets],
@@ -90,6 +92,10 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       log: ports.log,
       metrics: ports.metrics,
       isReady: () => clients.view.isFresh(),
+      whereabouts: {
+        campus: parts.whereabouts.campus,
+        campuses: () => endpoints.list(),
+      },
     },
   });
   const { view } = clients;
@@ -100,7 +106,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     {
       ...{ role: "gateway", name, address: gateway.address, version: VERSION },
       ...parts.whereabouts,
-      details: () => linkDetails(pings.campuses()),
+      details: () => linkDetails(pings.campuses(), settings.campusEndpoint),
     },
   );
   pings.start();

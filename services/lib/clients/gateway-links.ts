@@ -1,6 +1,6 @@
 // How far gateways are from each campus, as they tell with their heartbeats: `details` of a gateway
-// is `{"campusRttMs": {campus: milliseconds}}`. What is not of this form counts as nothing told,
-// as from gateways of another release.
+// is `{"campusRttMs": {campus: milliseconds}, "endpoint": URL}`, the endpoint where clients reach its
+// campus. What is not of this form counts as nothing told, as from gateways of another release.
 import type { ClusterStatusResponse } from "../gen/dolium/cluster/v1/cluster_pb.ts";
 
 const DIGITS = 1000;
@@ -13,12 +13,19 @@ export interface LinkView {
   readonly rttMs: number;
 }
 
-/** What `linksOf` reads. */
-export function linkDetails(campuses: ReadonlyMap<string, number>): string {
+/** What `linksOf` and `endpointTold` read. An empty endpoint is not told. */
+export function linkDetails(campuses: ReadonlyMap<string, number>, endpoint = ""): string {
   const campusRttMs = Object.fromEntries(
     [...campuses].map(([campus, ms]) => [campus, Math.round(ms * DIGITS) / DIGITS]),
   );
-  return JSON.stringify({ campusRttMs });
+  return JSON.stringify(endpoint === "" ? { campusRttMs } : { campusRttMs, endpoint });
+}
+
+/** The URL of its campus that a gateway told with its heartbeat. */
+export function endpointTold(details: string): string | undefined {
+  const parsed = parsedOrNothing(details);
+  if (typeof parsed !== "object" || parsed === null || !("endpoint" in parsed)) return undefined;
+  return typeof parsed.endpoint === "string" ? parsed.endpoint : undefined;
 }
 
 /** By gateway and campus. */
