@@ -36,6 +36,21 @@ const PolicySchema = Type.Object(
   strict,
 );
 
+const INTERNAL_TLS = {
+  caFile: text("Authorities (PEM) of the certificates of all services; empty: no TLS."),
+  certificateFile: text("Certificate of this process, with its identity in a URI (PEM)."),
+  keyFile: text("Its key (PEM)."),
+  reloadMs: Type.Integer({
+    minimum: 100,
+    default: 10_000,
+    description: "How often the files are looked at; changed ones are used from then on.",
+  }),
+  allowPlain: Type.Boolean({
+    default: false,
+    description: "Speak without TLS to other machines: whoever is on the network may listen.",
+  }),
+} as const;
+
 export const ConfigSchema = Type.Object(
   {
     node: Type.Object(
@@ -85,6 +100,10 @@ export const ConfigSchema = Type.Object(
         address: text("host:port that gRPC listens on.", "127.0.0.1:0"),
         advertise: text("host:port that others reach it at; empty: as it listens."),
       },
+      { ...strict, default: {} },
+    ),
+    internal: Type.Object(
+      { tls: Type.Object(INTERNAL_TLS, { ...strict, default: {} }) },
       { ...strict, default: {} },
     ),
     ops: Type.Object(

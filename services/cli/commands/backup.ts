@@ -5,7 +5,6 @@ import { statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
 import { createClock } from "../../lib/host/clock.ts";
-import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createDisk } from "../../lib/host/node-disk.ts";
 import { createRandom } from "../../lib/host/random.ts";
@@ -19,6 +18,7 @@ import {
   METADATA_ACCESS_OPTIONS,
   type MetadataAccessOptions,
   metadataPlaceOf,
+  openTransport,
 } from "../metadata-access.ts";
 import { createOutput, type Output } from "../output.ts";
 import { VERSION } from "../version.ts";
@@ -120,8 +120,8 @@ async function withClients(
     ports: Parameters<typeof importBackup>[0] & { metadata: MetadataClient },
   ) => Promise<number>,
 ): Promise<number> {
-  const { addresses, clusterSecret } = metadataPlaceOf(options);
-  const transport = createGrpcTransport({ clusterSecret });
+  const { addresses, access } = metadataPlaceOf(options);
+  const transport = openTransport(access);
   const ports = { transport, clock: createClock(), random: createRandom() };
   const log = createLog({ level: "silent" });
   try {

@@ -9,7 +9,6 @@ import { MetadataClient } from "../../lib/clients/metadata-client.ts";
 import { type RewrapReport, rewrapAll } from "../../lib/clients/rewrap-all.ts";
 import type { KmsKeyRecord } from "../../lib/gen/dolium/record/v1/cluster_pb.ts";
 import { createClock } from "../../lib/host/clock.ts";
-import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
@@ -21,6 +20,7 @@ import {
   type MetadataAccessOptions,
   type MetadataPlace,
   metadataPlaceOf,
+  openTransport,
 } from "../metadata-access.ts";
 import { reportFailure } from "../output.ts";
 import { readConfig } from "../read-config.ts";
@@ -47,8 +47,8 @@ export const kmsCommand = command({
   },
   run: async ({ options, positionals }) => {
     const work = workOf(positionals);
-    const { addresses, clusterSecret, clusterKeys } = accessOf(options);
-    const transport = createGrpcTransport({ clusterSecret });
+    const { addresses, access, clusterKeys } = accessOf(options);
+    const transport = openTransport(access);
     const ports = { clock: createClock(), random: createRandom() };
     const log = createLog({ level: "silent" });
     const metadata = new MetadataClient({ ...ports, transport, log }, { addresses });

@@ -8,15 +8,14 @@ import { describeCluster, type StatusView } from "../../lib/clients/cluster-stat
 import { MetadataClient } from "../../lib/clients/metadata-client.ts";
 import { VERIFIER_WORDS, VERIFIERS } from "../../lib/clients/verify/verification-report.ts";
 import { createClock } from "../../lib/host/clock.ts";
-import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { AdminClient } from "../admin-client/admin-client.ts";
 import { adminConnection } from "../admin-client/connection.ts";
 import { command, UsageError } from "../command-line.ts";
-import { clusterSecretFile, clusterSecretOf } from "../credentials.ts";
 import { type ClusterPlan, readPlan } from "../dev/cluster-file.ts";
 import { ExitCode } from "../exit-code.ts";
+import { openTransport, planPlace } from "../metadata-access.ts";
 import { interrupted } from "../stop-signal.ts";
 
 const WATCH_MS = 2000;
@@ -91,11 +90,8 @@ async function statusSource(options: StatusOptions): Promise<StatusSource> {
 }
 
 function localSource(dataDir: string, plan: ClusterPlan): StatusSource {
-  const addresses = plan.processes
-    .filter((planned) => planned.role === "metadata")
-    .map((planned) => `127.0.0.1:${planned.rpcPort}`);
-  const clusterSecret = clusterSecretOf(clusterSecretFile(dataDir));
-  const transport = createGrpcTransport({ clusterSecret });
+  const { addresses, access } = planPlace(dataDir, plan);
+  const transport = openTransport(access);
   const ports = {
     transport,
     clock: createClock(),

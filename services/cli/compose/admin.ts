@@ -8,10 +8,11 @@ import { VERSION } from "../version.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 import { consoleFiles } from "./console-files.ts";
 import type { IdentityServices } from "./identity.ts";
+import type { Instruments } from "./instruments.ts";
 import { readSmallFile } from "./small-file.ts";
 
 export interface AdminComposition {
-  readonly ports: ClientPorts;
+  readonly ports: ClientPorts & Partial<Pick<Instruments, "certificates">>;
   readonly clients: Clients;
   readonly settings: AdminSettings;
   readonly provisioning: ProvisioningSettings;
@@ -49,6 +50,7 @@ export function adminOptions(parts: AdminComposition): AdminOptions {
       const deps = { ...ports, metadata, view, shards, erasure, onDamage: () => undefined };
       return verifyVersion(deps, target, options);
     },
+    certificates: () => ports.certificates?.all() ?? [],
     files: consoleFiles(),
     nodes: () => view.map().nodes,
   };

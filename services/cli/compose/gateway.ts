@@ -25,7 +25,7 @@ import type { Instruments } from "./instruments.ts";
 
 export interface GatewayParts {
   readonly name: string;
-  readonly ports: ClientPorts & Pick<Instruments, "metrics" | "bucketMetrics">;
+  readonly ports: ClientPorts & Pick<Instruments, "metrics" | "bucketMetrics" | "certificates">;
   readonly clients: Clients;
   readonly whereabouts: Whereabouts;
   readonly addMetrics: OpsServer["addMetrics"];
@@ -100,7 +100,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
   });
   const { view } = clients;
   const map = () => (view.isFresh() ? view.map() : undefined);
-  const pings = new PeerPings({ ...ports, map });
+  const pings = new PeerPings({ ...ports, map, replicas: clients.replicas });
   const heartbeats = new Heartbeats(
     { metadata: clients.metadata, clock: ports.clock, log: ports.log },
     {
@@ -182,5 +182,8 @@ async function learnPolicies({ clients, ports, settings }: GatewayParts): Promis
 /** Throws StoreError "invalid" for certificates that cannot be used. */
 function tlsOf({ settings, ports }: GatewayParts): TlsListener | undefined {
   const { certificateFile } = settings.tls;
-  return certificateFile === "" ? undefined : createTlsListener(settings.tls, ports.log);
+  if (certificateFile === "") return undefined;
+  const tls = createTlsListener(settings.tls, ports.log);
+  ports.certificates.addOwn(() => tls.certificates());
+  return tls;
 }

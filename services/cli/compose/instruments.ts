@@ -1,5 +1,6 @@
 // What watches a process: its metrics, what counts its calls and its stores. One a process.
 import { registerBuildMetrics } from "../../lib/host/build-metrics.ts";
+import { CertificateWatch } from "../../lib/host/certificate-watch.ts";
 import { createKvMeter, type KvMeter } from "../../lib/host/kv-meter.ts";
 import { createMetrics, type MetricsRegistry } from "../../lib/host/metrics.ts";
 import { createRpcMeter, type RpcMeter } from "../../lib/host/rpc-meter.ts";
@@ -11,6 +12,8 @@ export interface Instruments {
   /** Of single buckets: a page of its own, since it may be long. */
   readonly bucketMetrics: MetricsRegistry;
   readonly calls: RpcMeter;
+  /** Those that this process uses, and those of its peers. */
+  readonly certificates: CertificateWatch;
   /** The meter of the stores that hold `what`; the same one for the same name. */
   readonly stores: (what: string) => KvMeter;
 }
@@ -23,6 +26,7 @@ export function createInstruments(clock: Clock): Instruments {
     metrics,
     bucketMetrics: createMetrics({ nodeMetrics: false }),
     calls: createRpcMeter(metrics, clock),
+    certificates: new CertificateWatch(metrics),
     stores: (what) => {
       const known = meters.get(what) ?? createKvMeter(metrics, clock, what);
       meters.set(what, known);

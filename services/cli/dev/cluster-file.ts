@@ -33,6 +33,8 @@ export interface ClusterPlan {
   readonly adminUrl?: string;
   /** Certificate (PEM) that the ports of gateways show; none: they speak plain HTTP. */
   readonly certificateFile?: string;
+  /** TLS between the processes, by certificates in the data directory. */
+  readonly internalTls?: boolean;
   readonly processes: readonly PlannedProcess[];
 }
 
@@ -44,6 +46,8 @@ export interface ClusterShape {
   readonly s3Port: number;
   /** Absolute; undefined: plain HTTP. */
   readonly certificateFile?: string | undefined;
+  /** Undefined: as it was, at first without. */
+  readonly internalTls?: boolean | undefined;
 }
 
 const PLAN_FILE = "cluster.json";
@@ -102,6 +106,7 @@ export async function preparePlan(dataDir: string, shape: ClusterShape): Promise
     disksPerNode: kept?.disksPerNode ?? shape.disksPerNode ?? DEFAULTS.disksPerNode,
     ...(admin === undefined ? {} : { adminUrl: localUrl(served, admin) }),
     ...served,
+    ...((shape.internalTls ?? kept?.internalTls) ? { internalTls: true } : {}),
     processes,
   };
   writePlan(dataDir, plan);

@@ -7,6 +7,7 @@ import type { Output } from "../output.ts";
 import { Child } from "./child.ts";
 import type { ClusterPlan, PlannedProcess, Role } from "./cluster-file.ts";
 import { localGateways } from "./local-address.ts";
+import { localTls } from "./local-certificates.ts";
 
 export interface SupervisorOptions {
   readonly dataDir: string;
@@ -92,7 +93,11 @@ export class Supervisor {
     const { plan, dataDir } = this.#options;
     mkdirSync(planned.dir, { recursive: true });
     const path = join(dataDir, `${planned.name}.config.json`);
-    const config = processConfig(plan, planned);
+    const tls = localTls(dataDir, plan, planned.name);
+    const config = {
+      ...processConfig(plan, planned),
+      ...(tls === undefined ? {} : { internal: { tls } }),
+    };
     writeFileSync(path, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
     return path;
   }

@@ -91,6 +91,12 @@ export interface Identities {
   ofToken(token: string, request: S3Request): Promise<UserIdentity | undefined>;
 }
 
+export interface CertificateEnd {
+  /** "internal", "s3", or whose it is: "metadata metadata-1". */
+  readonly name: string;
+  readonly endsMs: number;
+}
+
 export interface AdminDependencies {
   /** Of this gateway. */
   readonly name: string;
@@ -123,6 +129,8 @@ export interface AdminDependencies {
     target: VersionTarget,
     options: { readonly deep: boolean; readonly signal: AbortSignal },
   ) => Promise<VersionFindings | undefined>;
+  /** When those of this gateway and of the peers it has met end. */
+  readonly certificates?: () => readonly CertificateEnd[];
   readonly events: EventRing;
   readonly live: LiveWindow;
   readonly trace: TraceFeed;

@@ -47,6 +47,7 @@ export interface AdminOptions
     | "replicas"
     | "sealSecret"
     | "sealingKeys"
+    | "certificates"
     | "tokensEnabled"
     | "transport"
     | "usageOf"

@@ -8,6 +8,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { StoreError } from "../base/errors.ts";
 import { IDENTITY_SCHEME, type PeerIdentity, parseIdentityUri } from "../base/peer-identity.ts";
 import type { Log } from "../ports/log.ts";
+import type { CertificateEnd } from "./certificate-watch.ts";
 import { certificatesIn, isSignedBy } from "./pem.ts";
 
 export interface InternalTlsOptions {
@@ -60,6 +61,16 @@ export class InternalTls {
 
   get identity(): PeerIdentity {
     return this.#material.identity;
+  }
+
+  /** When the certificate ends, and the first of the authorities. */
+  ends(): CertificateEnd[] {
+    const { ca, endsMs } = this.#material;
+    const authorityMs = Math.min(...ca.map(({ validToDate }) => validToDate.getTime()));
+    return [
+      { name: "internal", endsMs },
+      { name: "internal authority", endsMs: authorityMs },
+    ];
   }
 
   /** Calls `listener` after each change; the result ends that. */

@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { StoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
+import type { CertificateEnd } from "./certificate-watch.ts";
+import { limitHandshakes } from "./handshakes.ts";
 
 const MINIMUM_VERSION = "TLSv1.2";
 /** A connection that has not said who it is by then is cut. */
@@ -33,6 +35,8 @@ export interface TlsListener {
   createServer(handler: RequestListener, options: ServerOptions): HttpServer;
   /** SHA-256 of the certificate whose key the client of this connection proved to hold. */
   clientCertificate(socket: object): Uint8Array | undefined;
+  /** When those in use end. */
+  certificates(): readonly CertificateEnd[];
   /** Looks at the files now, as it does by itself every `reloadMs`. */
   reload(): void;
   close(): void;
@@ -50,6 +54,7 @@ interface Loaded {
     readonly x509: X509Certificate;
     readonly context: SecureContext;
   }[];
+  readonly ends: readonly CertificateEnd[];
   /** Of everything that was read. */
   readonly digest: string;
 }
@@ -86,10 +91,12 @@ export function createTlsListener(options: TlsListenerOptions, log: Log): TlsLis
         handler,
       );
       servers.add(server);
+      limitHandshakes([server]);
       server.once("close", () => servers.delete(server));
       return server;
     },
     clientCertificate: (socket) => fingerprintOf(socket, options.pinnedClients),
+    certificates: () => loaded.ends,
     reload,
     close: () => clearInterval(timer),
   };
@@ -128,12 +135,19 @@ function load(options: TlsListenerOptions): Loaded {
   if (ca !== undefined) hash.update(ca);
   const main = read(certificateFile, keyFile);
   usable(main, certificateFile);
+  const ends = [{ name: "s3", endsMs: endOf(main) }];
   const named = namesIn(certificateDirectory).map((name) => {
     const path = join(certificateDirectory, `${name}${CERTIFICATE_SUFFIX}`);
     const material = read(path, join(certificateDirectory, `${name}${KEY_SUFFIX}`));
-    return { context: usable(material, path), x509: new X509Certificate(material.certificate) };
+    const context = usable(material, path);
+    ends.push({ name: `s3 ${name}`, endsMs: endOf(material) });
+    return { context, x509: new X509Certificate(material.certificate) };
   });
-  return { main, named, digest: hash.digest("hex") };
+  return { main, named, ends, digest: hash.digest("hex") };
+}
+
+function endOf({ certificate }: Material): number {
+  return new X509Certificate(certificate).validToDate.getTime();
 }
 
 function namesIn(directory: string): string[] {

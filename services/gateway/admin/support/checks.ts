@@ -1,21 +1,27 @@
 // Asks for everything that `dolium doctor` looks at from the side of a gateway. What cannot be
 // asked is a failed check of its own, and stops no other.
 import { mapBounded } from "../../../lib/base/bounded.ts";
-import { toStoreError } from "../../../lib/base/errors.ts";
+import { isStoreError, toStoreError } from "../../../lib/base/errors.ts";
+import { clockOffsetMs, timed } from "../../../lib/clients/clock-offset.ts";
+import { MetadataService } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
 import { mapOf, statusOf } from "../cluster/cluster-operations.ts";
 import {
   bad,
   type Check,
+  certificateChecks,
   clockChecks,
   diskChecks,
   fine,
+  type ProcessClock,
   quorumChecks,
   versionCheck,
 } from "./verdicts.ts";
 
 const SLOW_LOOP_MS = 200;
 const SLOW_MS = 1000;
+const ASK_MS = 2000;
+const WIDTH = 8;
 
 type Asked = readonly [string, (deps: AdminDependencies) => Promise<Check[]>];
 
@@ -35,7 +41,9 @@ export async function checksOf(deps: AdminDependencies): Promise<readonly Check[
       return [bad(name, "fail", { finding, advice: "see `dolium status` and the gateway's log" })];
     }
   });
-  return [...results.flat(), loopCheck(deps), sealingCheck(deps)];
+  const certificates = deps.certificates?.() ?? [];
+  const ends = certificateChecks(certificates, deps.clock.wallMs());
+  return [...results.flat(), ...ends, loopCheck(deps), sealingCheck(deps)];
 }
 
 async function clusterChecks(deps: AdminDependencies): Promise<Check[]> {
@@ -52,15 +60,40 @@ async function clusterChecks(deps: AdminDependencies): Promise<Check[]> {
   ];
 }
 
-/** The leader's time lies between the sending of the question and the coming of its answer. */
-async function processChecks({ metadata, version, clock }: AdminDependencies): Promise<Check[]> {
-  const before = clock.wallMs();
-  const { processes, wallMs } = await metadata.clusterStatus();
-  const after = clock.wallMs();
-  const isKnown = wallMs !== 0n;
-  const ownOffsetMs = isKnown ? Math.round((before + after) / 2 - Number(wallMs)) : 0;
+async function processChecks(deps: AdminDependencies): Promise<Check[]> {
+  const { metadata, version, clock } = deps;
+  const asked = await timed(clock, () => metadata.clusterStatus());
+  const { processes, wallMs } = asked.answer;
+  const ownOffsetMs = Math.round(-(clockOffsetMs(wallMs, asked) ?? 0));
   const versions = [version, ...processes.map((one) => one.version)];
-  return [...clockChecks(processes, ownOffsetMs), versionCheck(versions)];
+  const clocks = [...processes, ...(await replicaClocks(deps, ownOffsetMs))];
+  return [...clockChecks(clocks, ownOffsetMs), versionCheck(versions)];
+}
+
+/** Metadata replicas report to nobody: they are asked. `quorumChecks` tells of silent ones. */
+async function replicaClocks(
+  { transport, replicas, clock }: AdminDependencies,
+  ownOffsetMs: number,
+): Promise<readonly ProcessClock[]> {
+  const { replicaStatus } = MetadataService.method;
+  const clocks = await mapBounded(replicas, WIDTH, async (address) => {
+    try {
+      const channel = transport.channel(address);
+      const asked = await timed(clock, () =>
+        channel.unary(replicaStatus, {}, { deadlineMs: ASK_MS }),
+      );
+      const { name, wallMs } = asked.answer;
+      const offsetMs = clockOffsetMs(wallMs, asked);
+      if (offsetMs === undefined) return [];
+      return [
+        { role: "metadata", name, clockOffsetMs: BigInt(Math.round(offsetMs + ownOffsetMs)) },
+      ];
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      return [];
+    }
+  });
+  return clocks.flat();
 }
 
 async function rootCheck(deps: AdminDependencies): Promise<Check[]> {

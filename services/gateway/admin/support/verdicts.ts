@@ -3,6 +3,7 @@
 
 import type { GroupView, NodeView } from "../../../lib/clients/cluster-status.ts";
 import type { ClusterStatusResponse } from "../../../lib/gen/dolium/cluster/v1/cluster_pb.ts";
+import type { CertificateEnd } from "../admin-dependencies.ts";
 
 export interface Check {
   readonly name: string;
@@ -18,6 +19,9 @@ export interface Check {
 /** SigV4 refuses requests that are off by more. */
 export const CLOCK_FAIL_MS = 15 * 60_000;
 export const CLOCK_WARN_MS = 1000;
+const DAY_MS = 86_400_000;
+const CERTIFICATE_WARN_DAYS = 21;
+const CERTIFICATE_FAIL_DAYS = 7;
 const FREE_WARN = 0.1;
 const FREE_FAIL = 0.02;
 
@@ -33,13 +37,13 @@ export function bad(
   return { name, ok: false, verdict, ...said };
 }
 
-type Processes = readonly Pick<
+export type ProcessClock = Pick<
   ClusterStatusResponse["processes"][number],
-  "role" | "name" | "version" | "clockOffsetMs"
->[];
+  "role" | "name" | "clockOffsetMs"
+>;
 
 /** `ownOffsetMs`: of this gateway's clock from that of the root group's leader. */
-export function clockChecks(processes: Processes, ownOffsetMs: number): Check[] {
+export function clockChecks(processes: readonly ProcessClock[], ownOffsetMs: number): Check[] {
   const offsets = processes.map(({ role, name, clockOffsetMs }) => ({
     who: name === role ? role : `${role} ${name}`,
     offsetMs: Number(clockOffsetMs),
@@ -128,4 +132,22 @@ export function quorumChecks(groups: readonly GroupView[], silent: readonly stri
   }
   if (checks.length + missing.length > 0) return [...checks, ...missing];
   return [fine("metadata", `${groups.length} groups have a leader and every replica answers`)];
+}
+
+/** Of this gateway, and of the services it speaks to; none: there is no TLS. */
+export function certificateChecks(ends: readonly CertificateEnd[], nowMs: number): Check[] {
+  const name = "certificates";
+  const late = ends.filter(({ endsMs }) => endsMs - nowMs < CERTIFICATE_WARN_DAYS * DAY_MS);
+  if (late.length > 0) {
+    return late.map((one) => {
+      const days = Math.floor((one.endsMs - nowMs) / DAY_MS);
+      const how = days < 0 ? "has ended" : `ends in ${days} days`;
+      const verdict = days < CERTIFICATE_FAIL_DAYS ? "fail" : "warn";
+      const advice = "renew it (dolium certs renew); services read new files by themselves";
+      return bad(name, verdict, { finding: `the certificate of ${one.name} ${how}`, advice });
+    });
+  }
+  if (ends.length === 0) return [fine(name, "no TLS between the services")];
+  const first = Math.floor((Math.min(...ends.map(({ endsMs }) => endsMs)) - nowMs) / DAY_MS);
+  return [fine(name, `${ends.length} certificates are good for ${first} days or more`)];
 }
