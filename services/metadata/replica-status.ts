@@ -12,6 +12,7 @@ export interface StatusSource {
   readonly config: MetadataConfig;
   readonly replicaId: () => number;
   readonly replica: () => Replica | undefined;
+  readonly wallMs: () => number;
   readonly state: () => string;
   readonly groupState: (groupId: number) => string;
 }
@@ -22,6 +23,7 @@ export function replicaStatus(source: StatusSource): Status {
     name: source.config.name,
     replicaId: BigInt(source.replicaId()),
     state: source.state(),
+    wallMs: BigInt(Math.floor(source.wallMs())),
     opsAddress: source.config.opsAddress ?? "",
     campus: source.config.campus ?? "",
     groups: groups.map((group) => groupStatus(source, group)),

@@ -80,6 +80,7 @@ export class MetadataServer {
       replicaId: () => lifecycle.identity.replicaId,
       replica,
       state: () => lifecycle.state,
+      wallMs: () => deps.clock.wallMs(),
       groupState: (groupId) => lifecycle.groupState(groupId),
     };
   }

@@ -14,6 +14,7 @@ import {
   type ShardName as WireName,
   type WriteShardRequest,
 } from "../lib/gen/dolium/storage/v1/storage_pb.ts";
+import type { Clock } from "../lib/ports/clock.ts";
 import type { CallContext, ServiceHandlers } from "../lib/ports/transport.ts";
 import type { DiskSet } from "./disk-set.ts";
 import type { IndexEntry } from "./index-entry.ts";
@@ -28,12 +29,18 @@ export const LIST_MAX = 1000;
 const LIST_EXAMINED_MAX = 8192;
 
 /** `disks` is asked at every call: before they are open it throws "unavailable". */
-export function createShardHandlers(disks: () => DiskSet): ServiceHandlers<typeof ShardService> {
+export function createShardHandlers(
+  disks: () => DiskSet,
+  clock: Pick<Clock, "wallMs">,
+): ServiceHandlers<typeof ShardService> {
   return {
     writeShard: (requests, context) => writeShard(disks(), requests, context),
     readShard: (request, context) => readShard(disks(), request, context),
     deleteShards: (request) => deleteFrom(disks().store(request.diskId), request),
-    statShards: (request, context) => statShards(disks().store(request.diskId), request, context),
+    statShards: async (request, context) => {
+      const states = await statShards(disks().store(request.diskId), request, context);
+      return { states, wallMs: BigInt(Math.floor(clock.wallMs())) };
+    },
     listShards: (request) => listShards(disks().store(request.diskId), request),
     listBadShards: async (request) => listBad(disks().store(request.diskId), request),
     retryDisk: (request, context) => retryDisk(disks(), request.diskId, context),
@@ -134,14 +141,14 @@ async function statShards(
   store: ShardStore,
   request: StatShardsRequest,
   context: CallContext,
-): Promise<{ states: StatShardsResponse_State[] }> {
+): Promise<StatShardsResponse_State[]> {
   requireFew(request.names.length);
   const states: StatShardsResponse_State[] = [];
   for (const name of request.names.map(named)) {
     if (context.signal.aborted) throw new StoreError("aborted", "the caller gave up");
     states.push(STATES[await store.stat(name, request.verify)]);
   }
-  return { states };
+  return states;
 }
 
 function requireFew(count: number): void {

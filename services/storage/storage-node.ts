@@ -80,7 +80,7 @@ export class StorageNode {
   serve(server: RpcServer): void {
     server.add(
       ShardService,
-      createShardHandlers(() => this.disks),
+      createShardHandlers(() => this.disks, this.#deps.clock),
     );
   }
 

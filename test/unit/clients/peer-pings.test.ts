@@ -19,9 +19,15 @@ function node(name: string, campus: string, state: Node["state"] = "up"): Node {
   return { nodeId: 1, name, address: name, campus, ...place };
 }
 
-/** Nodes that answer after so many milliseconds, or with that error. */
-function rig(ways: Readonly<Record<string, number | StoreError>>, nodes: Node[]) {
+/** Peers that answer after so many milliseconds, or with that error. */
+function rig(
+  ways: Readonly<Record<string, number | StoreError>>,
+  nodes: Node[],
+  replicas: readonly string[] = [],
+) {
   const clock = new SimClock();
+  /** Of their clocks from ours, in milliseconds. */
+  const drifts = new Map<string, number>();
   const metrics = new MemoryMetrics();
   const answers = new Map(Object.entries(ways));
   const channel = (address: string) => ({
@@ -29,14 +35,16 @@ function rig(ways: Readonly<Record<string, number | StoreError>>, nodes: Node[])
     unary: async (): Promise<unknown> => {
       const way = answers.get(address) ?? new StoreError("unavailable", "nobody there");
       if (typeof way !== "number") throw way;
-      await clock.sleep(way);
-      return {};
+      await clock.sleep(way / 2);
+      const wallMs = BigInt(Math.floor(clock.wallMs() + (drifts.get(address) ?? 0)));
+      await clock.sleep(way / 2);
+      return { wallMs, name: `name of ${address}` };
     },
   });
   const transport = { channel } as unknown as Transport;
   const known = { nodes };
-  const pings = new PeerPings({ transport, clock, metrics, map: () => known });
-  return { clock, metrics, answers, known, pings };
+  const pings = new PeerPings({ transport, clock, metrics, map: () => known, replicas });
+  return { clock, metrics, answers, drifts, known, pings };
 }
 
 async function measured({ clock, pings }: ReturnType<typeof rig>): Promise<void> {
@@ -84,10 +92,32 @@ test("nodes that were given up are not called, and have no figure any more", asy
   await measured(here);
   assert.deepEqual([...here.pings.campuses().keys()], ["um"]);
   const figures = [...here.metrics.values].filter(([series]) => series.includes("b1"));
-  assert.deepEqual(
-    figures.map(([, value]) => value),
-    [Number.NaN],
+  assert.equal(figures.length, 3);
+  assert.ok(
+    figures.every(([, value]) => Number.isNaN(value)),
+    JSON.stringify(figures),
   );
+});
+
+test("clocks of nodes and of metadata replicas are compared with ours", async () => {
+  const here = rig({ a1: 4, m1: 2 }, [node("a1", "um")], ["m1", "m2"]);
+  const figure = (name: string, peer: string) => here.metrics.values.get(`${name}{peer="${peer}"}`);
+  here.drifts.set("a1", 3000).set("m1", -2_000_000);
+  await measured(here);
+  // Half of the call's time cannot be told from a drift.
+  assert.equal(figure("clock_offset_seconds", "a1"), 2.998);
+  assert.equal(figure("clock_offset_seconds", "name of m1"), -1999.999);
+  assert.equal(figure("peer_up", "name of m1"), 1);
+  assert.equal(figure("peer_rtt_seconds", "name of m1"), 0.002);
+  assert.equal(figure("peer_up", "m2"), 0, "it never told its name");
+  assert.equal(figure("clock_offset_seconds", "m2"), Number.NaN);
+  assert.deepEqual([...here.pings.campuses().keys()], ["um"], "replicas are of no campus");
+  here.drifts.set("a1", 1);
+  here.answers.set("m1", new StoreError("timeout", "silent"));
+  await measured(here);
+  assert.equal(Math.abs(figure("clock_offset_seconds", "a1") ?? 1), 0);
+  assert.equal(figure("clock_offset_seconds", "name of m1"), Number.NaN);
+  assert.equal(figure("peer_up", "name of m1"), 0);
 });
 
 test("it measures again and again until it is stopped", async () => {

@@ -98,7 +98,7 @@ for (const [name, createSetting] of Object.entries(SETTINGS)) {
     const disks = await openDisks(new SimDisk());
     server.add(
       ShardService,
-      createShardHandlers(() => disks),
+      createShardHandlers(() => disks, createClock()),
     );
     const address = await server.listen("127.0.0.1:0");
     const client = new ShardClient(transport);
@@ -167,7 +167,7 @@ for (const [name, createSetting] of Object.entries(SETTINGS)) {
     disks.assignIds([DISK_ID]);
     server.add(
       ShardService,
-      createShardHandlers(() => disks),
+      createShardHandlers(() => disks, createClock()),
     );
     const address = await server.listen("127.0.0.1:0");
     const shard = makeShard(1, { bytes: 5000, cellBytes: 1024 });
