@@ -3,7 +3,7 @@
 // resolves, and then it is power-safe. Holds at most two cells.
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
-import { equalBytes } from "../lib/base/bytes.ts";
+import { copyBytes, equalBytes } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import { cellChecksum } from "../lib/erasure/checksum.ts";
 import type { IndexEntry } from "./index-entry.ts";
@@ -63,8 +63,7 @@ export class ShardWriter {
 
   /**
    * Takes the next cell. Throws "corrupt" when it does not fit its checksum, "invalid" when it is
-   * one too many or has the wrong length, "no-space", "io". `data` belongs to the writer from now
-   * on.
+   * one too many or has the wrong length, "no-space", "io". `data` is borrowed until then.
    */
   async write(data: Uint8Array, checksum: number): Promise<void> {
     assert(this.#state === "open", "shard writer: written to after its end");
@@ -81,8 +80,10 @@ export class ShardWriter {
     }
     this.#checksums[cell] = checksum;
     this.#cell += 1;
-    this.#pending.push(data);
-    if (this.#cell < this.#checksums.length) await this.#flush();
+    const isLast = this.#cell === this.#checksums.length;
+    // The last one waits for what goes to the disk with it.
+    this.#pending.push(isLast ? copyBytes(data) : data);
+    if (!isLast) await this.#flush();
   }
 
   /**

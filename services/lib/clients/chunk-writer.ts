@@ -72,18 +72,20 @@ export class ChunkWriter {
 
   /**
    * Sends one cell to each disk. Resolves true when all cells have been handed on and the caller
-   * may use their memory again; false when a dropped disk may still read from it. Throws when fewer
-   * than k disks are left.
+   * may use their memory again; false when a disk that was dropped may still read from it. Throws
+   * when fewer than k disks are left.
    */
   async writeStripe(cells: readonly Uint8Array[]): Promise<boolean> {
     assert(cells.length === this.#lanes.length, "writeStripe: one cell a shard");
     const waiting = new Set<Lane>();
+    let hasFailed = false;
     const writes = this.#lanes.map(async (lane, index) => {
       if (lane.state !== "open") return;
       waiting.add(lane);
       try {
         await lane.stream.write(present(cells[index], "cell"));
       } catch (thrown) {
+        hasFailed = true;
         this.#fail(lane, toStoreError(thrown, "unavailable"));
       }
       waiting.delete(lane);
@@ -91,7 +93,7 @@ export class ChunkWriter {
     const all = Promise.all(writes);
     if (await settledWithin(this.#deps.clock, this.#times.stallMs, all)) {
       this.#checkAlive();
-      return true;
+      return !hasFailed;
     }
     const others = this.#lanes.filter((lane) => lane.state === "open" && !waiting.has(lane));
     if (this.#request.enough(others.map((lane) => lane.disk.diskId))) {
@@ -100,7 +102,7 @@ export class ChunkWriter {
       throw new StoreError("unavailable", "too many storage nodes do not take data");
     }
     this.#checkAlive();
-    return waiting.size === 0;
+    return waiting.size === 0 && !hasFailed;
   }
 
   /**

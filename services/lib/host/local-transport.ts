@@ -1,6 +1,7 @@
 // Calls within one process, with the manners of the network: messages are encoded and decoded, so
-// that neither side ever sees the other's memory change; deadlines, cancellation and backpressure
-// act as over gRPC; and a server that stops takes its running calls down with it.
+// that neither side ever sees the other's memory change (but for cells, see passed-message.ts);
+// deadlines, cancellation and backpressure act as over gRPC; and a server that stops takes its
+// running calls down with it.
 import { assert } from "../base/assert.ts";
 import { type Deferred, deferred } from "../base/bounded.ts";
 import { StoreError, toStoreError } from "../base/errors.ts";
@@ -15,6 +16,7 @@ import type {
   RpcServer,
   Transport,
 } from "../ports/transport.ts";
+import type { Frame, PassedMessage } from "./passed-message.ts";
 import { createChannel, type RawCall, type StartCall } from "./rpc-channel.ts";
 import { callerGaveUp, deadlinePassed } from "./rpc-codec.ts";
 import { acceptRequestId, type BoundMethod, bindService } from "./rpc-dispatch.ts";
@@ -188,7 +190,13 @@ class LocalCall implements RawCall {
     this.#sends = this.#sends.then(() => this.#requests.end(undefined));
   }
 
-  read(): Promise<Uint8Array | undefined> {
+  readonly pass = (message: PassedMessage): Promise<void> => {
+    const turn = this.#sends.then(() => this.#requests.lend(message));
+    this.#sends = turn.catch(() => undefined);
+    return turn;
+  };
+
+  read(): Promise<Frame | undefined> {
     return this.#responses.read();
   }
 
@@ -228,6 +236,7 @@ class LocalCall implements RawCall {
         context,
         requests: this.#requests,
         send: (bytes) => this.#responses.write(bytes),
+        pass: (message) => this.#responses.write(message),
       });
       this.#end(undefined);
     } catch (error) {
@@ -254,42 +263,71 @@ class LocalCall implements RawCall {
   }
 }
 
+/** What lies in a pipe; `done` is settled when the reader needs the frame no more. */
+interface Entry {
+  readonly frame: Frame;
+  readonly done: Deferred<void> | undefined;
+}
+
 /** One direction of a call: at most one message lies in it while writers wait. */
-class Pipe implements AsyncIterable<Uint8Array> {
-  #item: Uint8Array | undefined;
+class Pipe implements AsyncIterable<Frame> {
+  #entry: Entry | undefined;
+  /** Of the frame that the reader has. */
+  #lent: Deferred<void> | undefined;
   #room: Deferred<void> | undefined;
-  #reader: Deferred<Uint8Array | undefined> | undefined;
+  #reader: Deferred<Frame | undefined> | undefined;
   #readEnd: { readonly error: StoreError | undefined } | undefined;
   #writeEnd: { readonly error: StoreError | undefined } | undefined;
 
   /** Resolves at once where the pipe is empty, else when the message before was taken. */
-  async write(bytes: Uint8Array): Promise<void> {
-    while (this.#item !== undefined && this.#writeEnd === undefined) {
+  async write(frame: Frame): Promise<void> {
+    await this.#put({ frame, done: undefined });
+  }
+
+  /**
+   * Resolves when the reader has come back for the next frame, or the call ended well; rejects when
+   * it failed: then the reader may still be at it.
+   */
+  async lend(frame: Frame): Promise<void> {
+    const done = deferred<void>();
+    // It fails with the pipe, as the put does; who awaits only the first must not miss the second.
+    done.promise.catch(() => undefined);
+    if (await this.#put({ frame, done })) await done.promise;
+  }
+
+  /** Whether anybody will take it. */
+  async #put(entry: Entry): Promise<boolean> {
+    while (this.#entry !== undefined && this.#writeEnd === undefined) {
       this.#room ??= deferred();
       await this.#room.promise;
     }
     if (this.#writeEnd !== undefined) {
       if (this.#writeEnd.error !== undefined) throw this.#writeEnd.error;
-      return;
-    }
-    if (this.#reader === undefined) {
-      this.#item = bytes;
-      return;
+      return false;
     }
     const reader = this.#reader;
+    if (reader === undefined) {
+      this.#entry = entry;
+      return true;
+    }
     this.#reader = undefined;
-    reader.resolve(bytes);
+    this.#lent = entry.done;
+    reader.resolve(entry.frame);
+    return true;
   }
 
-  read(): Promise<Uint8Array | undefined> {
+  read(): Promise<Frame | undefined> {
     assert(this.#reader === undefined, "rpc: two reads at once");
+    this.#lent?.resolve();
+    this.#lent = undefined;
     // A failure overtakes what lies in the pipe; a good end comes after it.
     if (this.#readEnd?.error !== undefined) return Promise.reject(this.#readEnd.error);
-    const item = this.#item;
-    if (item !== undefined) {
-      this.#item = undefined;
+    const entry = this.#entry;
+    if (entry !== undefined) {
+      this.#entry = undefined;
+      this.#lent = entry.done;
       this.#makeRoom();
-      return Promise.resolve(item);
+      return Promise.resolve(entry.frame);
     }
     if (this.#readEnd !== undefined) return Promise.resolve(undefined);
     this.#reader = deferred();
@@ -308,18 +346,28 @@ class Pipe implements AsyncIterable<Uint8Array> {
     if (this.#readEnd === undefined || readError !== undefined)
       this.#readEnd = { error: readError };
     this.#makeRoom();
+    if (readError !== undefined) this.#settleLent(writeError);
     const reader = this.#reader;
     this.#reader = undefined;
     if (readError === undefined) reader?.resolve(undefined);
     else reader?.reject(readError);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Frame> {
     for (;;) {
-      const bytes = await this.read();
-      if (bytes === undefined) return;
-      yield bytes;
+      const frame = await this.read();
+      if (frame === undefined) return;
+      yield frame;
     }
+  }
+
+  /** Nothing more is read here. */
+  #settleLent(error: StoreError | undefined): void {
+    for (const done of [this.#lent, this.#entry?.done]) {
+      if (error === undefined) done?.resolve();
+      else done?.reject(error);
+    }
+    this.#lent = undefined;
   }
 
   #makeRoom(): void {

@@ -13,7 +13,8 @@ import type {
 import { StoreError } from "../base/errors.ts";
 import { pathOf } from "../ports/rpc-access.ts";
 import type { BidiStream, CallOptions, Channel, ClientStream } from "../ports/transport.ts";
-import { decodeMessage, encodeMessage } from "./rpc-codec.ts";
+import { type Frame, type PassedMessage, passable } from "./passed-message.ts";
+import { decodeFrame, encodeMessage } from "./rpc-codec.ts";
 
 /** One call on the caller's side. Failures are StoreErrors, the same from every method. */
 export interface RawCall {
@@ -22,10 +23,12 @@ export interface RawCall {
    * Once the call ended well nothing is sent, and nothing is wrong: the answer is waiting.
    */
   send(bytes: Uint8Array): Promise<void>;
+  /** Only calls within one process have it: as `send`, but resolves when nobody reads it any more. */
+  readonly pass?: (message: PassedMessage) => Promise<void>;
   /** Ends the sending side, after what was sent before. */
   end(): void;
   /** The next message, or undefined at a successful end. One at a time. */
-  read(): Promise<Uint8Array | undefined>;
+  read(): Promise<Frame | undefined>;
   /** Gives up, unless the call has ended. */
   cancel(): void;
 }
@@ -105,7 +108,9 @@ function createSink<I extends DescMessage>(call: RawCall, method: DescMethod & {
   return {
     async write(message: MessageInitShape<I>): Promise<void> {
       if (ended) throw new StoreError("invalid", `${pathOf(method)}: written after the end`);
-      await call.send(encodeMessage(method.input, message));
+      const passed = call.pass === undefined ? undefined : passable(method.input, message);
+      if (call.pass !== undefined && passed !== undefined) await call.pass(passed);
+      else await call.send(encodeMessage(method.input, message));
     },
     end(): void {
       if (!ended) call.end();
@@ -130,7 +135,7 @@ async function readOnly<O extends DescMessage>(
     call.cancel();
     throw new StoreError("corrupt", `${pathOf(method)}: more than one answer`);
   }
-  return decodeMessage(method.output, bytes, "corrupt");
+  return decodeFrame(method.output, bytes, "corrupt");
 }
 
 async function* readAll<O extends DescMessage>(
@@ -140,7 +145,7 @@ async function* readAll<O extends DescMessage>(
   for (;;) {
     const bytes = await call.read();
     if (bytes === undefined) return;
-    yield decodeMessage(schema, bytes, "corrupt");
+    yield decodeFrame(schema, bytes, "corrupt");
   }
 }
 

@@ -13,6 +13,7 @@ import { StoreError } from "../base/errors.ts";
 import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Log } from "../ports/log.ts";
 import { encodeCellMessage } from "./cell-codec.ts";
+import { type Frame, PassedMessage } from "./passed-message.ts";
 
 const ERROR_TEXT_MAX = 2000;
 
@@ -40,6 +41,16 @@ export function decodeMessage<D extends DescMessage>(
   } catch (error) {
     throw new StoreError(failure, `malformed ${schema.typeName}`, { cause: error });
   }
+}
+
+/** As `decodeMessage`; a message that was passed as it is needs no decoding. */
+export function decodeFrame<D extends DescMessage>(
+  schema: D,
+  frame: Frame,
+  failure: "invalid" | "corrupt",
+): MessageShape<D> {
+  if (frame instanceof PassedMessage) return frame.message(schema);
+  return decodeMessage(schema, frame, failure);
 }
 
 /** What the caller is told of whatever the handler of `method` threw. */

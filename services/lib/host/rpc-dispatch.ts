@@ -7,15 +7,18 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import { pathOf } from "../ports/rpc-access.ts";
 import type { CallContext, ServiceHandlers } from "../ports/transport.ts";
-import { decodeMessage, encodeMessage, errorForPeer } from "./rpc-codec.ts";
+import { type Frame, type PassedMessage, passable } from "./passed-message.ts";
+import { decodeFrame, encodeMessage, errorForPeer } from "./rpc-codec.ts";
 
 /** One call on the handler's side. */
 export interface RawServerCall {
   readonly context: CallContext;
   /** Ends only where the caller ended it; a caller that vanished is a StoreError "aborted". */
-  readonly requests: AsyncIterable<Uint8Array>;
+  readonly requests: AsyncIterable<Frame>;
   /** Resolves when another message may follow; rejects with "aborted" once nobody listens. */
   send(bytes: Uint8Array): Promise<void>;
+  /** Only calls within one process have it: as `send`; the message is the caller's then. */
+  readonly pass?: (message: PassedMessage) => Promise<void>;
 }
 
 type AnyHandler = (request: unknown, context: CallContext) => unknown;
@@ -73,16 +76,18 @@ async function runHandler(
     return;
   }
   for await (const message of answer as AsyncIterable<Init>) {
-    await call.send(encodeMessage(method.output, message));
+    const passed = call.pass === undefined ? undefined : passable(method.output, message);
+    if (call.pass !== undefined && passed !== undefined) await call.pass(passed);
+    else await call.send(encodeMessage(method.output, message));
   }
 }
 
 async function* decodeAll(method: DescMethod, call: RawServerCall): AsyncGenerator<unknown> {
-  for await (const bytes of call.requests) yield decodeMessage(method.input, bytes, "invalid");
+  for await (const bytes of call.requests) yield decodeFrame(method.input, bytes, "invalid");
 }
 
 async function decodeOnly(method: DescMethod, call: RawServerCall): Promise<unknown> {
-  for await (const bytes of call.requests) return decodeMessage(method.input, bytes, "invalid");
+  for await (const bytes of call.requests) return decodeFrame(method.input, bytes, "invalid");
   throw new StoreError("invalid", `${pathOf(method)}: no request`);
 }
 

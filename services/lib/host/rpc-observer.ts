@@ -4,6 +4,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ErrorCode, isStoreError } from "../base/errors.ts";
 import type { CallOptions } from "../ports/transport.ts";
+import type { Frame } from "./passed-message.ts";
 import type { RawCall, StartCall } from "./rpc-channel.ts";
 
 export interface CallOutcome {
@@ -60,16 +61,24 @@ class ObservedCall implements RawCall {
   #sentBytes = 0;
   #receivedBytes = 0;
   #isOver = false;
+  readonly pass?: NonNullable<RawCall["pass"]>;
 
   constructor(call: RawCall, ended: Ended) {
     this.#call = call;
     this.#ended = ended;
+    const { pass } = call;
+    if (pass === undefined) return;
+    this.pass = (message) => this.#sending(message.byteLength, () => pass(message));
   }
 
-  async send(bytes: Uint8Array): Promise<void> {
-    this.#sentBytes += bytes.byteLength;
+  send(bytes: Uint8Array): Promise<void> {
+    return this.#sending(bytes.byteLength, () => this.#call.send(bytes));
+  }
+
+  async #sending(byteLength: number, send: () => Promise<void>): Promise<void> {
+    this.#sentBytes += byteLength;
     try {
-      await this.#call.send(bytes);
+      await send();
     } catch (error) {
       this.#over(codeOf(error));
       throw error;
@@ -80,7 +89,7 @@ class ObservedCall implements RawCall {
     this.#call.end();
   }
 
-  async read(): Promise<Uint8Array | undefined> {
+  async read(): Promise<Frame | undefined> {
     try {
       const bytes = await this.#call.read();
       if (bytes === undefined) this.#over("ok");
