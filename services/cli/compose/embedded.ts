@@ -47,6 +47,8 @@ export interface EmbeddedOptions {
   readonly directories: readonly string[];
   readonly s3Port: number;
   readonly log: Log;
+  /** Where root keys may be; that of the process unless told. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Buckets that are there once it serves; made for the root user when they are missing. */
   readonly firstBuckets?: readonly FirstBucket[];
   /** Called right after opening something; to be closed in reverse order. */
@@ -59,6 +61,8 @@ export interface EmbeddedCluster {
   readonly root: RootCredentials;
   readonly clients: Clients;
   readonly adminUrl: string | undefined;
+  /** host:port of S3. */
+  readonly s3Address: string;
   /** host:port of metrics and health. */
   readonly opsAddress: string;
   readonly metrics: MetricsRegistry;
@@ -81,7 +85,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const { config, directories, s3Port, log } = options;
   const first = directories[0] ?? "";
   adoptShared(directories);
-  const root = rootCredentials(process.env, first);
+  const root = rootCredentials(options.environment ?? process.env, first);
   const clusterSecret = clusterSecretOf(clusterSecretFile(first));
   const clusterKeys = localClusterKeys(config, first);
   const ports = { clock: createClock(), random: createRandom(), log };
@@ -103,7 +107,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       transport: network.createTransport({ observers: [instruments.calls] }),
     },
   };
-  const clients = await startParts(embedded, { root, port: s3Port, clusterKeys });
+  const parts = await startParts(embedded, { root, port: s3Port, clusterKeys });
   serving.isOpen = true;
   // Closed first: whoever sends requests here learns of it before they are refused.
   options.onStop("readiness", async () => {
@@ -111,7 +115,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   });
   shareFiles(directories);
   const adminUrl = readPlan(first)?.adminUrl;
-  return { root, clients, adminUrl, opsAddress, metrics: instruments.metrics };
+  return { root, ...parts, adminUrl, opsAddress, metrics: instruments.metrics };
 }
 
 /** The port of the settings; left as it is, another one where it is in use. */
@@ -158,7 +162,7 @@ async function startParts(
     readonly port: number;
     readonly clusterKeys: ClusterKeys;
   },
-): Promise<Clients> {
+): Promise<Pick<EmbeddedCluster, "clients" | "s3Address">> {
   const { onStop, ports, network, directories, config } = embedded;
   const { whereabouts, serving, ops } = embedded;
   const addresses = await startMetadata(embedded);
@@ -213,7 +217,7 @@ async function startParts(
   onStop("gateway", () => gateway.close());
   keepAddress(directories, adminUrlOf(gateway), config.s3.tls.certificateFile);
   await gateway.firstBuckets;
-  return clients;
+  return { clients, s3Address: gateway.address };
 }
 
 /** Resolves once bodies can be placed. Metadata that is slow to open is waited for. */

@@ -3,7 +3,7 @@
 // with the setting's path and where its value came from. Unknown keys are problems, since a
 // misspelt setting silently left at its default is the worst kind.
 import { readFileSync } from "node:fs";
-import { Ajv, type ErrorObject } from "ajv";
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { StoreError } from "../base/errors.ts";
 import type { Static, TSchema } from "../base/settings-schema.ts";
 import {
@@ -27,20 +27,44 @@ type Settings = Record<string, unknown>;
  * they say otherwise. Throws StoreError "invalid" whose message has one line for each problem.
  */
 export function loadConfig<S extends TSchema>(schema: S, sources: ConfigSources): Static<S> {
+  return createConfigLoader(schema)(sources);
+}
+
+/** `loadConfig` for who loads several times: the schema is compiled once, at the first load. */
+export function createConfigLoader<S extends TSchema>(
+  schema: S,
+): (sources: ConfigSources) => Static<S> {
+  let compiled: CompiledSchema<Static<S>> | undefined;
+  return (sources) => {
+    compiled ??= compileSchema<Static<S>>(schema);
+    return load(compiled, sources);
+  };
+}
+
+interface CompiledSchema<T> {
+  readonly closed: SchemaNode & Settings;
+  readonly validate: ValidateFunction<T>;
+}
+
+function compileSchema<T>(schema: TSchema): CompiledSchema<T> {
   const closed = closeObjects(schema);
-  const problems: string[] = [];
-  const settings = sources.filePath === undefined ? {} : readFile(sources.filePath, problems);
-  const fromEnvironment = readEnvironment(closed, sources.environment);
-  problems.push(...fromEnvironment.problems);
-  for (const setting of fromEnvironment.settings) apply(settings, setting, problems);
-  addObjects(closed, settings);
   const validate = new Ajv({
     allErrors: true,
     useDefaults: true,
     strict: true,
     allowUnionTypes: true,
     ownProperties: true,
-  }).compile<Static<S>>(closed);
+  }).compile<T>(closed);
+  return { closed, validate };
+}
+
+function load<T>({ closed, validate }: CompiledSchema<T>, sources: ConfigSources): T {
+  const problems: string[] = [];
+  const settings = sources.filePath === undefined ? {} : readFile(sources.filePath, problems);
+  const fromEnvironment = readEnvironment(closed, sources.environment);
+  problems.push(...fromEnvironment.problems);
+  for (const setting of fromEnvironment.settings) apply(settings, setting, problems);
+  addObjects(closed, settings);
   const candidate: unknown = settings;
   const fits = validate(candidate);
   if (!fits) problems.push(...describe(validate.errors ?? [], closed, fromEnvironment.settings));
