@@ -6,6 +6,7 @@ import { confirm } from "../confirm.ts";
 
 const seg = encodeURIComponent;
 const ONCE = "The token is not shown again.";
+const OFF = "Tokens are switched off on this server: none counts until identity.tokens is true.";
 
 export const tokenGroup: CommandGroup = {
   name: "token",
@@ -31,7 +32,9 @@ export const tokenGroup: CommandGroup = {
           access: options.access,
         };
         const value = record(await client.call("POST", `/users/${seg(user)}/tokens`, wish));
-        return { value, lines: [String(value.token), ONCE] };
+        const { features } = record(await client.call("GET", "/session"));
+        const off = record(features ?? {}).tokens === false ? [OFF] : [];
+        return { value, lines: [String(value.token), ONCE, ...off] };
       },
     }),
     adminVerb({
