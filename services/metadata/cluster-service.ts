@@ -10,6 +10,7 @@ import { type ClusterMap, DiskState, NodeState } from "../lib/gen/dolium/record/
 import type { Clock, Timer } from "../lib/ports/clock.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { ServiceHandlers } from "../lib/ports/transport.ts";
+import { checkHeartbeat } from "./command-access.ts";
 import type { MetadataTimes } from "./config.ts";
 import type { Proposer } from "./proposer.ts";
 import type { Replica } from "./replica.ts";
@@ -71,7 +72,10 @@ export class ClusterWatch {
 
   handlers(): ServiceHandlers<typeof ClusterService> {
     return {
-      heartbeat: (request) => this.#heartbeat(request),
+      heartbeat: async (request, { caller }) => {
+        checkHeartbeat(caller, request);
+        return this.#heartbeat(request);
+      },
       clusterStatus: () => this.#status(),
     };
   }

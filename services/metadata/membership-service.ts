@@ -5,6 +5,7 @@
 
 import { toSafeNumber } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
+import type { PeerIdentity } from "../lib/base/peer-identity.ts";
 import type {
   BootstrapRequest,
   HelloRequest,
@@ -79,9 +80,15 @@ export function membershipHandlers(
   deps: MembershipDeps,
 ): ServiceHandlers<typeof MembershipService> {
   return {
-    hello: (request) => hello(deps, request),
+    hello: async (request, { caller }) => {
+      checkSpeaker(caller, request.from);
+      return hello(deps, request);
+    },
     bootstrap: (request) => bootstrap(deps, request),
-    join: (request) => join(deps, request),
+    join: async (request, { caller }) => {
+      checkSpeaker(caller, request.joiner);
+      return join(deps, request);
+    },
   };
 }
 
@@ -184,6 +191,12 @@ async function moveJoiner(
     return former.length > 0 ? "removing" : "learner";
   }
   return isLearner && isReady ? "voter" : "learner";
+}
+
+/** A replica with a certificate speaks for itself alone. */
+function checkSpeaker(caller: PeerIdentity | undefined, member: Member | undefined): void {
+  if (caller === undefined || caller.name === member?.name) return;
+  throw new StoreError("denied", `${caller.name} speaks for itself, not for ${member?.name ?? ""}`);
 }
 
 function checkName(config: MetadataConfig, member: Member | undefined): void {

@@ -8,6 +8,7 @@ import type {
   MetadataService,
 } from "../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { ServiceHandlers } from "../lib/ports/transport.ts";
+import { checkCommandAccess } from "./command-access.ts";
 import { checkCommandScope, checkQueryScope } from "./command-scope.ts";
 import type { Proposer } from "./proposer.ts";
 import type { ReplicaGroup } from "./replica.ts";
@@ -22,8 +23,9 @@ export function metadataHandlers(
   status: StatusSource,
 ): ServiceHandlers<typeof MetadataService> {
   return {
-    async execute({ groupId, commandId, command }, { signal }) {
+    async execute({ groupId, commandId, command }, { signal, caller }) {
       if (command === undefined) throw new StoreError("invalid", "no command");
+      checkCommandAccess(caller, command);
       checkCommandScope(groupId, command.kind.case);
       return { reply: await proposer.execute(groupId, { commandId, command }, signal) };
     },

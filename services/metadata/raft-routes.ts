@@ -55,6 +55,7 @@ export class RaftRoutes {
       nodeId: replicaId,
       clusterId,
       addressOf: (id) => this.#peers.find(({ name }) => isIdOf(id, name))?.address,
+      mayBe: (id, name) => isIdOf(id, name) && this.#peers.some((peer) => peer.name === name),
     });
     const { promise: closed, reject } = deferred<never>();
     // Nobody may be listening when it closes.

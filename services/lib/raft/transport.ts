@@ -3,12 +3,14 @@
 // time is dropped, the oldest first, and the core is told so.
 import { create } from "@bufbuild/protobuf";
 import { StoreError } from "../base/errors.ts";
+import type { PeerIdentity } from "../base/peer-identity.ts";
 import { type ExchangeRequest, RaftService, RouteSchema } from "../gen/dolium/raft/v1/raft_pb.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Counter, Metrics } from "../ports/metrics.ts";
 import type { CallContext, ServiceHandlers, Transport } from "../ports/transport.ts";
 import type { RaftId } from "./core.ts";
+import { senderOf } from "./message-sender.ts";
 import { PeerLink } from "./peer-link.ts";
 import { readSnapshot, writeSnapshot } from "./snapshot-stream.ts";
 import type { Envelope, OutgoingSnapshot, RaftReceiver, RaftSender } from "./types.ts";
@@ -23,6 +25,8 @@ export interface RaftTransportDeps {
   readonly clusterId: string;
   /** host:port of a node, as known at the moment; undefined: not known. */
   readonly addressOf: (nodeId: RaftId) => string | undefined;
+  /** Whether the ids of a replica of that name may be `nodeId`. */
+  readonly mayBe: (nodeId: RaftId, name: string) => boolean;
 }
 
 /** Far beyond the largest state; a stalled stream is cut much earlier by its sender. */
@@ -51,14 +55,15 @@ export class RaftTransport implements RaftSender {
   /** For RpcServer.add(RaftService, ...). Calls before `attach` are refused as "unavailable". */
   handlers(): ServiceHandlers<typeof RaftService> {
     return {
-      exchange: async (requests) => {
-        await this.#exchange(requests);
+      exchange: async (requests, { caller }) => {
+        await this.#exchange(requests, caller);
         return {};
       },
       installSnapshot: async (requests, context: CallContext) => {
         const receiver = this.#attached();
         await readSnapshot(requests, async (header, chunks) => {
-          const from = this.#peer(header.route);
+          const from = this.#peer(header.route, context.caller);
+          if (context.caller !== undefined) checkSender(header.message, from);
           const { groupId, message } = header;
           this.#deps.logger.info("a snapshot arrives", {
             group: groupId,
@@ -97,11 +102,15 @@ export class RaftTransport implements RaftSender {
     for (const link of links) await link.close();
   }
 
-  async #exchange(requests: AsyncIterable<ExchangeRequest>): Promise<void> {
+  async #exchange(
+    requests: AsyncIterable<ExchangeRequest>,
+    caller: PeerIdentity | undefined,
+  ): Promise<void> {
     const receiver = this.#attached();
     let from: RaftId | undefined;
     for await (const { route, envelopes } of requests) {
-      from ??= this.#peer(route);
+      from ??= this.#peer(route, caller);
+      if (caller !== undefined) checkSenders(envelopes, from);
       receiver.receive(from, envelopes);
     }
   }
@@ -132,8 +141,11 @@ export class RaftTransport implements RaftSender {
     return create(RouteSchema, { clusterId, from: BigInt(nodeId), to: BigInt(to) });
   }
 
-  /** The sender's id; "invalid" when the message is meant for somebody else. */
-  #peer(route: ExchangeRequest["route"]): RaftId {
+  /**
+   * The sender's id; "invalid" when the message is meant for somebody else, "denied" when the
+   * caller's certificate is that of another replica.
+   */
+  #peer(route: ExchangeRequest["route"], caller: PeerIdentity | undefined): RaftId {
     const { clusterId, nodeId } = this.#deps;
     if (route === undefined) throw new StoreError("invalid", "a stream without its route");
     if (route.clusterId !== clusterId) {
@@ -146,6 +158,9 @@ export class RaftTransport implements RaftSender {
     if (!Number.isSafeInteger(from) || from <= 0) {
       throw new StoreError("invalid", `no node has the id ${route.from}`);
     }
+    if (caller !== undefined && !this.#deps.mayBe(from, caller.name)) {
+      throw new StoreError("denied", `${caller.name} does not speak for node ${from}`);
+    }
     return from;
   }
 
@@ -154,4 +169,17 @@ export class RaftTransport implements RaftSender {
       throw new StoreError("unavailable", "Raft is not running yet");
     return this.#receiver;
   }
+}
+
+function checkSenders(
+  envelopes: readonly { readonly messages: readonly Uint8Array[] }[],
+  from: RaftId,
+): void {
+  for (const { messages } of envelopes) for (const message of messages) checkSender(message, from);
+}
+
+/** A replica with a certificate passes on nobody else's messages. */
+function checkSender(message: Uint8Array, from: RaftId): void {
+  const claimed = senderOf(message);
+  if (claimed !== from) throw new StoreError("denied", `node ${from} speaks for node ${claimed}`);
 }

@@ -97,7 +97,8 @@ async function withPair(
     const transport = net.transport();
     const addressOf = (id: number): string | undefined => addresses.get(id);
     const metrics = silentMetrics();
-    const deps = { transport, clock, logger, metrics, nodeId, clusterId, addressOf };
+    const mayBe = (): boolean => false;
+    const deps = { transport, clock, logger, metrics, nodeId, clusterId, addressOf, mayBe };
     return { transport, raft: new RaftTransport(deps) };
   };
   const one = make(1, senderCluster);
@@ -309,6 +310,7 @@ async function withHosts(net: Net, work: (members: Member[]) => Promise<void>): 
       nodeId,
       clusterId: "c",
       addressOf: (id) => addresses.get(id),
+      mayBe: () => false,
     });
     const host = new RaftHost({
       core: createRaftCore({ seed: BigInt(nodeId) }),
