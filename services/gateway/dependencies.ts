@@ -12,6 +12,7 @@ import type { Clock } from "../lib/ports/clock.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Metrics } from "../lib/ports/metrics.ts";
 import type { Random } from "../lib/ports/random.ts";
+import type { Tracing } from "../lib/ports/tracing.ts";
 import type { S3Error } from "../lib/s3/errors.ts";
 import type { PeopleDirectory } from "./data/access/people.ts";
 import type { UserRates } from "./identity/rate-limits.ts";
@@ -177,6 +178,8 @@ export interface GatewayDependencies {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Undefined: requests are not traced. */
+  readonly tracing?: Tracing | undefined;
   /** True when a majority of the metadata service answers; what the health paths tell. */
   readonly isReady: () => boolean;
   /** Told to everyone at `/.well-known/dolium`; without, that page is none. */

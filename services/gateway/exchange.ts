@@ -6,6 +6,7 @@ import { present } from "../lib/base/assert.ts";
 import { asBuffer, toHex } from "../lib/base/bytes.ts";
 import { isStoreError, toStoreError } from "../lib/base/errors.ts";
 import type { Log } from "../lib/ports/log.ts";
+import { traceCarrier } from "../lib/ports/tracing.ts";
 import { S3Error, s3ErrorDocument } from "../lib/s3/errors.ts";
 import type { HeaderField } from "../lib/s3/headers.ts";
 import { parseDecimal } from "../lib/s3/integers.ts";
@@ -109,8 +110,30 @@ export class Exchange {
     });
   }
 
-  /** Serves the request. Never throws: what fails is answered, or the socket is destroyed. */
+  /**
+   * Serves the request, within a span where requests are traced. Never throws: what fails is
+   * answered, or the socket is destroyed.
+   */
   async serve(): Promise<void> {
+    const { tracing } = this.#deps.gateway.dependencies;
+    if (tracing === undefined) return this.#serve();
+    const { headers, method = "" } = this.#raw.message;
+    const carrier = traceCarrier((name) => headers[name]);
+    const attributes = {
+      "http.request.method": method,
+      "dolium.request_id": this.#ids.requestId,
+    };
+    await tracing.serve({ name: "S3", carrier, attributes }, async (span) => {
+      await this.#serve();
+      const code = this.#failure?.error.code;
+      const { statusCode } = this.#raw.response;
+      span.rename(this.#operationName());
+      span.add({ "http.response.status_code": statusCode, "dolium.sent": this.#sentBytes });
+      span.end(statusCode >= 500 ? code : undefined);
+    });
+  }
+
+  async #serve(): Promise<void> {
     const { metrics } = this.#deps;
     metrics.begin();
     let status = 0;

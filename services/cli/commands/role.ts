@@ -89,7 +89,7 @@ async function runRole(
   const stopped = Promise.withResolvers<number>();
   life.onStop("process", async () => stopped.resolve(0));
   if (how.supervised) stopWithParent(life);
-  const parts = createParts({ role, config, life, log });
+  const parts = await createParts({ role, config, life, log });
   let running: Running | undefined;
   let isStopping = false;
   const ready = () => ({
@@ -154,12 +154,12 @@ interface PartsOptions {
   readonly log: ClientPorts["log"];
 }
 
-function createParts({
+async function createParts({
   role,
   config,
   life,
   log,
-}: PartsOptions): Omit<Frame, "whereabouts" | "addMetrics"> {
+}: PartsOptions): Promise<Omit<Frame, "whereabouts" | "addMetrics">> {
   const { secret: clusterSecret, metadata } = config.cluster;
   if (clusterSecret === "")
     throw new UsageError("cluster.secret must be set (DOLIUM_CLUSTER__SECRET_FILE)");
@@ -169,18 +169,24 @@ function createParts({
   if (config.node.name === "") throw new UsageError("node.name must be set");
   const random = createRandom();
   const clock = createClock();
-  const instruments = createInstruments(clock);
+  const instruments = await createInstruments(clock);
   const internal = startInternalTls(role, config, log);
   const tls = internal === undefined ? {} : { tls: internal };
   const transport = createGrpcTransport({
-    ...{ clusterSecret, ...tls, observers: [instruments.calls] },
+    ...{ clusterSecret, ...tls, observers: instruments.observers },
     expected: expectedReplicas(metadata),
   });
   life.onStop("connections", () => transport.close());
   life.onStop("internal certificates", async () => internal?.close());
   instruments.certificates.addOwn(() => internal?.ends() ?? []);
   instruments.certificates.addPeers(() => peerEnds(transport));
-  const server = createGrpcServer({ log, random, clusterSecret, ...tls });
+  const server = createGrpcServer({
+    log,
+    random,
+    clusterSecret,
+    tracing: instruments.tracing,
+    ...tls,
+  });
   const ports = { transport, clock, random, log, ...instruments };
   return { config, ports, life, server };
 }

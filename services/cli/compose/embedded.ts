@@ -90,7 +90,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const clusterKeys = localClusterKeys(config, first);
   const ports = { clock: createClock(), random: createRandom(), log };
   const network = createLocalNetwork(ports);
-  const instruments = createInstruments(ports.clock);
+  const instruments = await createInstruments(ports.clock);
   const serving: Embedded["serving"] = { clients: undefined, isOpen: false };
   const ops = opsOf({ ...instruments, log }, serving);
   const opsAddress = await listenForOps(ops, config.ops);
@@ -104,7 +104,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     network,
     ports: {
       ...{ ...ports, ...instruments },
-      transport: network.createTransport({ observers: [instruments.calls] }),
+      transport: network.createTransport({ observers: instruments.observers }),
     },
   };
   const parts = await startParts(embedded, { root, port: s3Port, clusterKeys });

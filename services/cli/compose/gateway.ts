@@ -25,7 +25,8 @@ import type { Instruments } from "./instruments.ts";
 
 export interface GatewayParts {
   readonly name: string;
-  readonly ports: ClientPorts & Pick<Instruments, "metrics" | "bucketMetrics" | "certificates">;
+  readonly ports: ClientPorts &
+    Pick<Instruments, "metrics" | "bucketMetrics" | "certificates" | "tracing">;
   readonly clients: Clients;
   readonly whereabouts: Whereabouts;
   readonly addMetrics: OpsServer["addMetrics"];
@@ -91,6 +92,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       random: ports.random,
       log: ports.log,
       metrics: ports.metrics,
+      tracing: ports.tracing,
       isReady: () => clients.view.isFresh(),
       whereabouts: {
         campus: parts.whereabouts.campus,

@@ -62,7 +62,7 @@ class GrpcCall implements RawCall {
     const deadline = Date.now() + Math.max(0, Math.min(options.deadlineMs, DEADLINE_MS_MAX));
     this.#call = channel.createCall(path, deadline, null, null, null);
     this.#onAbort = () => this.#fail(callerGaveUp(options.signal?.reason));
-    this.#call.start(metadataOf(token, options.requestId), {
+    this.#call.start(metadataOf(token, options), {
       onReceiveMetadata: () => undefined,
       onReceiveMessage: (message: Buffer) => this.#receive(message),
       onReceiveStatus: (status) => this.#finish(status),
@@ -192,8 +192,11 @@ function isWriteAfterEnd({ code, details }: StatusObject): boolean {
   return code === Status.INTERNAL && details.includes("write after end");
 }
 
-function metadataOf(token: string | undefined, requestId: string | undefined): Metadata {
+function metadataOf(token: string | undefined, { requestId, trace }: CallOptions): Metadata {
   const metadata = new Metadata();
+  if (trace !== undefined) {
+    for (const [name, value] of Object.entries(trace)) metadata.set(name, value);
+  }
   if (isRequestId(requestId)) metadata.set(REQUEST_ID_KEY, requestId);
   if (token !== undefined) metadata.set(SECRET_KEY, token);
   return metadata;

@@ -24,6 +24,7 @@ import type { PeerRole } from "../base/peer-identity.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import { RPC_ACCESS, type RpcAccess } from "../ports/rpc-access.ts";
+import { type Tracing, traceCarrier } from "../ports/tracing.ts";
 import type { CallContext, RpcServer } from "../ports/transport.ts";
 import { widenConnections } from "./flow-windows.ts";
 import { callerOf, ServerTls } from "./grpc-identity.ts";
@@ -32,7 +33,12 @@ import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS } from "./grpc-transport.ts";
 import { limitHandshakes } from "./handshakes.ts";
 import { droppedAuthorities, type InternalTls } from "./internal-tls.ts";
 import { callerGaveUp } from "./rpc-codec.ts";
-import { acceptRequestId, type BoundMethod, bindService } from "./rpc-dispatch.ts";
+import {
+  acceptRequestId,
+  type BoundMethod,
+  bindService,
+  type RawServerCall,
+} from "./rpc-dispatch.ts";
 
 const STREAMS_PER_CONNECTION_MAX = 4096;
 /** Time to end calls on connections of callers whose authority is not trusted any more. */
@@ -47,6 +53,8 @@ export interface GrpcServerOptions {
   readonly tls?: InternalTls;
   /** Who may call what, with TLS; of the cluster's own services when left out. */
   readonly access?: RpcAccess;
+  /** Calls of traced requests become spans of their trace. */
+  readonly tracing?: Tracing | undefined;
 }
 
 type StreamCall = ServerDuplexStream<Buffer, Buffer>;
@@ -58,6 +66,7 @@ interface Shared {
   readonly token: Buffer | undefined;
   readonly tls: InternalTls | undefined;
   readonly access: RpcAccess;
+  readonly tracing: Tracing | undefined;
   /** One for each running call. */
   readonly running: Set<AbortController>;
 }
@@ -77,7 +86,8 @@ export function createGrpcServer(options: GrpcServerOptions): RpcServer {
   setLogVerbosity(logVerbosity.NONE);
   const { clusterSecret, random, log, tls, access = RPC_ACCESS } = options;
   const token = clusterSecret === undefined ? undefined : Buffer.from(clusterToken(clusterSecret));
-  const shared: Shared = { random, token, tls, access, running: new Set() };
+  const { tracing } = options;
+  const shared: Shared = { random, token, tls, access, tracing, running: new Set() };
   const endings: (() => void)[] = [];
   return {
     add(service, handlers): void {
@@ -164,7 +174,8 @@ async function serveUnary(
   const { context, leave } = enter(call, shared);
   let response: Uint8Array | undefined;
   try {
-    await bound.run({
+    await run(bound, shared, {
+      call,
       context: admit(call, { context, path: bound.path }, shared),
       requests: only(call.request),
       async send(bytes: Uint8Array): Promise<void> {
@@ -183,7 +194,8 @@ async function serveStream(bound: BoundMethod, shared: Shared, call: StreamCall)
   const { context, leave } = enter(call, shared);
   readOneAhead(call);
   try {
-    await bound.run({
+    await run(bound, shared, {
+      call,
       context: admit(call, { context, path: bound.path }, shared),
       requests: requestsOf(call),
       send: createSender(call, context.signal),
@@ -194,6 +206,20 @@ async function serveStream(bound: BoundMethod, shared: Shared, call: StreamCall)
   } finally {
     leave();
   }
+}
+
+/** Within a span of its own, where the caller was within one. */
+async function run(
+  bound: BoundMethod,
+  { tracing }: Shared,
+  { call, ...raw }: RawServerCall & { readonly call: AnyCall },
+): Promise<void> {
+  if (tracing === undefined) return bound.run(raw);
+  const carrier = traceCarrier((name) => call.metadata.get(name)[0]);
+  if (Object.keys(carrier).length === 0) return bound.run(raw);
+  const attributes = { "rpc.system": "grpc", "dolium.request_id": raw.context.requestId };
+  const name = bound.path.slice(1);
+  await tracing.serve({ name, carrier, attributes }, () => bound.run(raw));
 }
 
 /** The call's context; `leave` when its handler has ended. */

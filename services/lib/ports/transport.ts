@@ -16,6 +16,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { PeerIdentity } from "../base/peer-identity.ts";
+import type { TraceCarrier } from "./tracing.ts";
 
 export interface CallOptions {
   /** Milliseconds from now for the whole call. */
@@ -23,6 +24,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Crosses process borders into the other side's log lines. */
   readonly requestId?: string;
+  /** The trace that the call belongs to. */
+  readonly trace?: TraceCarrier;
 }
 
 /** Sending half of a stream. A message's payload must not be changed until `write` resolves. */
