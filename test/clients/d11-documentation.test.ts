@@ -16,6 +16,7 @@ function clients(): string[] {
       ...text.matchAll(/findClient\(\{\s*name: "([^"]+)"/g),
       ...text.matchAll(/findPython\("([^"]+)"/g),
       ...text.matchAll(/installed\("([^"]+)"/g),
+      ...text.matchAll(/: JavaLibrary = \{ name: "([^"]+)"/g),
     ])
     .map((match) => match[1] ?? "");
   return [...new Set(names)].filter((name) => name !== "PostgreSQL" && name !== "boto");
