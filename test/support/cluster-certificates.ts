@@ -1,7 +1,8 @@
 // Internal certificates for tests, made as an operator makes them, in a temporary folder.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { issue } from "../../services/cli/certs/authority.ts";
 import { completeFolder } from "../../services/cli/certs/certificate-folder.ts";
 import { InternalTls } from "../../services/lib/host/internal-tls.ts";
 import type { Log } from "../../services/lib/ports/log.ts";
@@ -22,6 +23,29 @@ export class ClusterCertificates {
   static async make(nodes: readonly string[], cluster = "test"): Promise<ClusterCertificates> {
     const made = new ClusterCertificates(mkdtempSync(join(tmpdir(), "dolium-certs-")));
     await completeFolder(made.folder, { cluster, nodes, hosts: [], days: 30 });
+    return made;
+  }
+
+  /** Certificates of another cluster name, signed by the same authority. */
+  static async sharingAuthority(
+    { folder }: ClusterCertificates,
+    cluster: string,
+    nodes: readonly string[],
+  ): Promise<ClusterCertificates> {
+    const made = await ClusterCertificates.make(nodes, cluster);
+    const authority = {
+      certificate: readFileSync(join(folder, "ca.crt"), "utf8"),
+      key: readFileSync(join(folder, "ca.key"), "utf8"),
+    };
+    const holders = [...nodes, "gateway/gateway", "keeper/keeper", "admin/admin"];
+    for (const holder of holders) {
+      const name = holder.replace(/^.*\//, "");
+      const names = [`dolium://${cluster}/${holder}`];
+      const wanted = { subject: name, names, use: "both", days: 30 } as const;
+      const key = readFileSync(made.path(`${name}.key`), "utf8");
+      writeFileSync(made.path(`${name}.crt`), await issue(key, wanted, authority));
+    }
+    writeFileSync(made.path("ca.crt"), authority.certificate);
     return made;
   }
 
