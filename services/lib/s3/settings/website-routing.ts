@@ -45,7 +45,8 @@ export function folderOf(
   if (website.kind === "redirect-all" || key === "" || key.endsWith("/")) return undefined;
   return {
     indexKey: `${key}/${website.indexSuffix}`,
-    location: `/${uriEncode(key, true)}/`,
+    // Two slashes at the beginning would name another host.
+    location: `/${uriEncode(key, true).replace(/^\//, "%2F")}/`,
   };
 }
 
