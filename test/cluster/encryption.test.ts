@@ -120,7 +120,7 @@ test("keys are made, rotated and listed by command", async () => {
   );
 });
 
-test("what was put sealed is not found on disk, what was put plain is", async () => {
+test("(33) what was put sealed is not found on disk, what was put plain is", async () => {
   await putAll();
   await checkAll();
   await cluster.stop();
@@ -133,7 +133,7 @@ test("what was put sealed is not found on disk, what was put plain is", async ()
   }
 });
 
-test("no key is found on disk but the cluster key, in its own file", () => {
+test("(33) no key is found on disk but the cluster key, in its own file", () => {
   const path = join(folder.path, "cluster-key");
   assert.equal(statSync(path).mode & 0o777, 0o600);
   const clusterKey = Buffer.from(readFileSync(path, "utf8").trim(), "base64");

@@ -51,53 +51,59 @@ async function textOf(s3: S3Client, bucket: string, key: string): Promise<string
   return (await Body?.transformToString()) ?? "";
 }
 
-consoleTest("hostile names are shown, and do nothing", async ({ page, s3, go, signIn, check }) => {
-  await s3.send(new CreateBucketCommand({ Bucket: "hostile" }));
-  for (const Key of HOSTILE) {
-    const Body = "<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='hit'\"/>";
-    const ContentType = Key.endsWith(".svg") ? "image/svg+xml" : "text/html";
-    await s3.send(new PutObjectCommand({ Bucket: "hostile", Key, Body, ContentType }));
-  }
-  await signIn();
-  await go("b/hostile");
-  await page.getByText("__proto__").waitFor();
-  await page.getByText("photo‹202e›gpj.exe").waitFor();
-  await check("hostile");
-  await page.getByRole("link", { name: "__proto__" }).click();
-  await page
-    .getByRole("dialog")
-    .getByText("HTML", { exact: false })
-    .or(page.getByRole("dialog").getByText("<svg xmlns"))
-    .first()
-    .waitFor();
-  assert.equal(await page.locator("dialog svg[onload], dialog script").count(), 0);
-  await page.keyboard.press("Escape");
-  await page.getByRole("link", { name: "a&b=c" }).click();
-  await page.getByRole("dialog").getByText("<svg xmlns").waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByRole("link", { name: "back\\slash" }).click();
-  await page.getByRole("link", { name: ".." }).click();
-  await page.getByRole("link", { name: "up.txt" }).waitFor();
-  assert.equal(await page.title(), "Dolium");
-});
+consoleTest(
+  "(36) CVE-2016-9579 hostile names are shown, and do nothing",
+  async ({ page, s3, go, signIn, check }) => {
+    await s3.send(new CreateBucketCommand({ Bucket: "hostile" }));
+    for (const Key of HOSTILE) {
+      const Body = "<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='hit'\"/>";
+      const ContentType = Key.endsWith(".svg") ? "image/svg+xml" : "text/html";
+      await s3.send(new PutObjectCommand({ Bucket: "hostile", Key, Body, ContentType }));
+    }
+    await signIn();
+    await go("b/hostile");
+    await page.getByText("__proto__").waitFor();
+    await page.getByText("photo‹202e›gpj.exe").waitFor();
+    await check("hostile");
+    await page.getByRole("link", { name: "__proto__" }).click();
+    await page
+      .getByRole("dialog")
+      .getByText("HTML", { exact: false })
+      .or(page.getByRole("dialog").getByText("<svg xmlns"))
+      .first()
+      .waitFor();
+    assert.equal(await page.locator("dialog svg[onload], dialog script").count(), 0);
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "a&b=c" }).click();
+    await page.getByRole("dialog").getByText("<svg xmlns").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "back\\slash" }).click();
+    await page.getByRole("link", { name: ".." }).click();
+    await page.getByRole("link", { name: "up.txt" }).waitFor();
+    assert.equal(await page.title(), "Dolium");
+  },
+);
 
-consoleTest("a page among the objects has an origin of its own", async (visit) => {
-  const { page, s3, go, signIn, until } = visit;
-  const body =
-    "<!doctype html><title>p</title><script>document.title = String(self.origin)</script>";
-  await s3.send(new CreateBucketCommand({ Bucket: "pages" }));
-  const object = { Bucket: "pages", Key: "p.html", Body: body, ContentType: "text/html" };
-  await s3.send(new PutObjectCommand(object));
-  await signIn();
-  await go("b/pages");
-  await page.getByRole("button", { name: "Actions for p.html" }).click();
-  await page.getByRole("button", { name: "Share" }).click();
-  await page.getByRole("button", { name: "Make link" }).click();
-  const link = await page.getByLabel("Link", { exact: true }).inputValue();
-  await page.goto(link);
-  await until("document.title !== 'p'");
-  assert.equal(await page.title(), "null");
-});
+consoleTest(
+  "(36) CVE-2020-1760 a page among the objects has an origin of its own",
+  async (visit) => {
+    const { page, s3, go, signIn, until } = visit;
+    const body =
+      "<!doctype html><title>p</title><script>document.title = String(self.origin)</script>";
+    await s3.send(new CreateBucketCommand({ Bucket: "pages" }));
+    const object = { Bucket: "pages", Key: "p.html", Body: body, ContentType: "text/html" };
+    await s3.send(new PutObjectCommand(object));
+    await signIn();
+    await go("b/pages");
+    await page.getByRole("button", { name: "Actions for p.html" }).click();
+    await page.getByRole("button", { name: "Share" }).click();
+    await page.getByRole("button", { name: "Make link" }).click();
+    const link = await page.getByLabel("Link", { exact: true }).inputValue();
+    await page.goto(link);
+    await until("document.title !== 'p'");
+    assert.equal(await page.title(), "null");
+  },
+);
 
 consoleTest("pictures and PDF are shown as what they are", async (visit) => {
   const { page, s3, go, signIn, until } = visit;

@@ -60,7 +60,7 @@ consoleTest("signing in and out", async ({ page, context, url, signIn }) => {
   await page.getByLabel("Access key", { exact: true }).waitFor();
 });
 
-consoleTest("the page comes with the headers that guard it", async ({ page, url }) => {
+consoleTest("(39) the page comes with the headers that guard it", async ({ page, url }) => {
   const answer = await page.goto(url);
   const headers = answer?.headers() ?? {};
   const policy = headers["content-security-policy"] ?? "";
@@ -71,7 +71,7 @@ consoleTest("the page comes with the headers that guard it", async ({ page, url 
   assert.equal(headers["x-content-type-options"], "nosniff");
 });
 
-consoleTest("what another page sends in the session's name is refused", async (visit) => {
+consoleTest("(39) what another page sends in the session's name is refused", async (visit) => {
   const { page, server, signIn } = visit;
   await signIn();
   const ask = `fetch("/_admin/api/v1/buckets", { method: "POST", body: '{"name":"forged"}',

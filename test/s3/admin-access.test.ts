@@ -103,7 +103,7 @@ test("users see and manage themselves and nobody else", async () => {
   }
 });
 
-test("delegated rights make plain users and touch plain users only (CVE-2024-55949)", async () => {
+test("(10) CVE-2021-43858 delegated rights make plain users and touch plain users only (CVE-2024-55949)", async () => {
   const desk = await callerOf("desk_umich", ALLOW("iam:*"));
   const made = await desk.post("/users", { name: "plain_umich" });
   assert.equal(made.status, 201, made.text);
@@ -273,7 +273,7 @@ test("pages of other sites cannot sign anybody in", async () => {
   assert.equal(answer.status, 403);
 });
 
-test("secrets and tokens are in no log and in no later answer", async () => {
+test("(33) secrets and tokens are in no log and in no later answer", async () => {
   const keys = await makeUser("canary_umich");
   const made = await root.post("/users/canary_umich/tokens", { name: "t" });
   const token = textOf(made.json, "token");
@@ -290,7 +290,7 @@ test("secrets and tokens are in no log and in no later answer", async () => {
   assert.ok(audit.some(({ fields }) => fields.action === "CreateToken" && fields.actor === "root"));
 });
 
-test("answers forbid framing, sniffing and storing", async () => {
+test("(39) answers forbid framing, sniffing and storing", async () => {
   const { headers } = await root.get("/session");
   assert.equal(headers.get("x-frame-options"), "DENY");
   assert.equal(headers.get("x-content-type-options"), "nosniff");
@@ -311,7 +311,7 @@ test("the same API is on the S3 port, and buckets under other names are untouche
   assert.equal(form.status, 405);
 });
 
-test("guessing is slowed down by address", async () => {
+test("(7) CVE-2026-33419 guessing is slowed down by address", async () => {
   const guess = { accessKeyId: ROOT.accessKeyId, secretAccessKey: "a guess" };
   let status = 0;
   for (let tries = 0; tries < 30 && status !== 429; tries += 1) {

@@ -85,7 +85,7 @@ test("who may not list sees no page, and anybody follows links of what is open",
   assert.equal((await owner.call({ target: href, sign: false })).text, "of open/a b+c&d.txt");
 });
 
-test("names of keys are text, whatever they hold", async () => {
+test("(36) names of keys are text, whatever they hold", async () => {
   const evil = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

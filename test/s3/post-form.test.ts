@@ -216,6 +216,40 @@ test("refuses who is not known, and what the policy does not allow", async () =>
   assert.equal((await s3.get(bucket, "no")).status, 404);
 });
 
+test("(5) CVE-2023-28434 CVE-2023-43040 a form opens what its policy names, and no other bucket", async () => {
+  const other = await makeBucket(s3);
+  const conditions: Condition[] = [
+    ["starts-with", "$key", "in/"],
+    ["content-length-range", 1, 10],
+  ];
+  const sendTo = (to: string, key: string, body: string): Promise<Answer> =>
+    s3.call({
+      method: "POST",
+      target: `/${to}`,
+      sign: false,
+      body: formBody(signedFields([["key", key]], { conditions }), { name: "f", body }),
+      headers: [["Content-Type", `multipart/form-data; boundary=${BOUNDARY}`]],
+    });
+  const outcomes = [
+    [await sendTo(bucket, "in/a", "0123456789"), 204, "within"],
+    [await sendTo(other, "in/a", "x"), 403, "another bucket"],
+    [await sendTo(bucket, "out/a", "x"), 403, "another prefix"],
+    [await sendTo(bucket, "in/b", "0123456789x"), 400, "too long"],
+    [await sendTo(bucket, "in/c", ""), 400, "too short"],
+  ] as const;
+  for (const [answer, status, what] of outcomes) {
+    assert.equal(answer.status, status, `${what}: ${answer.text}`);
+  }
+  for (const [to, key] of [
+    [other, "in/a"],
+    [bucket, "out/a"],
+    [bucket, "in/b"],
+    [bucket, "in/c"],
+  ] as const) {
+    assert.equal((await s3.get(to, key)).status, 404, `${to}/${key}`);
+  }
+});
+
 test("refuses forms that are none", async () => {
   const file = { name: "f", body: "x" };
   const fields = signedFields([["key", "odd"]]);

@@ -221,7 +221,7 @@ test("a bucket without a web site, a missing one, and other methods get pages of
   assert.equal((await visit(site, "/page.html")).text, "body of page.html");
 });
 
-test("text of the client cannot become markup of the error page", async () => {
+test("(36) text of the client cannot become markup of the error page", async () => {
   const site = await makeSite({ website: PAGES.replace(/<ErrorDocument>.*<\/ErrorDocument>/, "") });
   await allow(site, ["s3:GetObject", "s3:ListBucket"]);
   const answer = await visit(site, "/%3Cscript%3Ealert(1)%3C%2Fscript%3E");

@@ -6,31 +6,68 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const HERE = import.meta.dirname;
-/** Cases of the cross-tenant matrix stand beside the tests of the S3 port. */
-const FOLDERS = [HERE, join(HERE, "../s3"), join(HERE, "../unit")];
+/** Many a case stands beside the tests of its part. */
+const FOLDERS = ["", "../s3", "../unit", "../cluster", "../console"].map((name) =>
+  join(HERE, name),
+);
 
 /** By the number of the case, `(8)`; only ever raised. */
 const FLOORS: ReadonlyMap<number, number> = new Map([
   [1, 3],
+  [2, 1],
+  [3, 7],
+  [4, 1],
+  [5, 1],
+  [6, 1],
+  [7, 2],
   [8, 2],
   [9, 6],
-  [10, 4],
+  [10, 5],
   [11, 4],
   [12, 2],
   [13, 1],
   [14, 5],
+  [15, 1],
+  [26, 1],
+  [27, 1],
+  [28, 1],
+  [29, 1],
+  [30, 1],
+  [32, 2],
+  [33, 5],
+  [34, 2],
+  [36, 4],
+  [37, 2],
+  [38, 1],
+  [39, 4],
 ]);
 
 const ADVISORIES = [
   "CVE-2016-7031",
+  "CVE-2016-9579",
+  "CVE-2018-16889",
+  "CVE-2020-1699",
+  "CVE-2020-1760",
+  "CVE-2021-21287",
+  "CVE-2021-21390",
+  "CVE-2021-43858",
   "CVE-2023-25812",
+  "CVE-2023-28432",
+  "CVE-2023-28434",
+  "CVE-2023-43040",
   "CVE-2024-24747",
   "CVE-2024-36107",
   "CVE-2024-47866",
+  "CVE-2024-48916",
   "CVE-2025-31489",
   "CVE-2025-62506",
+  "CVE-2025-68926",
+  "CVE-2026-33322",
+  "CVE-2026-33419",
+  "CVE-2026-34204",
   "CVE-2026-40344",
   "CVE-2026-41145",
+  "GHSA-v2ch",
 ];
 
 function textsUnder(folder: string): string[] {
@@ -40,7 +77,9 @@ function textsUnder(folder: string): string[] {
 }
 
 const names = FOLDERS.flatMap(textsUnder).flatMap((text) =>
-  [...text.matchAll(/^\s*test\(\s*["'`](\(\d+\)[^"'`]*)/gm)].map((match) => match[1] ?? ""),
+  [...text.matchAll(/^\s*(?:test|consoleTest)\(\s*["'`](\(\d+\)[^"'`]*)/gm)].map(
+    (match) => match[1] ?? "",
+  ),
 );
 
 test("each group of cases keeps its tests", () => {

@@ -18,7 +18,7 @@ test("a page of the same host and the admin port is the console", () => {
   assert.equal(ruleFor("http://[::1]:9001", "[::1]:9000", 9001), true);
 });
 
-test("pages of other hosts and ports are not", () => {
+test("(37) pages of other hosts and ports are not", () => {
   assert.equal(ruleFor("http://127.0.0.1:9002", "127.0.0.1:9000", 9001), false);
   assert.equal(ruleFor("http://evil.example:9001", "127.0.0.1:9000", 9001), false);
   assert.equal(ruleFor("http://127.0.0.1", "127.0.0.1:9000", 9001), false);

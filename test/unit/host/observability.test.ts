@@ -34,7 +34,7 @@ test("a line is one JSON object with time, level, message and fields", () => {
   assert.ok(lines[0]?.endsWith("}\n"));
 });
 
-test("secrets do not reach the line, at any depth, in children and errors", () => {
+test("(33) CVE-2018-16889 secrets do not reach the line, at any depth, in children and errors", () => {
   const { log, lines } = capture("debug");
   const canary = "CANARY-7f3a";
   const named = [

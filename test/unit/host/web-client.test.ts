@@ -69,7 +69,7 @@ test("answers that are too long, too late, or from nobody are failures", async (
   }
 });
 
-test("where only public addresses are allowed, others are refused before a request", async () => {
+test("(34) CVE-2021-21287 where only public addresses are allowed, others are refused before a request", async () => {
   const before = requests;
   for (const host of [
     ...["127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "169.254.169.254", "192.168.1.1"],

@@ -147,7 +147,7 @@ describe("refuses signed bodies", () => {
   const frames = signedBody(chunks);
   const whole = Buffer.concat(frames);
 
-  test("that end early, at every byte", () => {
+  test("(3) CVE-2021-21390 that end early, at every byte", () => {
     for (let length = 0; length < whole.byteLength; length += 1) {
       const pieces = [whole.subarray(0, length)];
       expectS3Error("IncompleteBody", () => decodeAll(options(PAYLOAD), pieces));
@@ -166,7 +166,7 @@ describe("refuses signed bodies", () => {
     }
   });
 
-  test("with chunks dropped, reordered or replayed", () => {
+  test("(3) with chunks dropped, reordered or replayed", () => {
     const [first, second, ...rest] = frames;
     assert.ok(first && second);
     const longer = (extra: number): ChunkedOptions => options(Buffer.alloc(PAYLOAD.length + extra));
@@ -201,7 +201,7 @@ describe("refuses signed bodies", () => {
     refuse("InvalidRequest", whole, unsigned);
   });
 
-  test("that are longer or shorter than announced, or go on after the end", () => {
+  test("(3) that are longer or shorter than announced, or go on after the end", () => {
     refuse("IncompleteBody", whole, options(PAYLOAD.subarray(1)));
     refuse("IncompleteBody", whole, options(Buffer.alloc(PAYLOAD.length + 1)));
     refuse("InvalidRequest", Buffer.concat([whole, Buffer.from("\r\n")]), options(PAYLOAD));
@@ -230,7 +230,7 @@ describe("refuses chunk headers", () => {
     test(JSON.stringify(header), () => refuse("InvalidRequest", unsigned(header), settings));
   }
 
-  test("with a size past all bounds", () => {
+  test("(3) with a size past all bounds", () => {
     refuse("IncompleteBody", unsigned("4"), settings);
     refuse("IncompleteBody", unsigned("1fffffffffffff"), settings);
     refuse("InvalidRequest", unsigned("20000000000000"), settings);
@@ -238,7 +238,7 @@ describe("refuses chunk headers", () => {
     refuse("InvalidRequest", unsigned("10000000000000003"), settings);
   });
 
-  test("with floods of extensions, ended or not", () => {
+  test("(3) with floods of extensions, ended or not", () => {
     refuse("InvalidRequest", unsigned(`3;${"a=b;".repeat(500)}`), settings);
     refuse("InvalidRequest", Buffer.from(`3;${"a".repeat(9000)}`), settings);
   });
@@ -279,7 +279,7 @@ describe("refuses trailers", () => {
     refuse("InvalidRequest", body(`${line}\r\n\r\n\r\n\r\n`), settings);
   });
 
-  test("of signed bodies: unsigned, altered, signed by another chain, with lines after", () => {
+  test("(3) of signed bodies: unsigned, altered, signed by another chain, with lines after", () => {
     const signed = options(PAYLOAD, { trailer: true, trailerNames: [TRAILER[0]] });
     const text = Buffer.concat(signedBody([PAYLOAD], [TRAILER])).toString("latin1");
     const refuseText = (code: S3ErrorCode, from: string | RegExp, to: string): void => {
@@ -313,7 +313,7 @@ describe("refuses trailers", () => {
   });
 });
 
-test("random bytes are refused, never crash, and the decoder stays shut", () => {
+test("(3) GHSA-v2ch random bytes are refused, never crash, and the decoder stays shut", () => {
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 });
   fc.assert(
     fc.property(bytes, fc.boolean(), fc.boolean(), (body, signed, trailer) => {

@@ -1,7 +1,9 @@
 // Signing in by an identity provider, against a provider on loopback: the way in, what sends it
 // astray, and which user of the directory comes out.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { afterEach, beforeEach, test } from "node:test";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { isStoreError } from "../../../../services/lib/base/errors.ts";
 import { IdentityGateway } from "../../../s3/identity-gateway.ts";
 import { CLIENT, OidcServer } from "./oidc-server.ts";
@@ -152,6 +154,41 @@ test("an answer that belongs to another sign-in, browser, provider or page is re
   assert.match(await refusal(finish(query, mine.state)), /^denied/, "a code counts once");
 });
 
+test("(6) CVE-2024-48916 CVE-2026-33322 a token counts with its provider's own signature only", async () => {
+  await start();
+  const verify = (token: string) => here.services.oidc.verifyToken(token);
+  const good = await oidc.token();
+  assert.equal((await verify(good)).claims.sub, "user-1");
+  const [, body = "", signature = ""] = good.split(".");
+  const encode = (value: unknown): string =>
+    Buffer.from(JSON.stringify(value)).toString("base64url");
+  const publicKey = Buffer.from(JSON.stringify(oidc.jwk));
+  const mac = (head: string, key: Uint8Array): string =>
+    createHmac("sha256", key).update(`${head}.${body}`).digest("base64url");
+  const [none, hs256] = [encode({ alg: "none" }), encode({ alg: "HS256", kid: oidc.jwk.kid })];
+  const own = await generateKeyPair("RS256", { extractable: true });
+  const embedded = await new SignJWT({ iss: oidc.issuer, aud: CLIENT.id, sub: "user-1" })
+    .setProtectedHeader({ alg: "RS256", jwk: await exportJWK(own.publicKey) })
+    .setExpirationTime("5m")
+    .sign(own.privateKey);
+  const cases = {
+    "no signature": `${none}.${body}.`,
+    "the name of no algorithm in capitals": `${encode({ alg: "NONE" })}.${body}.`,
+    "a signature under no algorithm": `${none}.${body}.${signature}`,
+    "the public key as a secret": `${hs256}.${body}.${mac(hs256, publicKey)}`,
+    "the client's secret": `${hs256}.${body}.${mac(hs256, Buffer.from(CLIENT.secret))}`,
+    "the root user's secret": `${hs256}.${body}.${mac(hs256, Buffer.from("root's own secret"))}`,
+    "a key of one's own": await oidc.token({}, own.privateKey),
+    "a key that the token brings": embedded,
+    "no end": await oidc.token({ exp: null }),
+    "an end that is over": await oidc.token({ exp: Math.floor(Date.now() / 1000) - 600 }),
+    "a body that was changed": good.replace(body, encode({ iss: oidc.issuer, sub: "root" })),
+  };
+  for (const [what, token] of Object.entries(cases)) {
+    assert.match(await refusal(verify(token)), /^denied/, what);
+  }
+});
+
 test("an ID token with another nonce, or for another client, is refused", async () => {
   await start();
   oidc.claims = { ...oidc.claims, aud: "another-client" };
@@ -176,7 +213,7 @@ test("keys of the provider are kept, and asked for anew when they change", async
   assert.equal(oidc.keyRequests, 1);
 });
 
-test("a provider that calls itself otherwise, or names unsafe places, is not believed", async () => {
+test("(34) a provider that calls itself otherwise, or names unsafe places, is not believed", async () => {
   await start();
   const begin = (): Promise<unknown> => here.services.oidc.begin("campus", REDIRECT);
   oidc.discovery = { issuer: "https://evil.example" };

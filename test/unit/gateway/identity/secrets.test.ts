@@ -99,13 +99,13 @@ test("a session's token holds what it stands for, and no other sealed text is on
   assert.equal(openSession(keys, signIn), undefined);
 });
 
-test("secrets are compared whatever their lengths", () => {
+test("(7) secrets are compared whatever their lengths", () => {
   assert.ok(sameSecret("", ""));
   assert.ok(sameSecret("gleich", "gleich"));
   for (const other of ["", "gleic", "gleich ", "Gleich"]) assert.ok(!sameSecret("gleich", other));
 });
 
-test("request targets are told to logs without what opens doors", () => {
+test("(33) request targets are told to logs without what opens doors", () => {
   const { token } = newToken(random);
   const scope = "20260101%2Fus-east-1%2Fs3%2Faws4_request";
   const target = `/b/k?X-Amz-Credential=${token}%2F${scope}&X-Amz-Signature=abc&X-Amz-Date=1`;
