@@ -3,6 +3,7 @@
 // ..._FILE).
 import { ADMIN_SETTINGS } from "../gateway/admin/config.ts";
 import { PROVISIONING_SETTINGS } from "../gateway/admin/provisioning/config.ts";
+import { AUDIT_SETTINGS } from "../gateway/audit/audit-settings.ts";
 import { S3_SETTINGS } from "../gateway/config.ts";
 import { IDENTITY_SETTINGS } from "../gateway/identity/settings.ts";
 import {
@@ -145,6 +146,10 @@ export const ConfigSchema = Type.Object(
           default: 600_000,
           description: "A storage node silent for so long is given up: its shards are rebuilt.",
         }),
+        idleUnlessListed: Type.Boolean({
+          default: false,
+          description: "A process that cluster.metadata does not list does nothing, and no harm.",
+        }),
         awaitImport: Type.Boolean({
           default: false,
           description: "Begin without a cluster map and wait for `dolium backup import`.",
@@ -196,6 +201,7 @@ export const ConfigSchema = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    audit: Type.Object(AUDIT_SETTINGS.properties, { ...strict, default: {} }),
     admin: Type.Object(ADMIN_SETTINGS.properties, { ...strict, default: {} }),
     provisioning: Type.Object(PROVISIONING_SETTINGS.properties, { ...strict, default: {} }),
     identity: Type.Object(IDENTITY_SETTINGS.properties, { ...strict, default: {} }),

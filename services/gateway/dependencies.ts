@@ -9,11 +9,13 @@ import type { MetadataClient } from "../lib/clients/metadata-client.ts";
 import type { Manifest } from "../lib/gen/dolium/record/v1/object_pb.ts";
 import type { UserPrincipal } from "../lib/iam/model.ts";
 import type { Clock } from "../lib/ports/clock.ts";
+import type { HashCompute } from "../lib/ports/compute.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Metrics } from "../lib/ports/metrics.ts";
 import type { Random } from "../lib/ports/random.ts";
 import type { Tracing } from "../lib/ports/tracing.ts";
 import type { S3Error } from "../lib/s3/errors.ts";
+import type { AuditLog } from "./audit/audit-log.ts";
 import type { PeopleDirectory } from "./data/access/people.ts";
 import type { UserRates } from "./identity/rate-limits.ts";
 import type { RequestOrigin } from "./identity/request-origin.ts";
@@ -174,10 +176,14 @@ export interface GatewayDependencies {
   readonly sts?: Pick<StsDeps, "directory" | "keys" | "oidc" | "rootBinding">;
   /** Given: the S3 port speaks TLS. */
   readonly tls?: TlsListening;
+  /** Given: large bodies are hashed there, beside everything else. */
+  readonly hashing?: HashCompute;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Undefined: no audit log is kept. */
+  readonly audit?: AuditLog | undefined;
   /** Undefined: requests are not traced. */
   readonly tracing?: Tracing | undefined;
   /** True when a majority of the metadata service answers; what the health paths tell. */

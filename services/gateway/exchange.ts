@@ -180,6 +180,7 @@ export class Exchange {
       if (page !== undefined) return page;
       const campuses = await this.#campusAnswer(request);
       if (campuses !== undefined) return campuses;
+      if (dependencies.audit?.mustRefuse === true) throw new S3Error("SlowDown");
       if (metrics.running > settings.requestsMax) throw new S3Error("SlowDown");
       if (request.method === "OPTIONS") {
         return await this.#deps.cors.preflight({ request, signal: this.#gone.signal });
@@ -425,6 +426,7 @@ export class Exchange {
         receivedBytes: this.#body.receivedBytes,
         sentBytes: this.#sentBytes,
         userId: this.#user?.userId,
+        accessKeyId: this.#user?.accessKeyId,
         remoteAddress: this.#raw.message.socket.remoteAddress ?? "",
       });
     }

@@ -16,6 +16,8 @@ export interface ObservedRequest {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly userId: string | undefined;
+  /** Fit for logs: of an access token its public name. */
+  readonly accessKeyId: string | undefined;
   readonly remoteAddress: string;
 }
 

@@ -12,6 +12,7 @@ import { parseServiceName, type ServiceName } from "../lib/s3/addressing.ts";
 import { type ChecksumFactory, loadChecksums } from "../lib/s3/checksums.ts";
 import { Admin, type AdminOptions, type AdminParts } from "./admin/admin.ts";
 import type { FirstBucket } from "./admin/provisioning/first-buckets.ts";
+import { AuditedRequests } from "./audit/audit-requests.ts";
 import { refuseBrokenRequest } from "./client-error.ts";
 import type { S3Settings } from "./config.ts";
 import { People } from "./data/access/people.ts";
@@ -94,7 +95,10 @@ export interface GatewayParts {
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { settings, dependencies } = options;
-  const parts = buildGateway(options, await loadChecksums());
+  const { hashing: background } = dependencies;
+  const loaded = await loadChecksums();
+  const checksums = background === undefined ? loaded : { ...loaded, background };
+  const parts = buildGateway(options, checksums);
   const { app, deps, admin, authentication, bound } = parts;
   await app.listen({ host: settings.address, port: settings.port });
   bound.port = boundAddress(app).port;
@@ -126,6 +130,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
  */
 export function buildGateway(options: GatewayOptions, checksums: ChecksumFactory): GatewayParts {
   const { settings, dependencies, name } = options;
+  const { audit } = dependencies;
   checkPolicies(settings, dependencies.cluster);
   const gateway = {
     dependencies,
@@ -158,7 +163,11 @@ export function buildGateway(options: GatewayOptions, checksums: ChecksumFactory
     dispatcher: new Dispatcher(gateway, authentication),
     router: new Router(OPERATIONS),
     addressing,
-    observers: [...(admin?.observers ?? []), ...(options.observers ?? [])],
+    observers: [
+      ...(admin?.observers ?? []),
+      ...(options.observers ?? []),
+      ...(audit === undefined ? [] : [new AuditedRequests(audit)]),
+    ],
     metrics: new RequestMetrics(dependencies.metrics),
     supportedPage: new SupportedPage(OPERATIONS),
     cors: new Cors(gateway, () => admin?.port),

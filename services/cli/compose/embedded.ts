@@ -211,6 +211,7 @@ async function startParts(
     clusterKeys,
     identity: config.identity,
     admin: config.admin,
+    audit: config.audit,
     provisioning: config.provisioning,
     firstBuckets: embedded.firstBuckets ?? [],
   });

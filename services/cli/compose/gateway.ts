@@ -2,6 +2,7 @@
 import type { AdminSettings } from "../../gateway/admin/config.ts";
 import type { ProvisioningSettings } from "../../gateway/admin/provisioning/config.ts";
 import type { FirstBucket } from "../../gateway/admin/provisioning/first-buckets.ts";
+import type { AuditSettings } from "../../gateway/audit/audit-settings.ts";
 import type { S3Settings } from "../../gateway/config.ts";
 import type { IdentitySettings } from "../../gateway/identity/settings.ts";
 import { BucketMetrics } from "../../gateway/plugins/bucket-metrics.ts";
@@ -19,6 +20,7 @@ import type { RootCredentials } from "../credentials.ts";
 import type { Whereabouts } from "../roles/frame.ts";
 import { VERSION } from "../version.ts";
 import { adminOptions } from "./admin.ts";
+import { composeAudit } from "./audit.ts";
 import type { ClientPorts, Clients } from "./clients.ts";
 import { composeIdentity, type IdentityServices } from "./identity.ts";
 import type { Instruments } from "./instruments.ts";
@@ -42,6 +44,7 @@ export interface GatewayParts {
   readonly clusterKeys: ClusterKeys;
   readonly identity: IdentitySettings;
   readonly admin: AdminSettings;
+  readonly audit: AuditSettings;
   readonly provisioning: ProvisioningSettings;
   /** Made when they are missing. */
   readonly firstBuckets: readonly FirstBucket[];
@@ -64,6 +67,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
   const { credentials, directory, oidc, uses } = identity;
   const { rootBinding } = credentials;
   const buckets = bucketMetrics(parts);
+  const audit = composeAudit(parts.audit, ports, name);
   watchTokens(parts, identity);
   const endpoints = new CampusEndpoints({ ...ports, metadata: clients.metadata });
   const gateway = await startGateway({
@@ -93,6 +97,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       log: ports.log,
       metrics: ports.metrics,
       tracing: ports.tracing,
+      audit,
       isReady: () => clients.view.isFresh(),
       whereabouts: {
         campus: parts.whereabouts.campus,
@@ -122,6 +127,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       heartbeats.stop();
       pings.stop();
       await gateway.close();
+      await audit?.close();
       tls?.close();
       await identity.stop();
     },

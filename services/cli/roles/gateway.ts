@@ -27,6 +27,7 @@ export async function start(frame: Frame): Promise<Running> {
     clusterKeys: clusterKeysOf(frame.config),
     identity: frame.config.identity,
     admin: frame.config.admin,
+    audit: frame.config.audit,
     provisioning: frame.config.provisioning,
     firstBuckets: buckets,
   });

@@ -15,6 +15,7 @@ import type { Log } from "../../lib/ports/log.ts";
 import type { Random } from "../../lib/ports/random.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
 import type { ClusterKeys as SealingKeys } from "../../lib/seal/cluster-keys.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { FailureLimiter } from "../identity/rate-limits.ts";
 import type { Gateway } from "../operation.ts";
 import type { Authentication, UserIdentity } from "../plugins/authentication.ts";
@@ -98,6 +99,8 @@ export interface CertificateEnd {
 }
 
 export interface AdminDependencies {
+  /** Undefined: no audit log is kept. */
+  readonly audit: Pick<AuditLog, "record" | "mustRefuse"> | undefined;
   /** Of this gateway. */
   readonly name: string;
   readonly version: string;

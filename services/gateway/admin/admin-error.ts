@@ -75,3 +75,8 @@ function fromStoreError(cause: StoreError): AdminError {
       });
   }
 }
+
+/** With `audit.onFull` "refuse": nothing is done that could not be written down. */
+export function auditIsFull(): AdminError {
+  return new AdminError(503, "SlowDown", "The audit log cannot take more now; try again.");
+}

@@ -11,7 +11,7 @@ import { authorize } from "./admin-access.ts";
 import { type AdminAnswer, json, type ServerEvent } from "./admin-answer.ts";
 import type { Caller } from "./admin-caller.ts";
 import type { AdminDependencies } from "./admin-dependencies.ts";
-import { AdminError, invalidArgument, toAdminError } from "./admin-error.ts";
+import { AdminError, auditIsFull, invalidArgument, toAdminError } from "./admin-error.ts";
 import type { AdminContext, AdminOperation, Admission } from "./admin-operation.ts";
 import { type AdminRequest, jsonBody } from "./admin-request.ts";
 import { type AdminRoute, AdminRouter } from "./admin-router.ts";
@@ -40,6 +40,7 @@ export class AdminService {
     let caller: Caller | undefined;
     try {
       route = this.#router.route(request.method, path);
+      if (request.method !== "GET" && this.#deps.audit?.mustRefuse === true) throw auditIsFull();
       const { admission } = route.operation;
       caller = admission === "open" ? undefined : await this.caller(request);
       const answer = await this.#run(route, request, caller);
@@ -212,6 +213,13 @@ export class AdminService {
       target,
       outcome,
       remoteAddress,
+    });
+    this.#deps.audit?.record({
+      kind: "admin",
+      timeMs: this.#deps.clock.wallMs(),
+      ...{ requestId, accessKeyId, action, resource: target, result: outcome },
+      who: caller === undefined ? undefined : actor,
+      source: remoteAddress,
     });
     if (isWrite)
       events.add("admin", `${actor} ${action} ${target}: ${outcome}`, {

@@ -208,7 +208,7 @@ function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependen
   const { settings, provisioning: _provisioning, ...rest } = options;
   const { files: _files, nodes: _nodes, operations: _operations, ...given } = rest;
   const { gateway, name, authentication, s3Port, metrics } = parts;
-  const { clock, random, log } = gateway.dependencies;
+  const { clock, random, log, audit } = gateway.dependencies;
   return {
     ...given,
     name,
@@ -219,9 +219,7 @@ function dependenciesOf(options: AdminOptions, parts: AdminParts): AdminDependen
     events: new EventRing(clock),
     live: new LiveWindow(clock),
     trace: new TraceFeed(),
-    clock,
-    random,
-    log,
+    ...{ clock, random, log, audit },
     counters: new AdminMetrics(metrics),
   };
 }

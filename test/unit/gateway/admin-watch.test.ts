@@ -28,6 +28,7 @@ function request(change: Partial<ObservedRequest> = {}): ObservedRequest {
     seconds: 0.01,
     receivedBytes: 1,
     sentBytes: 10,
+    accessKeyId: undefined,
     userId: "alice_umich",
     remoteAddress: "127.0.0.1",
     ...change,

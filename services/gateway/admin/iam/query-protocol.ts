@@ -7,7 +7,7 @@ import { authorize } from "../admin-access.ts";
 import { type AdminAnswer, bytes } from "../admin-answer.ts";
 import type { Caller } from "../admin-caller.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
-import { AdminError, toAdminError } from "../admin-error.ts";
+import { AdminError, auditIsFull, toAdminError } from "../admin-error.ts";
 import type { AdminContext } from "../admin-operation.ts";
 import type { AdminRequest } from "../admin-request.ts";
 import type { IamAction } from "./iam-action.ts";
@@ -39,7 +39,9 @@ export class IamProtocol {
   async serve(request: AdminRequest): Promise<AdminAnswer> {
     let name = "none";
     let caller: Caller | undefined;
+    let target = "";
     try {
+      if (this.#how.deps.audit?.mustRefuse === true) throw auditIsFull();
       const form = formOf(request);
       name = form.get("Action") ?? "";
       const fromSts = await this.#how.sts(request, form);
@@ -49,13 +51,14 @@ export class IamProtocol {
         name = "unknown";
         throw new AdminError(400, "InvalidAction", "There is no such action in this version.");
       }
+      target = action.subject === undefined ? "" : lastOfArn(form.get(action.subject) ?? "");
       caller = await this.#how.caller(request);
       const result = await this.#run(action, { request, form, caller });
-      this.#note({ name, request, caller, outcome: "ok", isWrite: action.isWrite });
+      this.#note({ name, target, request, caller, outcome: "ok", isWrite: action.isWrite });
       return xmlAnswer(200, document(name, result, request));
     } catch (thrown) {
       const error = toAdminError(thrown);
-      this.#note({ name, request, caller, outcome: error.code, isWrite: true });
+      this.#note({ name, target, request, caller, outcome: error.code, isWrite: true });
       if (error.status >= 500)
         this.#how.deps.log.error("an IAM call failed", thrown, { action: name });
       return xmlAnswer(error.status, errorDocument(error, request));
@@ -93,19 +96,28 @@ export class IamProtocol {
 
   #note(facts: {
     readonly name: string;
+    /** What it is about, without the account. */
+    readonly target: string;
     readonly request: AdminRequest;
     readonly caller: Caller | undefined;
     readonly outcome: string;
     readonly isWrite: boolean;
   }): void {
-    const { name: action, request, caller, outcome, isWrite } = facts;
-    const { counters, log } = this.#how.deps;
+    const { name: action, target, request, caller, outcome, isWrite } = facts;
+    const { counters, log, audit, clock } = this.#how.deps;
     counters.requests.increment({ action, outcome });
     if (!isWrite) return;
     const actor = caller?.identity.userName ?? caller?.identity.userId ?? "anonymous";
     const { requestId, origin } = request;
     const { remoteAddress } = origin;
     log.info("admin", { audit: true, requestId, actor, action, outcome, remoteAddress });
+    audit?.record({
+      kind: "admin",
+      timeMs: clock.wallMs(),
+      ...{ requestId, action, resource: target, result: outcome, source: remoteAddress },
+      who: caller === undefined ? undefined : actor,
+      accessKeyId: caller?.identity.accessKeyId,
+    });
   }
 }
 
