@@ -108,7 +108,7 @@ test("hardened, it runs as nobody special and writes to its volume alone", { ski
   const mount = `${volume}:/data`;
   const variables = ["--env", "DOLIUM_BUCKETS=kept,minio"];
   const run = ["run", "--detach", "--name", container, ...HARDENED, ...variables];
-  await docker(...run, "--volume", mount, IMAGE);
+  await docker(...run, "--health-interval", "2s", "--volume", mount, IMAGE);
   const endpoint = await untilReady(container);
   t.diagnostic(`S3 answers ${(performance.now() - startMs).toFixed(0)} ms after docker run`);
   assert.match(await docker("exec", container, "id", "-u"), /^[1-9][0-9]*$/);

@@ -1,6 +1,7 @@
 // Parallel uploads and downloads that remember what was acknowledged, for tests that break things
 // meanwhile. Bodies come from seeds, so only their hashes are kept.
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import {
   GetObjectCommand,
   ListObjectsV2Command,
@@ -16,12 +17,16 @@ export interface WorkloadOptions {
   readonly clients: readonly S3Client[];
   readonly lanes: number;
   readonly sizes: readonly number[];
+  /** Of each lane after each object; none unless told. */
+  readonly pauseMs?: number;
 }
 
 export class Workload {
   readonly acknowledged = new Map<string, string>();
   /** Writes that failed after all retries: their outcome is unknown. */
   readonly failed: string[] = [];
+  /** Reads of what was acknowledged that failed after all retries. */
+  readonly failedReads: string[] = [];
   readonly wrongReads: string[] = [];
   /** performance.now() of each acknowledgement. */
   readonly acknowledgedAt: number[] = [];
@@ -60,7 +65,7 @@ export class Workload {
   }
 
   async #lane(lane: number): Promise<void> {
-    const { clients, sizes, bucket, prefix } = this.#options;
+    const { clients, sizes, bucket, prefix, pauseMs = 0 } = this.#options;
     const client = clients[lane % clients.length];
     assert.ok(client !== undefined);
     while (!this.#stopped) {
@@ -77,6 +82,7 @@ export class Workload {
         continue;
       }
       await this.#readBack(client, Key);
+      if (pauseMs > 0) await setTimeout(pauseMs);
     }
   }
 
@@ -86,6 +92,7 @@ export class Workload {
     try {
       hash = await this.#read(client, key);
     } catch {
+      this.failedReads.push(key);
       return;
     }
     if (hash !== this.acknowledged.get(key)) this.wrongReads.push(key);
