@@ -13,6 +13,7 @@ import { linkDetails } from "../../lib/clients/gateway-links.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
 import { PeerPings } from "../../lib/clients/peer-pings.ts";
+import { createHashThreads } from "../../lib/host/hash-threads.ts";
 import type { OpsServer } from "../../lib/host/ops-server.ts";
 import { createTlsListener, type TlsListener } from "../../lib/host/tls-listener.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
@@ -69,6 +70,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
   const buckets = bucketMetrics(parts);
   const audit = composeAudit(parts.audit, ports, name);
   watchTokens(parts, identity);
+  const hashing = createHashThreads();
   const endpoints = new CampusEndpoints({ ...ports, metadata: clients.metadata });
   const gateway = await startGateway({
     name,
@@ -89,6 +91,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       cluster: clients.view,
       writer: clients.writer,
       reader: clients.reader,
+      hashing,
       ...{ credentials, directory, uses },
       sts: { directory, keys, oidc, rootBinding },
       ...(tls === undefined ? {} : { tls }),
@@ -127,6 +130,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       heartbeats.stop();
       pings.stop();
       await gateway.close();
+      await hashing.close();
       await audit?.close();
       tls?.close();
       await identity.stop();

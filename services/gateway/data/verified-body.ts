@@ -71,12 +71,13 @@ export class VerifiedBody {
     if (this.#decoder === undefined && this.checksum?.value.kind === "trailer") {
       throw new S3Error("InvalidRequest", "x-amz-trailer needs a payload form with trailers.");
     }
-    this.#hashers = new HasherSet(options.checksums, [
+    const names = [
       ...(this.contentMd5 === undefined ? [] : ["MD5" as const]),
       ...(payload.kind === "hashed" ? ["SHA256" as const] : []),
       ...(this.checksum === undefined ? [] : [this.checksum.algorithm]),
       ...(options.alsoCompute ?? []),
-    ]);
+    ];
+    this.#hashers = new HasherSet(options.checksums, names, this.size);
   }
 
   /** All checks passed; false until the stream has ended. */
@@ -104,18 +105,24 @@ export class VerifiedBody {
    */
   async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
     let bytes = 0;
-    for await (const view of this.#options.body.read()) {
-      for (const payload of this.#decoder?.push(view) ?? [view]) {
-        bytes += payload.byteLength;
-        if (bytes > this.#options.bytesMax) throw tooLarge(this.#options, bytes);
-        this.#hashers.update(payload);
-        yield payload;
+    try {
+      for await (const view of this.#options.body.read()) {
+        for (const payload of this.#decoder?.push(view) ?? [view]) {
+          bytes += payload.byteLength;
+          if (bytes > this.#options.bytesMax) throw tooLarge(this.#options, bytes);
+          const behind = this.#hashers.update(payload);
+          if (behind !== undefined) await behind;
+          yield payload;
+        }
       }
+      const trailers = this.#decoder?.finish() ?? new Map<string, string>();
+      if (this.size !== undefined && bytes !== this.size) throw new S3Error("IncompleteBody");
+      await this.#hashers.finish();
+      this.#check(trailers);
+      this.#isVerified = true;
+    } finally {
+      this.#hashers.abandon();
     }
-    const trailers = this.#decoder?.finish() ?? new Map<string, string>();
-    if (this.size !== undefined && bytes !== this.size) throw new S3Error("IncompleteBody");
-    this.#check(trailers);
-    this.#isVerified = true;
   }
 
   #check(trailers: ReadonlyMap<string, string>): void {

@@ -18,3 +18,24 @@ export interface ErasureCompute {
     wanted: readonly number[],
   ): Uint8Array[];
 }
+
+/** Hashes of one stream of bytes, computed on another thread. One call at a time. */
+export interface BackgroundHash {
+  /**
+   * Hashes `view` after what came before. Undefined: it was copied; else it is borrowed until the
+   * promise resolves, and nothing else may be called. Throws StoreError "internal" when the thread
+   * is gone.
+   */
+  update(view: Uint8Array): Promise<void> | undefined;
+  /** Ends the stream: its digests, in the order of the names. Throws StoreError "internal". */
+  digests(): Promise<readonly Uint8Array[]>;
+  /** Nothing more is wanted; harmless at any time, and owed where `digests` is not called. */
+  abandon(): void;
+}
+
+export interface HashCompute {
+  /** Streams of at least so many bytes are worth another thread. */
+  readonly bytesMin: number;
+  /** `names` as node:crypto has them. Undefined while no further stream is taken: hash here. */
+  open(names: readonly string[]): BackgroundHash | undefined;
+}

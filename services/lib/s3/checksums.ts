@@ -13,6 +13,7 @@ import {
   type IHasher,
 } from "hash-wasm";
 import { assert, present, unreachable } from "../base/assert.ts";
+import type { BackgroundHash, HashCompute } from "../ports/compute.ts";
 
 /** The algorithms a client may choose, as S3 spells them. */
 export const CHECKSUM_ALGORITHMS = [
@@ -69,6 +70,8 @@ export function digestBytes(name: HashName): number {
 
 export interface ChecksumFactory {
   create(name: HashName): Hasher;
+  /** Where large streams may be hashed beside everything else. */
+  readonly background?: HashCompute;
 }
 
 /** Compiles the WebAssembly engines; call once at start. It serves any number of hashers. */
@@ -205,28 +208,80 @@ class EngineHasher implements Hasher {
   }
 }
 
-/** Several hashes over one stream of bytes. */
+/** Hashes of node:crypto, by its names; the others are quick, or share an engine. */
+const CRYPTO_NAMES: ReadonlyMap<HashName, string> = new Map([
+  ["MD5", "md5"],
+  ["SHA1", "sha1"],
+  ["SHA256", "sha256"],
+  ["SHA512", "sha512"],
+]);
+
+/**
+ * Several hashes over one stream of bytes. A stream that is expected to be long is hashed in the
+ * background where the factory can: then `update` may return a promise to wait for, `finish` must be
+ * awaited before `digest`, and `abandon` be called in the end.
+ */
 export class HasherSet {
+  readonly #factory: ChecksumFactory;
+  readonly #names: readonly HashName[];
+  readonly #bytesExpected: number;
   readonly #hashers = new Map<HashName, Hasher>();
   readonly #digests = new Map<HashName, Uint8Array>();
+  #background: { readonly hash: BackgroundHash; readonly names: readonly HashName[] } | undefined;
+  #isStarted = false;
 
-  /** Names given twice are computed once. */
-  constructor(factory: ChecksumFactory, names: readonly HashName[]) {
-    for (const name of names) {
-      if (!this.#hashers.has(name)) this.#hashers.set(name, factory.create(name));
+  /** Names given twice are computed once. `bytesExpected` 0: unknown, all is hashed here. */
+  constructor(factory: ChecksumFactory, names: readonly HashName[], bytesExpected = 0) {
+    this.#factory = factory;
+    this.#names = [...new Set(names)];
+    this.#bytesExpected = bytesExpected;
+  }
+
+  /** `view` is borrowed until the promise resolves, if there is one. */
+  update(view: Uint8Array): Promise<void> | undefined {
+    this.#start();
+    for (const hasher of this.#hashers.values()) hasher.update(view);
+    return this.#background?.hash.update(view);
+  }
+
+  /** After the last update. Throws StoreError "internal" where the background failed. */
+  async finish(): Promise<void> {
+    if (this.#background === undefined) return;
+    const { hash, names } = this.#background;
+    const digests = await hash.digests();
+    for (const [at, name] of names.entries()) {
+      this.#digests.set(name, present(digests[at], `digest of ${name}`));
     }
   }
 
-  update(view: Uint8Array): void {
-    for (const hasher of this.#hashers.values()) hasher.update(view);
+  /** Lets go of what runs in the background; harmless after `finish`. */
+  abandon(): void {
+    this.#background?.hash.abandon();
   }
 
   /** Digest of one of the names; may be asked again. No update may follow. */
   digest(name: HashName): Uint8Array {
+    this.#start();
     const known = this.#digests.get(name);
     if (known !== undefined) return known;
     const digest = present(this.#hashers.get(name), `hasher of ${name}`).digest();
     this.#digests.set(name, digest);
     return digest;
+  }
+
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    const { background } = this.#factory;
+    const moved = this.#names.filter((name) => CRYPTO_NAMES.has(name));
+    const isWorth = background !== undefined && this.#bytesExpected >= background.bytesMin;
+    if (isWorth && moved.length > 0) {
+      const hash = background.open(moved.map((name) => CRYPTO_NAMES.get(name) ?? ""));
+      if (hash !== undefined) this.#background = { hash, names: moved };
+    }
+    const elsewhere = new Set(this.#background?.names);
+    for (const name of this.#names) {
+      if (!elsewhere.has(name)) this.#hashers.set(name, this.#factory.create(name));
+    }
   }
 }
