@@ -16,6 +16,7 @@ function clients(): string[] {
       ...text.matchAll(/findClient\(\{\s*name: "([^"]+)"/g),
       ...text.matchAll(/findPython\("([^"]+)"/g),
       ...text.matchAll(/installed\("([^"]+)"/g),
+      ...text.matchAll(/= clients\("([^"]+)"/g),
       ...text.matchAll(/: JavaLibrary = \{ name: "([^"]+)"/g),
     ])
     .map((match) => match[1] ?? "");

@@ -106,7 +106,7 @@ export const ROWS = {
   C8: { what: "user metadata over 2 KB: MetadataTooLarge" },
   C9: {
     what: "any gateway serves any request",
-    tests: ["test/cluster/round-trip.test.ts"],
+    tests: ["test/cluster/round-trip.test.ts", "test/campuses/clients.test.ts"],
     waits: "as a DaemonSet: comes with the chart",
   },
   C10: { what: "simple authentication mode", tests: ["test/s3/access-tokens.test.ts"] },
@@ -125,19 +125,22 @@ export const ROWS = {
     what: "uploads idle for too long are aborted",
     tests: ["test/cluster/garbage.test.ts"],
   },
-  C20: { what: "write acknowledgement chosen by bucket", waits: "comes with campuses" },
+  C20: {
+    what: "write acknowledgement chosen by bucket",
+    tests: ["test/campuses/acknowledgement.test.ts", "test/unit/keeper/follow.test.ts"],
+  },
   C21: { what: "boto 2 walk: bucket, list, small and 8 MB bodies, multipart, delete" },
   D1: {
     what: "one DNS name with several records, any of them serves",
-    waits: "needs names in DNS; that any gateway serves is held by test/cluster",
+    tests: ["test/campuses/clients.test.ts"],
   },
-  D2: { what: "names of campuses", waits: "comes with campuses" },
+  D2: { what: "names of campuses", tests: ["test/campuses/clients.test.ts"] },
   D3: {
     what: "certificates with global, campus and wildcard names",
     tests: ["test/s3/tls.test.ts"],
     waits: "a list of names made by the chart: comes with it",
   },
-  D4: { what: "users who reach only their campus", waits: "comes with campuses" },
+  D4: { what: "users who reach only their campus", tests: ["test/campuses/clients.test.ts"] },
   D5: { what: "token as access key, secret empty or ignored" },
   D6: { what: "tokens made and revoked by oneself" },
   D7: {
