@@ -10,7 +10,6 @@ import { isStoreError } from "../../lib/base/errors.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
-import type { MetricsRegistry } from "../../lib/host/metrics.ts";
 import { createOpsServer, type OpsServer } from "../../lib/host/ops-server.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import type { Log } from "../../lib/ports/log.ts";
@@ -65,7 +64,7 @@ export interface EmbeddedCluster {
   readonly s3Address: string;
   /** host:port of metrics and health. */
   readonly opsAddress: string;
-  readonly metrics: MetricsRegistry;
+  readonly instruments: Instruments;
 }
 
 interface Embedded extends EmbeddedOptions {
@@ -115,7 +114,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   });
   shareFiles(directories);
   const adminUrl = readPlan(first)?.adminUrl;
-  return { root, ...parts, adminUrl, opsAddress, metrics: instruments.metrics };
+  return { root, ...parts, adminUrl, opsAddress, instruments };
 }
 
 /** The port of the settings; left as it is, another one where it is in use. */
