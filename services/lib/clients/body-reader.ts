@@ -13,7 +13,8 @@ import type { ShardClient } from "./shard-client.ts";
 import { StripeReader } from "./stripe-reader.ts";
 
 export interface BodyReaderDeps {
-  readonly view: Pick<ClusterView, "addressOf" | "preferred" | "suspect">;
+  readonly view: Pick<ClusterView, "addressOf" | "preferred" | "suspect"> &
+    Partial<Pick<ClusterView, "isNear">>;
   readonly shards: ShardClient;
   readonly erasure: ErasureCompute;
   readonly clock: Clock;
@@ -142,6 +143,7 @@ export class BodyReader {
         m: manifest.parityShards,
         disks: chunk.diskIds.map((diskId) => view.addressOf(diskId)),
         preferred: (disk) => view.preferred(disk),
+        isNear: (disk) => view.isNear?.(disk) === true,
         endStripe,
         hedgeMs: HEDGE_MS,
         ...(request.signal === undefined ? {} : { signal: request.signal }),

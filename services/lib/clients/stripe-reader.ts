@@ -25,6 +25,8 @@ export interface StripeReaderRequest {
   readonly disks: readonly (DiskAddress | undefined)[];
   /** Disks worth asking first (their nodes are thought to be up). */
   readonly preferred: (disk: DiskAddress) => boolean;
+  /** Disks of the own campus: where k of them can be read, no other is asked. */
+  readonly isNear?: (disk: DiskAddress) => boolean;
   /** Stripes [0, stripeCount) exist; reading goes no further than this. */
   readonly endStripe: number;
   /** Milliseconds before a cell that has not come is read around. */
@@ -115,6 +117,7 @@ export class StripeReader {
     this.#deps = deps;
     this.#request = request;
     this.#lanes = request.disks.map((disk, index) => this.#lane(index, disk));
+    this.#stayNear();
     request.signal?.addEventListener("abort", () => this.close(), { once: true });
   }
 
@@ -180,8 +183,9 @@ export class StripeReader {
 
   /** Asks further shards until `count` are pending: fast and preferred ones first, parity last. */
   #askMore(gathering: Gathering, count: number): void {
+    const { preferred, isNear = nowhere } = this.#request;
     const rank = (lane: Lane): number =>
-      (lane.slow ? 2 : 0) + (this.#request.preferred(lane.disk) ? 0 : 1);
+      (lane.slow ? 4 : 0) + (preferred(lane.disk) ? 0 : 2) + (isNear(lane.disk) ? 0 : 1);
     const candidates = this.#lanes
       .filter((lane) => this.#usable(lane))
       .filter((lane) => !gathering.asked.has(lane.shardIndex))
@@ -242,6 +246,18 @@ export class StripeReader {
     );
   }
 
+  /** Shards of other campuses come last where those of the own one are enough. */
+  #stayNear(): void {
+    const { k, isNear = nowhere } = this.#request;
+    const near = this.#lanes.filter(
+      (lane) => this.#usable(lane) && !lane.slow && isNear(lane.disk),
+    );
+    if (near.length < k) return;
+    for (const lane of this.#lanes) {
+      if (this.#usable(lane) && !isNear(lane.disk)) lane.slow = true;
+    }
+  }
+
   #usable(lane: Lane | undefined): lane is Lane {
     return lane !== undefined && lane.failure === undefined;
   }
@@ -260,4 +276,8 @@ export class StripeReader {
     lane.slow = !this.#request.preferred(disk);
     return lane;
   }
+}
+
+function nowhere(): boolean {
+  return false;
 }
