@@ -14,16 +14,27 @@ const CHUNK_FOLDER = "services/cli/code";
 /** What a package with machine code brings for other machines, and to be compiled. */
 const NOT_CARRIED = /\/(prebuilds\/(?!linux-(x64|arm64)\b)[^/]+|deps|src|test|binding\.gyp)(\/|$)/;
 
-/** Chunks lie elsewhere than their sources: what is found by `import.meta.dirname` stays found. */
+/** Programs that are started by their file: the command, the health check, threads. */
+const PROGRAMS = ["services/cli/main", "deploy/health-check", "services/lib/host/hash-thread"];
+const THREAD = /new URL\("\.\/([a-z-]+)\.ts", import\.meta\.url\)/g;
+
+/** Chunks lie elsewhere than their sources: what is found beside a source stays found. */
 const KEEP_FOLDERS: Plugin = {
   name: "keep-folders",
   setup: ({ onLoad }) => {
     onLoad({ filter: /\/services\/.*\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, "utf8");
-      if (!text.includes("import.meta.dirname")) return undefined;
+      if (!text.includes("import.meta")) return undefined;
       const way = relative(join(ROOT, CHUNK_FOLDER), dirname(path));
       const folder = `(import.meta.dirname + ${JSON.stringify(`/${way}`)})`;
-      return { contents: text.replaceAll("import.meta.dirname", folder), loader: "ts" };
+      const contents = text
+        .replaceAll("import.meta.dirname", folder)
+        .replaceAll(THREAD, (_, name: string) => {
+          const program = relative(ROOT, join(dirname(path), name));
+          if (!PROGRAMS.includes(program)) throw new Error(`PROGRAMS lacks ${program}`);
+          return `new URL("${way}/${name}.js", import.meta.url)`;
+        });
+      return { contents, loader: "ts" };
     });
   },
 };
@@ -31,10 +42,7 @@ const KEEP_FOLDERS: Plugin = {
 async function bundleCode(target: string): Promise<void> {
   await build({
     absWorkingDir: ROOT,
-    entryPoints: {
-      "services/cli/main": "services/cli/main.ts",
-      "deploy/health-check": "deploy/health-check.ts",
-    },
+    entryPoints: Object.fromEntries(PROGRAMS.map((path) => [path, `${path}.ts`])),
     outdir: target,
     chunkNames: `${CHUNK_FOLDER}/[name]-[hash]`,
     bundle: true,
@@ -74,6 +82,25 @@ function dependenciesOf(manifest: unknown): string[] {
   return Object.keys(manifest.dependencies ?? {});
 }
 
+/** What the command of a checkout sets before it starts Node; in the image Node is where it is. */
+const LAUNCHER_SETTINGS = "# Compiled code is kept between starts";
+const LAUNCHER = `#!/bin/sh
+# The dolium command of the image. "minio server ...", as MinIO's own image takes it, is understood.
+set -eu
+root=/opt/dolium
+node=$root/bin/node
+[ "\${1:-}" = minio ] && shift
+`;
+
+function writeLauncher(target: string): void {
+  const text = readFileSync(join(ROOT, "services/cli/bin/dolium"), "utf8");
+  const from = text.indexOf(LAUNCHER_SETTINGS);
+  if (from === -1) throw new Error("services/cli/bin/dolium has no settings that are known here");
+  const settings = text.slice(from).replace("services/cli/main.ts", "services/cli/main.js");
+  mkdirSync(join(target, "bin"), { recursive: true });
+  writeFileSync(join(target, "bin/dolium"), LAUNCHER + settings, { mode: 0o755 });
+}
+
 /** As much of package.json as the program reads. */
 function writeManifest(target: string): void {
   const { name, version, license }: Record<string, unknown> = JSON.parse(
@@ -97,6 +124,7 @@ async function main(target: string | undefined): Promise<void> {
   cpSync(console, join(folder, "services/console/dist"), { recursive: true });
   cpSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
   writeManifest(folder);
+  writeLauncher(folder);
 }
 
 await main(process.argv[2]);

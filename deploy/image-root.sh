@@ -4,13 +4,11 @@
 set -eu
 bundle=$1
 target=$2
-here=$(dirname -- "$0")
 node=$(command -v node)
 
 # 1. The program, at the path where the image has it.
 mkdir -p /opt
 cp -R "$bundle" /opt/dolium
-mkdir -p /opt/dolium/bin
 cp "$node" /opt/dolium/bin/node
 
 # 2. Compiled code is found again by the path of its source, so the server runs where it will.
@@ -19,7 +17,7 @@ DOLIUM_OPS__PORT=0
 DOLIUM_S3__ADDRESS=127.0.0.1
 export NODE_COMPILE_CACHE DOLIUM_OPS__PORT DOLIUM_S3__ADDRESS
 data=$(mktemp -d)
-sh "$here/dolium.sh" server "$data" --s3-port 9000 --json >"$data.log" 2>&1 &
+/opt/dolium/bin/dolium server "$data" --s3-port 9000 --json >"$data.log" 2>&1 &
 server=$!
 tries=0
 until grep -q '"event":"ready"' "$data.log"; do
@@ -32,7 +30,7 @@ until grep -q '"event":"ready"' "$data.log"; do
 done
 kill $server
 wait $server
-sh "$here/dolium.sh" --help >"$data.log"
+/opt/dolium/bin/dolium --help >"$data.log"
 rm -rf "$data" "$data.log"
 
 # 3. All of it, and what the program wants of the system.
@@ -40,8 +38,7 @@ mkdir -p "$target/opt" "$target/usr/local/bin" "$target/usr/lib" "$target/data"
 cp -R /opt/dolium "$target/opt/dolium"
 # Node needs libatomic, which Debian slim lacks.
 cp -L "$(ldd "$node" | sed -n 's/.*libatomic.so.1 => \([^ ]*\).*/\1/p')" "$target/usr/lib/libatomic.so.1"
-cp "$here/dolium.sh" "$target/usr/local/bin/dolium"
-chmod 0755 "$target/usr/local/bin/dolium"
+ln -s /opt/dolium/bin/dolium "$target/usr/local/bin/dolium"
 # Any user that is in group 0 may use a volume that begins as a copy of this folder.
 chown 1000:0 "$target/data"
 chmod 0770 "$target/data"

@@ -119,6 +119,11 @@ test("hardened, it runs as nobody special and writes to its volume alone", { ski
   await roundTrip(client, { Bucket: "kept", Key: "before" });
   // A bucket of that name is a bucket to whoever signs.
   await roundTrip(client, { Bucket: "minio", Key: "health/live" });
+  // Large enough for hashes on other threads, and for several stripes.
+  const body = "0123456789abcdef".repeat(200_000);
+  await client.send(new PutObjectCommand({ Bucket: "minio", Key: "large", Body: body }));
+  const { Body } = await client.send(new GetObjectCommand({ Bucket: "minio", Key: "large" }));
+  assert.equal(await Body?.transformToString(), body);
   client.destroy();
   await eventually("the health check passes", PATIENCE_MS, async () => {
     const status = await docker("inspect", "--format", "{{.State.Health.Status}}", container);
