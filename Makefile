@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster growth chaos clients client-matrix report million format \
+.PHONY: help image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster growth chaos uploads clients client-matrix report million format \
 	erasure-kernel raft-core check-built bench bench-compare clean
 
 help: ## this list
@@ -28,6 +28,12 @@ install: node_modules/.package-lock.json ## install what package-lock.json names
 console: install ## build the console (services/console/dist)
 	node services/console/build.ts
 
+image: install ## build the container image (IMAGE: dolium:latest)
+	deploy/build-image.sh $${IMAGE:-dolium:latest}
+
+containers: image ## the image as one node, in compose and as a cluster under faults; needs Docker
+	node test/run.ts test/containers
+
 run: install ## start a local cluster, S3 on 127.0.0.1:9000 (DOLIUM_S3_PORT), data in ./data (DOLIUM_DATA)
 	@exec npx --no-install dolium dev
 
@@ -39,11 +45,13 @@ check: install ## types and lint
 	tsc -p services/console
 	biome check .
 
-check-gen: install ## the generated code matches proto/
+check-gen: install ## the generated code matches proto/, the chart the settings
 	node proto/generate.ts --check
+	node helm/generate.ts --check
 
-gen: install ## write services/lib/gen from proto/
+gen: install ## write services/lib/gen from proto/, the chart's schema, table and copies
 	node proto/generate.ts
+	node helm/generate.ts
 
 check-built: install ## the built WebAssembly matches its checksums and sources
 	node services/lib/erasure/wasm/build.ts --check
@@ -88,6 +96,9 @@ chaos: install ## faults on real processes over three campuses (SECONDS, SEED, N
 
 growth: install ## nodes added, emptied, weighed, lost and disks replaced under data, with a census at each step
 	DOLIUM_TEST_GROWTH=1 node --test test/cluster/growth.test.ts
+
+uploads: install ## the console uploads 2 GiB in a browser, over a reload of its page
+	DOLIUM_TEST_FULL=1 node --test --test-name-pattern "large upload" test/console/uploads.test.ts
 
 clients: install ## real S3 clients against a server
 	node test/run.ts test/clients
