@@ -27,6 +27,10 @@ export interface ClusterOptions {
   readonly dataDir: string;
   readonly campuses: Campuses;
   readonly shape: ClusterShape;
+  /** Port of every gateway; each its own when left out. */
+  readonly s3Port?: number;
+  /** Settings of the S3 side of each gateway, beside those that all have. */
+  readonly s3SettingsOf?: (plan: ProcessPlan) => Readonly<Record<string, unknown>>;
   /** Variables of each process, beside those that all have. */
   readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
@@ -70,7 +74,10 @@ export class ChaosCluster {
     const { dataDir, campuses, shape } = options;
     mkdirSync(dataDir, { recursive: true });
     const ports = new FreePorts();
-    const plans = await planProcesses(dataDir, shape, ports);
+    const plans = (await planProcesses(dataDir, shape, ports)).map((plan) => ({
+      ...plan,
+      s3Port: options.s3Port ?? plan.s3Port,
+    }));
     const clusterId = randomUUID();
     const clusterSecret = randomBytes(32).toString("hex");
     const metadata = plans
@@ -81,7 +88,8 @@ export class ChaosCluster {
       }));
     const processes = plans.map((plan) => {
       const configPath = join(dataDir, `${plan.name}.config.json`);
-      const config = configOf(plan, { campuses, clusterId, metadata });
+      const s3 = options.s3SettingsOf?.(plan) ?? {};
+      const config = configOf(plan, { campuses, clusterId, metadata, s3 });
       writeFileSync(configPath, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
       return new ChaosProcess({
         plan,
@@ -194,6 +202,7 @@ function configOf(
     readonly campuses: Campuses;
     readonly clusterId: string;
     readonly metadata: readonly { readonly name: string; readonly address: string }[];
+    readonly s3: Readonly<Record<string, unknown>>;
   },
 ): Record<string, unknown> {
   const address = shared.campuses.address(plan.campus);
@@ -221,7 +230,7 @@ function configOf(
     case "gateway":
       return {
         ...base,
-        s3: { address, port: plan.s3Port },
+        s3: { address, port: plan.s3Port, ...shared.s3 },
         admin: { address: `127.0.0.1:${plan.adminPort}` },
       };
     case "keeper":
