@@ -49,6 +49,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/completion.ts")).completionCommand], ["completion"]],
   [async () => [(await import("./commands/config.ts")).configGroup], ["config"]],
   [async () => [(await import("./commands/certs.ts")).certsGroup], ["certs"]],
+  [async () => [(await import("./commands/kubernetes.ts")).kubernetesGroup], ["kubernetes"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
 

@@ -171,12 +171,22 @@ function checked(credentials: RootCredentials): RootCredentials {
   return credentials;
 }
 
+/** Twenty letters and digits. */
+export function newAccessKeyId(): string {
+  const drawn = `DOL${base32(randomBytes(ACCESS_KEY_BYTES))}`;
+  return drawn.slice(0, ACCESS_KEY_CHARACTERS);
+}
+
+/** Forty characters of base64url. */
+export function newSecretAccessKey(): string {
+  return randomBytes(30).toString("base64url");
+}
+
 function keptCredentials(dataDir: string): RootCredentials {
   const path = join(dataDir, CREDENTIALS_FILE);
   if (!existsSync(path)) {
-    const drawn = `DOL${base32(randomBytes(ACCESS_KEY_BYTES))}`;
-    const accessKeyId = drawn.slice(0, ACCESS_KEY_CHARACTERS);
-    const secretAccessKey = randomBytes(30).toString("base64url");
+    const accessKeyId = newAccessKeyId();
+    const secretAccessKey = newSecretAccessKey();
     writeDurably(path, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
   }
   const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));

@@ -7,12 +7,13 @@
 {{- if ne (include "dolium.mode" .) "standalone" -}}
 {{- if not .Values.auth.existingClusterSecret }}{{- $names = append $names (include "dolium.secretName" .) -}}{{ end -}}
 {{- if eq .Values.internalTls.mode "selfSigned" -}}
-{{- range list "ca" "metadata" "storage" "gateway" "keeper" "admin" }}{{- $names = append $names (printf "%s-internal-%s" $full .) -}}{{ end -}}
+{{- $names = append $names (printf "%s-ca" $full) -}}
+{{- range list "metadata" "storage" "gateway" "keeper" "admin" }}{{- $names = append $names (printf "%s-internal-%s" $full .) -}}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if eq .Values.tls.mode "selfSigned" -}}
 {{- $names = append $names (include "dolium.s3TlsSecret" .) -}}
-{{- if not (has (printf "%s-internal-ca" $full) $names) }}{{- $names = append $names (printf "%s-internal-ca" $full) -}}{{ end -}}
+{{- if not (has (printf "%s-ca" $full) $names) }}{{- $names = append $names (printf "%s-ca" $full) -}}{{ end -}}
 {{- end -}}
 {{- toJson $names -}}
 {{- end -}}

@@ -96,6 +96,19 @@ env:
     value: {{ $values.listenAddress | quote }}
   - name: DOLIUM_OPS__PORT
     value: {{ $ports.ops | quote }}
+  {{- if .stable }}
+  - name: DOLIUM_OPS__ADVERTISE
+    value: {{ printf "$(POD_NAME).%s:%d" (include "dolium.podDomain" $root) (int $ports.ops) | quote }}
+  {{- end }}
+  {{- if eq $role "gateway" }}
+  # The image has its own, which go before the file.
+  - name: DOLIUM_S3__ADDRESS
+    value: {{ $values.listenAddress | quote }}
+  - name: DOLIUM_ADMIN__ADDRESS
+    value: {{ printf "%s:9001" (ternary (printf "[%s]" $values.listenAddress) $values.listenAddress (contains ":" $values.listenAddress)) | quote }}
+  - name: DOLIUM_ADMIN__ALLOW_HTTP
+    value: {{ eq $values.tls.mode "none" | quote }}
+  {{- end }}
   {{- if $serves }}
   - name: DOLIUM_RPC__ADDRESS
     value: {{ printf "%s:%d" (ternary (printf "[%s]" $values.listenAddress) $values.listenAddress (contains ":" $values.listenAddress)) (int $ports.rpc) | quote }}
@@ -272,7 +285,9 @@ projected:
 {{- $prefix := include "dolium.nodePrefix" $root -}}
 {{- $suffix := include "dolium.nodeSuffix" . -}}
 {{- if eq $role "metadata" -}}
-{{- range $at := until (int (include "dolium.metadataCount" $root)) -}}
+{{- /* Pods that are no replicas yet run the role idly, and have certificates too. */ -}}
+{{- $pods := ternary (int $root.Values.replicas) (int (include "dolium.metadataCount" $root)) (eq (include "dolium.mode" $root) "cluster") -}}
+{{- range $at := until $pods -}}
 {{- $names = append $names (printf "%s%s-%d%s" $prefix (include "dolium.metadataSet" $root) $at $suffix) -}}
 {{- end -}}
 {{- else if eq $role "storage" -}}

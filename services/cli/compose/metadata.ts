@@ -27,7 +27,8 @@ export async function composeMetadata(
   const { ports, server, config, ticks } = parts;
   const { name } = config.node;
   const { id, metadata, policies, defaultPolicy, indexGroups } = config.cluster;
-  const { dataDir, slowWriteMs, verifyOnOpenBytesMax, awaitImport, ...times } = config.metadata;
+  const { dataDir, slowWriteMs, verifyOnOpenBytesMax, awaitImport, ...rest } = config.metadata;
+  const { idleUnlessListed: _idle, ...times } = rest;
   const self = metadata.find((peer) => peer.name === name);
   if (self === undefined) throw new UsageError(`cluster.metadata does not name ${name}`);
   if (dataDir === "") throw new UsageError("metadata.dataDir must be set");

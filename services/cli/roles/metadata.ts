@@ -5,7 +5,8 @@ import { prepareFolder } from "../writable-folder.ts";
 import { type Frame, RPC_GRACE_MS, type Running } from "./frame.ts";
 
 export async function start(frame: Frame): Promise<Running> {
-  const { dataDir } = frame.config.metadata;
+  const { dataDir, idleUnlessListed } = frame.config.metadata;
+  if (idleUnlessListed && !isListed(frame)) return idle(frame);
   if (dataDir !== "") prepareFolder(dataDir);
   const metadata = await composeMetadata({
     ports: frame.ports,
@@ -18,6 +19,18 @@ export async function start(frame: Frame): Promise<Running> {
   frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
   frame.life.onStop("metadata", () => metadata.close());
   return { facts: { rpc: metadata.address }, waitingFor: () => undefined };
+}
+
+function isListed({ config }: Frame): boolean {
+  return config.cluster.metadata.some(({ name }) => name === config.node.name);
+}
+
+/** Where all pods of a set run the same roles, only the first ones are replicas. */
+function idle({ config, ports }: Frame): Running {
+  ports.log.info("cluster.metadata does not list this process: there is nothing to do", {
+    name: config.node.name,
+  });
+  return { facts: { idle: true }, waitingFor: () => undefined };
 }
 
 /** Whatever starts it again finds the durable state; going on could not be trusted. */
