@@ -218,6 +218,8 @@ function configOf(
     cluster: { id: shared.clusterId, metadata: shared.metadata, policies: [policy] },
     rpc: { address: `${address}:${plan.rpcPort}` },
     ops: { address, port: plan.opsPort },
+    // The addresses of the campuses are in a network of this run's own.
+    internal: { tls: { allowPlain: true } },
   };
   switch (plan.role) {
     case "metadata":
