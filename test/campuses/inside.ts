@@ -1,5 +1,5 @@
-// The part of clients.test.ts that runs in namespaces of its own: a cluster over three campuses, the
-// names of its gateways, and the checks one after the other. Prints one JSON line a check.
+// The part of clients.test.ts that runs in namespaces of its own: a cluster over three campuses,
+// the names of its gateways, and the checks one after the other. Prints one JSON line a check.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";

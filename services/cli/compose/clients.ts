@@ -41,7 +41,8 @@ const POOL_BYTES = 64 * 1024 * 1024;
 
 /**
  * `addresses`: the metadata replicas. The view starts to follow the cluster map at once. Coding is
- * counted where there are metrics. `campus`: where this process stands; shards there are read first.
+ * counted where there are metrics. `campus`: where this process stands; shards there are read
+ * first.
  */
 export function createClients(
   ports: ClientPorts & { readonly metrics?: Metrics; readonly campus?: string },

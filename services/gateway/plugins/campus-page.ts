@@ -1,5 +1,5 @@
-// GET /.well-known/dolium: where each campus is reached, for everyone, as JSON. No bucket can have a
-// name that begins with a dot, so nothing is hidden; under a bucket's own host it is a key.
+// GET /.well-known/dolium: where each campus is reached, for everyone, as JSON. No bucket can have
+// a name that begins with a dot, so nothing is hidden; under a bucket's own host it is a key.
 import { utf8 } from "../../lib/base/bytes.ts";
 import type { CampusView } from "../../lib/clients/campus-endpoints.ts";
 import type { Answer } from "../answer.ts";

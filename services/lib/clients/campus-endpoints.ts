@@ -1,6 +1,6 @@
-// Where clients reach each campus, as the gateways there tell with their heartbeats: for a page that
-// anybody may ask for, so the root group is asked once in five seconds at most, and what was known
-// is kept while it does not answer.
+// Where clients reach each campus, as the gateways there tell with their heartbeats: for a page
+// that anybody may ask for, so the root group is asked once in five seconds at most, and what was
+// known is kept while it does not answer.
 import type { ClusterStatusResponse } from "../gen/dolium/cluster/v1/cluster_pb.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";

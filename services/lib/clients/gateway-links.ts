@@ -1,6 +1,7 @@
-// How far gateways are from each campus, as they tell with their heartbeats: `details` of a gateway
-// is `{"campusRttMs": {campus: milliseconds}, "endpoint": URL}`, the endpoint where clients reach its
-// campus. What is not of this form counts as nothing told, as from gateways of another release.
+// How far gateways are from each campus, as they tell with their heartbeats: `details` of a
+// gateway is `{"campusRttMs": {campus: milliseconds}, "endpoint": URL}`, the endpoint where
+// clients reach its campus. What is not of this form counts as nothing told, as from gateways of
+// another release.
 import type { ClusterStatusResponse } from "../gen/dolium/cluster/v1/cluster_pb.ts";
 
 const DIGITS = 1000;

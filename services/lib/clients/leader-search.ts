@@ -1,6 +1,7 @@
-// One call to the leader of a metadata group, with all its attempts. A replica that is silent for a
-// moment (its campus was cut off, its machine stands still) is not waited for: the next one is asked
-// as well, and whoever answers first counts. Commands carry an id, so asking two applies once.
+// One call to the leader of a metadata group, with all its attempts. A replica that is silent for
+// a moment (its campus was cut off, its machine stands still) is not waited for: the next one is
+// asked as well, and whoever answers first counts. Commands carry an id, so asking two applies
+// once.
 import { StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";

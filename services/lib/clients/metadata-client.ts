@@ -1,6 +1,6 @@
-// Calls the metadata service: finds the leader of a group, follows hints, asks another replica when
-// one is silent, retries what is safe to retry, and gives every command an id, so that a retry after
-// a lost answer never applies twice.
+// Calls the metadata service: finds the leader of a group, follows hints, asks another replica
+// when one is silent, retries what is safe to retry, and gives every command an id, so that a
+// retry after a lost answer never applies twice.
 //
 // Guarantees: a command that is answered was applied once. "timeout" means its outcome is unknown.
 import type { MessageInitShape } from "@bufbuild/protobuf";

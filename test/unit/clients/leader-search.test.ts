@@ -1,5 +1,5 @@
-// A call to a leader does not wait for a replica that is silent: it asks the next one too, never the
-// same one twice at a time, and takes the first answer.
+// A call to a leader does not wait for a replica that is silent: it asks the next one too, never
+// the same one twice at a time, and takes the first answer.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StoreError } from "../../../services/lib/base/errors.ts";

@@ -1,5 +1,5 @@
-// RewriteManifest: a body that one campus acknowledged gets other chunks under the same manifest id,
-// once; it waits in the repair queue until then, whatever is repaired meanwhile.
+// RewriteManifest: a body that one campus acknowledged gets other chunks under the same manifest
+// id, once; it waits in the repair queue until then, whatever is repaired meanwhile.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { present } from "../../../services/lib/base/assert.ts";

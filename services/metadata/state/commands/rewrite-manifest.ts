@@ -1,7 +1,7 @@
-// RewriteManifest: the same bytes in other chunks, under the same manifest id. What was acknowledged
-// with its shards in one campus comes to lie where its bucket's policy wants it; versions, part
-// lists and uploads name the manifest as before. The former shards become garbage in the same batch.
-// Where it is refused, what was written has no owner, and the sweeper finds it.
+// RewriteManifest: the same bytes in other chunks, under the same manifest id. What was
+// acknowledged with its shards in one campus comes to lie where its bucket's policy wants it;
+// versions, part lists and uploads name the manifest as before. The former shards become garbage
+// in the same batch. Where it is refused, what was written has no owner, and the sweeper finds it.
 import {
   Outcome,
   type Reply,
