@@ -1,6 +1,6 @@
-// Groups A, B and E on the wire: signatures that are broken in every way, addresses that were signed
-// for something else, headers of the store's own, names that mean something to JavaScript, and
-// bytes that are no text. Each is refused or harmless, and the gateway goes on.
+// Groups A, B and E on the wire: signatures that are broken in every way, addresses that were
+// signed for something else, headers of the store's own, names that mean something to JavaScript,
+// and bytes that are no text. Each is refused or harmless, and the gateway goes on.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { HeaderField } from "../../services/lib/s3/headers.ts";

@@ -1,5 +1,5 @@
-// Runs the `dolium` command as a person would type it, with nothing of this process's environment but
-// the path of programs: no keys, no profiles, no settings of whoever runs the tests.
+// Runs the `dolium` command as a person would type it, with nothing of this process's environment
+// but the path of programs: no keys, no profiles, no settings of whoever runs the tests.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";

@@ -108,32 +108,43 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       },
     },
   });
-  const { view } = clients;
-  const map = () => (view.isFresh() ? view.map() : undefined);
-  const pings = new PeerPings({ ...ports, map, replicas: clients.replicas });
-  const heartbeats = new Heartbeats(
-    { metadata: clients.metadata, clock: ports.clock, log: ports.log },
-    {
-      ...{ role: "gateway", name, address: gateway.address, version: VERSION },
-      ...parts.whereabouts,
-      details: () => linkDetails(pings.campuses(), settings.campusEndpoint),
-    },
-  );
-  pings.start();
-  heartbeats.start();
+  const reports = startReports(parts, gateway.address);
   return {
     ...gateway,
     endpoint: `${gateway.isSecure ? "https" : "http"}://${gateway.address}`,
     identity,
     firstBuckets: seeToFirstBuckets(gateway, parts),
     close: async () => {
-      heartbeats.stop();
-      pings.stop();
+      reports.stop();
       await gateway.close();
       await hashing.close();
       await audit?.close();
       tls?.close();
       await identity.stop();
+    },
+  };
+}
+
+/** Tells the cluster that this gateway is there, and how far it is from the others. */
+function startReports(parts: GatewayParts, address: string): { readonly stop: () => void } {
+  const { clients, ports, name, settings, whereabouts } = parts;
+  const { view, metadata, replicas } = clients;
+  const map = () => (view.isFresh() ? view.map() : undefined);
+  const pings = new PeerPings({ ...ports, map, replicas });
+  const heartbeats = new Heartbeats(
+    { metadata, clock: ports.clock, log: ports.log },
+    {
+      ...{ role: "gateway", name, address, version: VERSION },
+      ...whereabouts,
+      details: () => linkDetails(pings.campuses(), settings.campusEndpoint),
+    },
+  );
+  pings.start();
+  heartbeats.start();
+  return {
+    stop: () => {
+      heartbeats.stop();
+      pings.stop();
     },
   };
 }

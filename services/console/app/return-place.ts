@@ -1,6 +1,6 @@
-// Where a person was when she left for an identity provider: kept by this tab while she is away, and
-// gone to once she is signed in. It is a place of the console (the part of the address behind `#`,
-// which no server sees), so that it leads nowhere else.
+// Where a person was when she left for an identity provider: kept by this tab while she is away,
+// and gone to once she is signed in. It is a place of the console (the part of the address behind
+// `#`, which no server sees), so that it leads nowhere else.
 const STORE = "dolium-return";
 /** As long as a sign-in at a provider may take. */
 const AWAY_MS_MAX = 600_000;

@@ -1,5 +1,5 @@
-// An operator has the log of a group cut: the state is on disk first, so that replicas that were cut
-// off without warning come back with everything; one that was away takes the state instead.
+// An operator has the log of a group cut: the state is on disk first, so that replicas that were
+// cut off without warning come back with everything; one that was away takes the state instead.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StoreError } from "../../../services/lib/base/errors.ts";
