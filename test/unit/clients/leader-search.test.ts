@@ -10,6 +10,8 @@ import {
 } from "../../../services/lib/clients/leader-search.ts";
 import { createClock } from "../../../services/lib/host/clock.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
+import type { Clock } from "../../../services/lib/ports/clock.ts";
+import { SimClock } from "../../sim/clock.ts";
 
 const TIMES: LeaderSearchTimes = { deadlineMs: 60_000, attemptMs: 60_000, hedgeMs: 20 };
 const NEVER = Promise.withResolvers<never>().promise;
@@ -22,14 +24,18 @@ interface Run {
 
 function search(
   replicas: Readonly<Record<string, () => Promise<string>>>,
-  options: { readonly times?: LeaderSearchTimes; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly times?: LeaderSearchTimes;
+    readonly signal?: AbortSignal;
+    readonly clock?: Clock;
+  } = {},
 ): Run {
   const asked: string[] = [];
   const names = Object.keys(replicas);
-  const { times = TIMES, ...call } = options;
+  const { times = TIMES, clock = createClock(), ...call } = options;
   const found = new LeaderSearch<string>(
     {
-      clock: createClock(),
+      clock,
       random: createRandom(),
       next: (busy) => names.find((name) => !busy.has(name)),
       noteFailure: (_address, error) => error.leaderHint,
@@ -114,4 +120,25 @@ test("a caller that gives up ends the pause between attempts", async () => {
   const { found, asked } = search({ a: away }, { signal: stop.signal });
   await assert.rejects(found, { code: "aborted" });
   assert.equal(asked.length, 1);
+});
+
+test("with two replicas cut off, the third answers within a second of its election", async () => {
+  const clock = new SimClock();
+  const beganMs = clock.monotonicMs();
+  const electedMs = beganMs + 2000;
+  const third = async (): Promise<string> => {
+    if (clock.monotonicMs() >= electedMs) return "c leads";
+    throw new StoreError("not-leader", "nobody leads");
+  };
+  const times = { deadlineMs: 10_000, attemptMs: 3000, hedgeMs: 500 };
+  const replicas = { a: () => NEVER, b: () => NEVER, c: third };
+  const { found } = search(replicas, { times, clock });
+  let answeredMs = Number.POSITIVE_INFINITY;
+  const noted = found.then(({ address }) => {
+    answeredMs = clock.monotonicMs();
+    assert.equal(address, "c");
+  });
+  await clock.run(beganMs + 9000);
+  await noted;
+  assert.ok(answeredMs < electedMs + 1000, `answered ${answeredMs - electedMs} ms after it`);
 });
