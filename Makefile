@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster crash power aborts rot fuzz cluster growth chaos uploads clients client-matrix report million format \
+.PHONY: help image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients go-clients client-matrix report million format \
 	erasure-kernel raft-core check-built bench bench-compare clean
 
 help: ## this list
@@ -72,6 +72,9 @@ sim-long: install ## 10,000 seeds of the Raft simulation
 sim-cluster: install ## a whole cluster in simulation, SEEDS=A..B (1..1000)
 	node test/sim/main.ts --seeds $${SEEDS:-1..1000}
 
+planted: install ## every planted bug of the simulated cluster must be found by its check
+	DOLIUM_TEST_PLANTED=1 node test/run.ts test/sim/cluster
+
 crash: install ## cuts the power after every disk operation of a metadata cluster (CRASH_EVERY: each n-th), the stores' own points too
 	node test/run.ts test/crash test/unit/storage/crash.test.ts test/unit/metadata/log-store.test.ts
 	node test/crash/main.ts --every $${CRASH_EVERY:-1}
@@ -102,6 +105,9 @@ uploads: install ## the console uploads 2 GiB in a browser, over a reload of its
 
 clients: install ## real S3 clients against a server
 	node test/run.ts test/clients
+
+go-clients: ## build the clients for Go that test/clients runs (minutes, once)
+	cd test/clients/go && nice go build -o $(CURDIR)/.ci/go-clients .
 
 client-matrix: install ## run every client and write docs/client-matrix.md
 	node test/clients/matrix.ts

@@ -4,13 +4,11 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { runCommand } from "../support/run-command.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startServer, type TestServer } from "../support/test-server.ts";
-import { buildGoProgram, runGoProgram } from "./go-program.ts";
+import { findGoClients, runGoProgram } from "./go-program.ts";
 import { type Client, findClient, rowTest } from "./row-test.ts";
 
-const folder = temporaryFolder("dolium-go-");
-const clients = await buildGoProgram(folder.path);
+const clients = await findGoClients();
 const sdk = clients("AWS SDK for Go 2", "github.com/aws/aws-sdk-go-v2/service/s3");
 const minio = clients("minio-go", "github.com/minio/minio-go/v7");
 const curl = await findClient({ name: "curl", program: "curl", args: ["--version"] });
@@ -23,12 +21,11 @@ before(async () => {
 
 after(async () => {
   await server?.stop();
-  folder.remove();
 });
 
 function checks(client: Client, argument: "aws" | "minio", title: string): void {
   rowTest([client, curl], ["B4", "E5"], title, async () => {
-    const printed = await runGoProgram(folder.path, argument, {
+    const printed = await runGoProgram(argument, {
       ENDPOINT: server.endpoint,
       AWS_ACCESS_KEY_ID: server.accessKeyId,
       AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
