@@ -3,18 +3,22 @@
 // for a whole one. A client that does not read is cut after the idle time.
 import type { ServerResponse } from "node:http";
 import { assert } from "../lib/base/assert.ts";
-import { deferred } from "../lib/base/bounded.ts";
+import { type Deferred, deferred } from "../lib/base/bounded.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { HeaderField } from "../lib/s3/headers.ts";
 import { formatHttpDate } from "../lib/s3/http-date.ts";
 import { withoutDeclaration, XML_DECLARATION } from "../lib/s3/xml-writer.ts";
 import type { Answer, AnswerBody } from "./answer.ts";
+import { IdleWatch } from "./data/idle-watch.ts";
 import { settledWithin } from "./data/late-answer.ts";
 import type { BytePace } from "./identity/rate-limits.ts";
 
 /** A client must take this many bytes within the idle time. */
 const PIECE_BYTES = 64 * 1024;
+/** What is handed over at once to a client that took the piece before in no time. */
+const QUICK_PIECE_BYTES = 256 * 1024;
+const QUICK_MS = 1000;
 const WHITE_SPACE = Buffer.from(" ");
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
 export const SERVER_NAME = "Dolium";
@@ -54,12 +58,12 @@ export async function writeAnswer(answer: Answer, options: WriteOptions): Promis
   if (response.destroyed) throw new StoreError("aborted", "the client went away");
   const { status, body } = answer;
   if (body.kind !== "stream" || isHead || NO_BODY.has(status)) {
-    return writeParts(answer, options, () => writeWhole(answer, options));
+    return writeParts(answer, options, (sink) => writeWhole(answer, sink, options));
   }
   const views = body.source[Symbol.asyncIterator]();
   try {
     const first = await views.next();
-    await writeParts(answer, options, () => writeStream(body.size, { first, views }, options));
+    await writeParts(answer, options, (sink) => writeStream(body.size, { first, views }, sink));
   } finally {
     await views.return?.();
   }
@@ -68,19 +72,22 @@ export async function writeAnswer(answer: Answer, options: WriteOptions): Promis
 async function writeParts(
   answer: Answer,
   options: WriteOptions,
-  writeBody: () => Promise<void>,
+  writeBody: (sink: AnswerSink) => Promise<void>,
 ): Promise<void> {
   const { response } = options;
   response.sendDate = false;
   options.onHead();
   response.writeHead(answer.status, headerLines(answer, options));
+  const sink = new AnswerSink(options);
   try {
-    await writeBody();
+    await writeBody(sink);
     await options.beforeEnd();
-    await ended(options);
+    await sink.end();
   } catch (error) {
     response.destroy();
     throw error;
+  } finally {
+    sink.close();
   }
 }
 
@@ -120,27 +127,32 @@ function bodyLength(body: AnswerBody): number | undefined {
   }
 }
 
-async function writeWhole({ status, body }: Answer, options: WriteOptions): Promise<void> {
+async function writeWhole(
+  { status, body }: Answer,
+  sink: AnswerSink,
+  options: WriteOptions,
+): Promise<void> {
   const hasBody = !options.isHead && !NO_BODY.has(status);
-  if (hasBody && body.kind === "xml") return writeView(Buffer.from(body.text), options);
-  if (hasBody && body.kind === "bytes") return writeView(body.bytes, options);
-  if (hasBody && body.kind === "late-xml") return writeLate(body, options);
+  if (hasBody && body.kind === "xml") return sink.write(Buffer.from(body.text));
+  if (hasBody && body.kind === "bytes") return sink.write(body.bytes);
+  if (hasBody && body.kind === "late-xml") return writeLate(body, sink, options);
   options.response.flushHeaders();
 }
 
 /** The declaration, white space while the work goes on, and then the rest of the document. */
 async function writeLate(
   { document, everyMs }: Extract<AnswerBody, { kind: "late-xml" }>,
+  sink: AnswerSink,
   options: WriteOptions,
 ): Promise<void> {
-  await writeView(Buffer.from(XML_DECLARATION), options);
+  await sink.write(Buffer.from(XML_DECLARATION));
   for (;;) {
     const late = await settledWithin(options.clock, everyMs, document);
     if (late !== undefined) {
       const text = late.kind === "done" ? late.text : options.lateError(late.thrown);
-      return writeView(Buffer.from(withoutDeclaration(text)), options);
+      return sink.write(Buffer.from(withoutDeclaration(text)));
     }
-    await writeView(WHITE_SPACE, options);
+    await sink.write(WHITE_SPACE);
   }
 }
 
@@ -150,51 +162,94 @@ async function writeStream(
     readonly first: IteratorResult<Uint8Array>;
     readonly views: AsyncIterator<Uint8Array>;
   },
-  options: WriteOptions,
+  sink: AnswerSink,
 ): Promise<void> {
   let sent = 0;
   let next = source.first;
   while (next.done !== true) {
     sent += next.value.byteLength;
     assert(sent <= size, "writeStream: more bytes than announced");
-    await writeView(next.value, options);
+    await sink.write(next.value);
     next = await source.views.next();
   }
   assert(sent === size, "writeStream: fewer bytes than announced");
 }
 
-async function writeView(view: Uint8Array, options: WriteOptions): Promise<void> {
-  for (let at = 0; at < view.byteLength; at += PIECE_BYTES) {
-    const piece = view.subarray(at, at + PIECE_BYTES);
-    await options.pace?.(piece.byteLength);
-    if (options.response.destroyed) throw new StoreError("aborted", "the client went away");
-    const hasRoom = options.response.write(piece);
-    options.onSent(piece.byteLength);
-    if (!hasRoom) await eventOf(options, "drain");
-  }
-}
+/** The way to the client: pieces one after the other, each waited for. */
+class AnswerSink {
+  readonly #options: WriteOptions;
+  readonly #watch: IdleWatch;
+  #pieceBytes = PIECE_BYTES;
+  #isGone = false;
+  #waiting: { readonly event: "drain" | "finish"; readonly happened: Deferred<void> } | undefined;
 
-async function ended(options: WriteOptions): Promise<void> {
-  const finished = eventOf(options, "finish");
-  options.response.end();
-  await finished;
-}
-
-/** Waits for the event; throws StoreError "aborted" when the client leaves or stops reading. */
-async function eventOf(options: WriteOptions, event: "drain" | "finish"): Promise<void> {
-  const { response, clock, idleTimeoutMs } = options;
-  const happened = deferred<void>();
-  const done = (): void => happened.resolve();
-  const fail = (why: string): void => happened.reject(new StoreError("aborted", why));
-  const closed = (): void => fail("the client went away");
-  const timer = clock.after(idleTimeoutMs, () => fail("the client does not read"));
-  response.once(event, done);
-  response.once("close", closed);
-  try {
-    await happened.promise;
-  } finally {
-    timer.cancel();
-    response.off(event, done);
-    response.off("close", closed);
+  constructor(options: WriteOptions) {
+    const { response, clock, idleTimeoutMs } = options;
+    this.#options = options;
+    this.#watch = new IdleWatch(
+      clock,
+      idleTimeoutMs,
+      () => new StoreError("aborted", "the client does not read"),
+    );
+    response.on("drain", this.#onDrain);
+    response.on("finish", this.#onFinish);
+    response.on("close", this.#onClose);
   }
+
+  /** Resolves when the next piece may follow; throws StoreError "aborted". */
+  async write(view: Uint8Array): Promise<void> {
+    const { response, pace, onSent, clock } = this.#options;
+    for (let at = 0; at < view.byteLength; ) {
+      const piece = view.subarray(at, at + this.#pieceBytes);
+      at += piece.byteLength;
+      if (pace !== undefined) await pace(piece.byteLength);
+      if (response.destroyed) throw new StoreError("aborted", "the client went away");
+      const beganMs = clock.monotonicMs();
+      const hasRoom = response.write(piece);
+      onSent(piece.byteLength);
+      if (hasRoom) continue;
+      await this.#until("drain");
+      const isQuick = clock.monotonicMs() - beganMs < QUICK_MS;
+      this.#pieceBytes = isQuick ? QUICK_PIECE_BYTES : PIECE_BYTES;
+    }
+  }
+
+  /** Resolves when everything was handed to the system. */
+  async end(): Promise<void> {
+    const finished = this.#until("finish");
+    this.#options.response.end();
+    await finished;
+  }
+
+  close(): void {
+    const { response } = this.#options;
+    this.#watch.close();
+    response.off("drain", this.#onDrain);
+    response.off("finish", this.#onFinish);
+    response.off("close", this.#onClose);
+  }
+
+  #until(event: "drain" | "finish"): Promise<void> {
+    if (this.#isGone || this.#options.response.destroyed) {
+      return Promise.reject(new StoreError("aborted", "the client went away"));
+    }
+    const happened = deferred<void>();
+    this.#waiting = { event, happened };
+    return this.#watch.over(() => happened.promise);
+  }
+
+  #happened(event: "drain" | "finish"): void {
+    if (this.#waiting?.event !== event) return;
+    this.#waiting.happened.resolve();
+    this.#waiting = undefined;
+  }
+
+  readonly #onDrain = (): void => this.#happened("drain");
+  readonly #onFinish = (): void => this.#happened("finish");
+
+  readonly #onClose = (): void => {
+    this.#isGone = true;
+    this.#waiting?.happened.reject(new StoreError("aborted", "the client went away"));
+    this.#waiting = undefined;
+  };
 }

@@ -8,6 +8,7 @@ import { StoreError } from "../../lib/base/errors.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import { S3Error } from "../../lib/s3/errors.ts";
 import type { BytePace } from "../identity/rate-limits.ts";
+import { IdleWatch } from "./idle-watch.ts";
 
 const SMALL_BODY_BYTES_MAX = 64 * 1024;
 
@@ -81,15 +82,21 @@ export class RequestBody {
     if (this.isEmpty) return;
     this.#options.onStart();
     this.#views = this.#options.views();
-    for (;;) {
-      const result = await this.#next(this.#views);
-      if (result.done === true) {
-        this.#isFinished = true;
-        return;
+    const { clock, pace } = this.#options;
+    const watch = new IdleWatch(clock, pace.idleTimeoutMs, () => new S3Error("RequestTimeout"));
+    try {
+      for (;;) {
+        const result = await this.#next(this.#views, watch);
+        if (result.done === true) {
+          this.#isFinished = true;
+          return;
+        }
+        this.#receivedBytes += result.value.byteLength;
+        if (this.#pace !== undefined) await this.#pace(result.value.byteLength);
+        yield result.value;
       }
-      this.#receivedBytes += result.value.byteLength;
-      await this.#pace?.(result.value.byteLength);
-      yield result.value;
+    } finally {
+      watch.close();
     }
   }
 
@@ -117,18 +124,15 @@ export class RequestBody {
     }
   }
 
-  async #next(views: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
-    const { clock, pace } = this.#options;
-    const late = deferred<never>();
+  async #next(
+    views: AsyncIterator<Uint8Array>,
+    watch: IdleWatch,
+  ): Promise<IteratorResult<Uint8Array>> {
+    const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
-    const timer = clock.after(pace.idleTimeoutMs, () => late.reject(new S3Error("RequestTimeout")));
-    try {
-      const result = await Promise.race([pulled(views), late.promise]);
-      this.#checkRate(result, clock.monotonicMs() - startedMs);
-      return result;
-    } finally {
-      timer.cancel();
-    }
+    const result = await watch.over(() => pulled(views));
+    this.#checkRate(result, clock.monotonicMs() - startedMs);
+    return result;
   }
 
   #checkRate(result: IteratorResult<Uint8Array>, waitedMs: number): void {

@@ -149,6 +149,9 @@ interface LocalCallOptions {
   readonly options: CallOptions;
 }
 
+/** What a handler finds that reads on after its call ended well; one for all, as few ever look. */
+const ENDED = callerGaveUp(undefined);
+
 /** Both sides of one call: what the caller holds, and the handler's run behind it. */
 class LocalCall implements RawCall {
   readonly #path: string;
@@ -255,7 +258,7 @@ class LocalCall implements RawCall {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#responses.end(error);
     // Sends after a good end vanish, as the answer is all that matters then.
-    this.#requests.close(error, callerGaveUp(error));
+    this.#requests.close(error, error === undefined ? ENDED : callerGaveUp(error));
     if (error !== undefined) this.#handler.abort(callerGaveUp(error));
     const listener = this.#listener;
     listener?.calls.delete(this);
