@@ -1,7 +1,8 @@
 // Whose an access key is: the root keys of the configuration, keys and tokens of the directory,
-// keys of the operator's own store, temporary credentials, tokens in the shape of Ceph's. Guarantees that what is disabled, expired
-// or revoked in a directory at most 1.5 s old lets nobody in. Says nothing to the outside before
-// the caller's proof held: what is known of a key comes out as a refusal, told after it.
+// keys of the operator's own store, temporary credentials, tokens in the shape of Ceph's.
+// Guarantees that what is disabled, expired or revoked in a directory at most 1.5 s old lets
+// nobody in. Says nothing to the outside before the caller's proof held: what is known of a key
+// comes out as a refusal, told after it.
 import { createHash } from "node:crypto";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import type { DirectoryView, IdentityDirectory } from "../../lib/clients/identity-directory.ts";
