@@ -1,5 +1,5 @@
-// The address that others are told of a port of this process: the one in the settings, else where it
-// listens, with this machine's name in place of "every address".
+// The address that others are told of a port of this process: the one in the settings, else where
+// it listens, with this machine's name in place of "every address".
 import { hostname } from "node:os";
 
 const EVERYWHERE = /^(0\.0\.0\.0|\[::\]):([0-9]+)$/;

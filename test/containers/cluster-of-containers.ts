@@ -98,7 +98,11 @@ export class ContainerCluster {
       credentials: KEYS,
       forcePathStyle: true,
       // Nobody would tell of a gateway that was cut off in the middle of an answer.
-      requestHandler: { httpAgent: roundRobinAgent(gateways), requestTimeout: ANSWER_MS_MAX },
+      requestHandler: {
+        httpAgent: roundRobinAgent(gateways),
+        requestTimeout: ANSWER_MS_MAX,
+        throwOnRequestTimeout: true,
+      },
     });
     this.#clients.push(client);
     return client;

@@ -1,6 +1,6 @@
-// A cluster of containers under a light load: every member replaced in turn, from the last release's
-// image to this one and back, without a failed request; members killed, paused and cut off, and
-// nothing lost that was acknowledged.
+// A cluster of containers under a light load: every member replaced in turn, from the last
+// release's image to this one and back, without a failed request; members killed, paused and cut
+// off, and nothing lost that was acknowledged.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";

@@ -1,6 +1,6 @@
-// A whole Dolium inside this process, for tests of programs that use S3: nothing is spawned, nothing
-// but a port of loopback is opened. What is stored is as durable as in a server; with a folder of
-// its own it is there again at the next start, without one it goes when it stops.
+// A whole Dolium inside this process, for tests of programs that use S3: nothing is spawned, and
+// nothing but a port of loopback is opened. What is stored is as durable as in a server; with a
+// folder of its own it is there again at the next start, without one it goes when it stops.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -22,7 +22,7 @@ export interface DoliumOptions {
   readonly buckets?: readonly string[];
   /** Of S3, on loopback; a free one when it is left out. */
   readonly port?: number;
-  /** Settings as in the environment: `{ DOLIUM_S3__REGION: "eu-1" }`. That of the process is not read. */
+  /** As in the environment, which is not read: `{ DOLIUM_S3__REGION: "eu-1" }`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
