@@ -20,6 +20,7 @@ const BUCKET = "watched";
 /** Exit code of a command that nobody answered. */
 const UNAVAILABLE = 5;
 const COMMAND_MS = 120_000;
+const BUSY: ReadonlySet<string> = new Set(["InternalError", "ServiceUnavailable", "SlowDown"]);
 const LARGE = 1_500_000;
 
 export class ClusterActs {
@@ -30,11 +31,11 @@ export class ClusterActs {
 
   constructor(cluster: LocalCluster) {
     this.#cluster = cluster;
-    this.#s3 = cluster.s3();
+    this.#s3 = cluster.s3(0, 6);
   }
 
   async prepare(): Promise<void> {
-    await this.#s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    await patiently(() => this.#s3.send(new CreateBucketCommand({ Bucket: BUCKET })));
   }
 
   /** An access token of a new user who may do everything. */
@@ -58,7 +59,7 @@ export class ClusterActs {
       rot: () => this.#rot(),
       "node-lost": () => this.#cluster.kill("storage-3"),
     };
-    await acts[act]();
+    await patiently(acts[act]);
   }
 
   /** Inline and coded bodies are written, read and listed. */
@@ -105,8 +106,13 @@ export class ClusterActs {
     const { hostname, port } = new URL(this.#cluster.endpoints[0] ?? "");
     const socket = connect(Number(port), hostname);
     await new Promise((resolve) => socket.once("connect", resolve));
-    const head = `PUT /${BUCKET}/gone HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Length: 9\r\n`;
-    await new Promise((resolve) => socket.write(`${head}Expect: 100-continue\r\n\r\n`, resolve));
+    const head = [
+      `PUT /${BUCKET}/gone HTTP/1.1`,
+      `Host: ${hostname}:${port}`,
+      "Content-Length: 9",
+      "Expect: 100-continue",
+    ];
+    await new Promise((resolve) => socket.write(`${head.join("\r\n")}\r\n\r\n`, resolve));
     socket.resetAndDestroy();
   }
 
@@ -139,6 +145,19 @@ export class ClusterActs {
       return JSON.parse(stdout) as Readonly<Record<string, unknown>>;
     });
   }
+}
+
+/** A busy machine may keep a cluster from answering for a while; what it refuses is an answer. */
+function patiently(work: () => Promise<unknown>): Promise<true> {
+  return eventually("the cluster answers", COMMAND_MS, async () => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (error instanceof Error && BUSY.has(error.name)) return undefined;
+      throw error;
+    }
+  });
 }
 
 function segmentsBelow(folder: string): string[] {

@@ -15,6 +15,8 @@ import { startPrometheus } from "./prometheus-server.ts";
 import { RULE_FILES, rulesOf } from "./rule-file.ts";
 import { scrape } from "./scrape.ts";
 
+/** One gateway, three replicas, three storage nodes, a keeper. */
+const PROCESSES = 8;
 const PATIENCE_MS = 240_000;
 let cluster: LocalCluster;
 let acts: ClusterActs;
@@ -33,8 +35,11 @@ async function targets(): Promise<readonly Group[]> {
   return (await response.json()) as readonly Group[];
 }
 
-async function addresses(): Promise<readonly string[]> {
-  return (await targets()).flatMap((group) => group.targets);
+function addresses(): Promise<readonly string[]> {
+  return eventually("the processes are listed", PATIENCE_MS, async () => {
+    const found = (await targets()).flatMap((group) => group.targets);
+    return found.length >= PROCESSES - 1 ? found : undefined;
+  });
 }
 
 before(async () => {
@@ -58,7 +63,7 @@ after(async () => {
 test("service discovery lists every process with campus, node and role", async () => {
   const groups = await eventually("every process is listed", PATIENCE_MS, async () => {
     const found = await targets();
-    return found.length === 8 ? found : undefined;
+    return found.length === PROCESSES ? found : undefined;
   });
   const roles = groups.map(({ labels }) => labels.role);
   const count = (role: string): number => roles.filter((one) => one === role).length;

@@ -1,5 +1,5 @@
-// docs/metrics.md is what a process with every role registers (DOLIUM_UPDATE_DOCS=1 writes it anew),
-// and every metric of the acts, alerts and dashboards is there.
+// docs/metrics.md is what a process with every role registers (DOLIUM_UPDATE_DOCS=1 writes it), and
+// every metric of the acts, alerts and dashboards is there.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -27,32 +27,42 @@ const HEAD = `# Metrics
 
 <!-- Generated: DOLIUM_UPDATE_DOCS=1 node --test test/monitoring/metrics-page.test.ts -->
 
-Every process shows its metrics at \`/metrics\` of its operations port (\`ops.address\`, \`ops.port\`), gateways those of
-single buckets at \`/metrics/buckets\`. \`dolium server\` shows the metrics of all roles together. Where the processes are,
-a gateway tells Prometheus: \`GET /api/v1/prometheus/targets\` (HTTP service discovery), with the labels \`cluster\`,
-\`campus\`, \`node\` and \`role\`. Scrape with \`honor_labels: true\`: figures about other processes bring their own \`campus\`.
+Every process shows its metrics at \`/metrics\` of its operations port (\`ops.address\`,
+\`ops.port\`), gateways those of single buckets at \`/metrics/buckets\`. \`dolium server\` shows
+the metrics of all roles together. Where the processes are, a gateway tells Prometheus: \`GET
+/api/v1/prometheus/targets\` (HTTP service discovery), with the labels \`cluster\`, \`campus\`,
+\`node\` and \`role\`. Scrape with \`honor_labels: true\`: figures about other processes bring
+their own \`campus\`.
 
-Ready to use: \`deploy/prometheus\` (configuration, recording rules, alerts), \`deploy/grafana\` (six dashboards),
-[runbooks](runbooks/README.md). Traces and the audit log: [audit.md](audit.md), [tracing.md](tracing.md).
+Ready to use: \`deploy/prometheus\` (configuration, recording rules, alerts), \`deploy/grafana\`
+(six dashboards), [runbooks](runbooks/README.md). Traces and the audit log: [audit.md](audit.md),
+[tracing.md](tracing.md).
 
 ## What may surprise
 
-- **Figures of the whole cluster** (\`cluster_*\`, \`shards_*\`, \`objects_degraded\`, \`multipart_uploads_open\`) come from
-  every keeper, as each sees it, not from one leader: without a leader they are needed most. Take \`max\` for
-  availability and \`min\` for tolerance, as the recording rules do.
-- **\`objects_degraded\`** counts chunks of objects (32 MiB at most each): that is what the repair queues hold.
-- **\`cluster_failure_tolerance\`** has the domains \`disk\`, \`node\`, \`campus\` and \`metadata\` (replicas); zones are campuses.
-- **\`raft_fsync_duration_seconds\`** has no group: all groups of a process share one log and one sync.
-- **\`kv_write_stalls_total\`** counts batches that took over a second: LevelDB does not tell of its stalls.
-  **\`kv_get_duration_seconds\`** times one read in sixteen, since a read costs little more than timing it.
-- **\`gc_pending_bytes\`** is what compaction has yet to give back; what the garbage queues hold is counted in bodies
-  (\`gc_pending_entries\`), because a freed body's record has no sizes.
-- **\`rpc_*\`** are counted by the caller. \`peer_campus\` is \`unknown\` for metadata replicas and for callers that do not
-  follow the cluster map (metadata and storage processes).
-- **There is no \`config_reload_success\`**: the configuration is read once, at the start. What is read again while a
-  process runs are certificates, which \`tls_certificate_expiry_timestamp_seconds\` shows, and the provisioning file.
-- **Buckets**: at most \`ops.bucketLabels\` (500) have figures of their own, the largest; the others are \`_other\`. A
-  bucket's requests count by name from the first one that was answered well.
+- **Figures of the whole cluster** (\`cluster_*\`, \`shards_*\`, \`objects_degraded\`,
+  \`multipart_uploads_open\`) come from every keeper, as each sees it, not from one leader:
+  without a leader they are needed most. Take \`max\` for availability and \`min\` for tolerance,
+  as the recording rules do.
+- **\`objects_degraded\`** counts chunks of objects (32 MiB at most each): that is what the repair
+  queues hold.
+- **\`cluster_failure_tolerance\`** has the domains \`disk\`, \`node\`, \`campus\` and
+  \`metadata\` (replicas); zones are campuses.
+- **\`raft_fsync_duration_seconds\`** has no group: all groups of a process share one log and one
+  sync.
+- **\`kv_write_stalls_total\`** counts batches that took over a second: LevelDB does not tell of
+  its stalls. **\`kv_get_duration_seconds\`** times one read in sixteen, since a read costs little
+  more than timing it.
+- **\`gc_pending_bytes\`** is what compaction has yet to give back; what the garbage queues hold
+  is counted in bodies (\`gc_pending_entries\`), because a freed body's record has no sizes.
+- **\`rpc_*\`** are counted by the caller. \`peer_campus\` is \`unknown\` for metadata replicas
+  and for callers that do not follow the cluster map (metadata and storage processes).
+- **There is no \`config_reload_success\`**: the configuration is read once, at the start. What is
+  read again while a process runs are certificates, which
+  \`tls_certificate_expiry_timestamp_seconds\` shows, and the provisioning file.
+- **Buckets**: at most \`ops.bucketLabels\` (500) have figures of their own, the largest; the
+  others are \`_other\`. A bucket's requests count by name from the first one that was answered
+  well.
 `;
 
 export function metricsPage(descriptions: readonly MetricDescription[]): string {
@@ -70,5 +80,6 @@ export function metricsPage(descriptions: readonly MetricDescription[]): string 
 
 function rowOf({ name, type, help, labels }: MetricDescription): string {
   const words = help.replaceAll("|", "\\|").replace(/\.$/, "");
-  return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(" ")} | ${words} |\n`;
+  const named = labels.map((label) => `\`${label}\``).join(" ");
+  return `| \`${name}\` | ${type} | ${named} | ${words} |\n`;
 }

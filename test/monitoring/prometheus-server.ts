@@ -41,7 +41,8 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
   const shipped = readFileSync(join(DEPLOY, "prometheus/prometheus.yaml"), "utf8");
   const config = shipped
     .replaceAll("http://127.0.0.1:9001", adminUrl)
-    .replaceAll(/_interval: \d+s/g, "_interval: 1s");
+    .replaceAll(/(scrape|refresh)_interval: \d+s/g, "$1_interval: 2s")
+    .replaceAll(/evaluation_interval: \d+s/g, "evaluation_interval: 5s");
   writeFileSync(join(folder, "prometheus.yaml"), config);
   const ports = new FreePorts();
   const address = `127.0.0.1:${await ports.take()}`;

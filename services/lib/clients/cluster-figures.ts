@@ -1,7 +1,7 @@
 // The state of the whole cluster as metrics: what `dolium status` says, in numbers, every quarter
-// of a minute. Each keeper shows what it sees, so a keeper that is cut off is seen to see less;
-// rules take the worst of them. What cannot be asked keeps its last value, but what can be used
-// (`cluster_write_available`) is then 0.
+// of a minute. Each keeper shows what it sees: rules believe whoever sees that it can be used, and
+// whoever sees the least that may fail. What cannot be asked keeps its last value, but whether it
+// can be used (`cluster_write_available`) is then 0.
 import { toStoreError } from "../base/errors.ts";
 import type { Policy } from "../placement/cluster-map.ts";
 import type { Clock, Timer } from "../ports/clock.ts";

@@ -1,5 +1,5 @@
 // Tracing by OpenTelemetry's API, where the operator loaded an SDK before this program
-// (`node --import ./my-otel-setup.mjs`, or by NODE_OPTIONS). Without one not even the API is loaded.
+// (`--import` in NODE_OPTIONS). Without one not even the API is loaded.
 // Spans carry names of methods and operations, codes, sizes and the request id: no keys of objects,
 // nothing secret. Source: OpenTelemetry specification; W3C Trace Context.
 import type { Context, Span as OtelSpan } from "@opentelemetry/api";
