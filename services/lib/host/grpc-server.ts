@@ -28,10 +28,11 @@ import { type Tracing, traceCarrier } from "../ports/tracing.ts";
 import type { CallContext, RpcServer } from "../ports/transport.ts";
 import { widenConnections } from "./flow-windows.ts";
 import { callerOf, ServerTls } from "./grpc-identity.ts";
+import { closeDistrusted } from "./grpc-sessions.ts";
 import { clusterToken, END_MARK, REQUEST_ID_KEY, SECRET_KEY, toStatus } from "./grpc-status.ts";
 import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS } from "./grpc-transport.ts";
 import { limitHandshakes } from "./handshakes.ts";
-import { droppedAuthorities, type InternalTls } from "./internal-tls.ts";
+import type { InternalTls } from "./internal-tls.ts";
 import { callerGaveUp } from "./rpc-codec.ts";
 import {
   acceptRequestId,
@@ -41,8 +42,6 @@ import {
 } from "./rpc-dispatch.ts";
 
 const STREAMS_PER_CONNECTION_MAX = 4096;
-/** Time to end calls on connections of callers whose authority is not trusted any more. */
-const DROPPED_GRACE_MS = 60_000;
 
 export interface GrpcServerOptions {
   readonly log: Log;
@@ -99,9 +98,8 @@ export function createGrpcServer(options: GrpcServerOptions): RpcServer {
       if (tls === undefined) return bind(server, address, ServerCredentials.createInsecure());
       const how = new ServerTls(tls);
       const bound = await bind(server, address, how);
-      endings.push(limitHandshakes(serversOf(server)), dropCallers(server, bound, tls), () =>
-        how.close(),
-      );
+      const servers = serversOf(server);
+      endings.push(limitHandshakes(servers), closeDistrusted(servers, tls), () => how.close());
       return bound;
     },
     close(graceMs) {
@@ -116,13 +114,6 @@ function rolesFor(path: string, access: RpcAccess): readonly PeerRole[] {
   const roles = access.get(path);
   if (roles === undefined) throw new StoreError("invalid", `no rule says who may call ${path}`);
   return roles;
-}
-
-/** Connections outlive the trust they were made in: when an authority goes, all are made anew. */
-function dropCallers(server: Server, address: string, tls: InternalTls): () => void {
-  return tls.watch((next, former) => {
-    if (droppedAuthorities(next, former).length > 0) server.drain(address, DROPPED_GRACE_MS);
-  });
 }
 
 /** The listening servers inside, which grpc-js has no name for. */
