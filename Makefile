@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients go-clients client-matrix report million format \
+.PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients go-clients client-matrix report million format \
 	erasure-kernel raft-core check-built bench bench-compare clean
 
 help: ## this list
@@ -30,6 +30,9 @@ console: install ## build the console (services/console/dist)
 
 image: install ## build the container image (IMAGE: dolium:latest)
 	deploy/build-image.sh $${IMAGE:-dolium:latest}
+
+testkit: install ## make the package @dolium/testing (deploy/.testkit)
+	node deploy/test-kit.ts deploy/.testkit
 
 containers: image ## the image as one node, in compose and as a cluster under faults; needs Docker
 	node test/run.ts test/containers
