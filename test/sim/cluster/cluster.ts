@@ -11,8 +11,8 @@ import { SimClock } from "../clock.ts";
 import { SimNetwork } from "../network.ts";
 import type { LogLine } from "../observers.ts";
 import type { SimRandom } from "../random.ts";
-import type { Plants } from "./planted.ts";
-import { type ProcessOptions, type ProcessWorld, SimProcess } from "./process.ts";
+import type { Plants } from "./planted/plant.ts";
+import { type ProcessOptions, SimProcess } from "./process.ts";
 import {
   bootGateway,
   bootKeeper,
@@ -75,8 +75,7 @@ export class SimCluster {
     });
     this.rpc = rpc;
     const { lines } = parts;
-    const plantInDisk: ProcessWorld["plantInDisk"] = (...where) => plants.disk(...where);
-    const world = { clock: this.clock, random, rpc, lines, trace, plantInDisk };
+    const world = { clock: this.clock, random, rpc, lines, trace, plants };
     const names = Array.from({ length: shape.metadata }, (_, at) => `metadata-${at + 1}`);
     const metadata = names.map((name) => ({ name, address: `${name}:1` }));
     const options: ClusterOptions = { ...settings, metadata, plants, checksums };

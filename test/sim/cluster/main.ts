@@ -5,14 +5,15 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { LogLine } from "../observers.ts";
-import { PLANTED_BUGS, type PlantedBug } from "./planted.ts";
+import type { Bug } from "./planted/bug.ts";
+import { PLANTED_BUGS } from "./planted/plant.ts";
 import { type RunReport, simulate } from "./run.ts";
 
-function plantedBug(name: string | undefined): PlantedBug | undefined {
+function plantedBug(name: string | undefined): Bug | undefined {
   if (name === undefined) return undefined;
-  const bug = PLANTED_BUGS.find((known) => known === name);
+  const bug = PLANTED_BUGS.get(name);
   if (bug !== undefined) return bug;
-  throw new Error(`no such bug: ${name} (known: ${PLANTED_BUGS.join(", ")})`);
+  throw new Error(`no such bug: ${name} (known: ${[...PLANTED_BUGS.keys()].join(", ")})`);
 }
 
 const { values } = parseArgs({
@@ -48,7 +49,7 @@ function showFailure(seed: number, error: unknown, lines: readonly LogLine[]): v
   }
   const text = error instanceof Error ? error.stack : String(error);
   process.stderr.write(`seed ${seed} failed: ${text}\n`);
-  const bug = planted === undefined ? "" : ` --planted ${planted}`;
+  const bug = planted === undefined ? "" : ` --planted ${values.planted}`;
   process.stderr.write(`repeat: npm run sim -- --seed ${seed}${bug} --verbose\n`);
 }
 

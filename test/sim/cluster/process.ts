@@ -14,7 +14,7 @@ import { type LogLine, recordingLog, silentMetrics } from "../observers.ts";
 import type { SimRandom } from "../random.ts";
 import { createSimKvFactory } from "./kv.ts";
 import { Life } from "./life.ts";
-import type { Plants } from "./planted.ts";
+import type { Plants } from "./planted/plant.ts";
 import type { RpcNetwork } from "./rpc-network.ts";
 
 export type Role = "metadata" | "storage" | "gateway" | "keeper";
@@ -39,8 +39,8 @@ export interface ProcessWorld {
   readonly rpc: RpcNetwork;
   readonly lines: LogLine[] | undefined;
   readonly trace: (event: string) => void;
-  /** The disk as this run's planted bug leaves it. */
-  readonly plantInDisk: Plants["disk"];
+  /** Disks and stores as this run's planted bug leaves them. */
+  readonly plants: Pick<Plants, "disk" | "kvFactory">;
 }
 
 export interface ProcessOptions<H> {
@@ -110,19 +110,19 @@ export class SimProcess<H> {
   /** Begins a life; returns at once. */
   start(): void {
     if (this.#life !== undefined) return;
-    const { clock, lines, trace, plantInDisk } = this.#world;
+    const { clock, lines, trace, plants } = this.#world;
     trace(`start ${this.name}`);
     const life = new Life(this.address, clock, () => this.wallOffsetMs);
     this.#life = life;
     const pause = (): Promise<void> => life.clock.sleep(SYNC_MS_MAX);
-    const disk = plantInDisk(this.role, life.disk(this.disk), pause);
+    const disk = plants.disk(this.role, life.disk(this.disk), pause);
     const log = recordingLog(lines, { process: this.name });
     const fatal = (error: unknown): void => this.#failed(life, error);
     const ports: Ports = {
       clock: life.clock,
       random: this.#random.fork("life"),
       disk,
-      kvFactory: createSimKvFactory(disk),
+      kvFactory: plants.kvFactory(this.name, createSimKvFactory(disk)),
       transport: this.#world.rpc.createTransport(life),
       server: this.#world.rpc.createServer(life, log),
       log,

@@ -20,7 +20,7 @@ import { MetadataServer } from "../../../services/metadata/server.ts";
 import { StorageNode } from "../../../services/storage/storage-node.ts";
 import { s3Settings } from "../../unit/gateway/s3-settings.ts";
 import { defaultsOf } from "./defaults.ts";
-import type { Plants } from "./planted.ts";
+import type { Plants } from "./planted/plant.ts";
 import type { Ports } from "./process.ts";
 
 export const ROOT = {
@@ -121,9 +121,9 @@ export async function bootGateway(
   cluster: ClusterOptions,
   self: { readonly name: string; readonly address: string },
 ): Promise<GatewayHandle> {
-  const clients = clientsOf(ports, cluster);
+  const clients = cluster.plants.gateway(clientsOf(ports, cluster), ports);
   const { clock, random, log, metrics } = ports;
-  const { metadata, writer } = cluster.plants.gateway(clients, ports);
+  const { metadata, writer, reader } = clients;
   const settings = s3Settings({
     inlineBytes: cluster.inlineBytes,
     supportedPage: false,
@@ -139,7 +139,7 @@ export async function bootGateway(
         kms: new KmsDirectory({ metadata: clients.metadata, clock, random }, NO_KEYS),
         cluster: clients.view,
         writer,
-        reader: clients.reader,
+        reader,
         credentials: {
           find: async (accessKeyId) => (accessKeyId === ROOT.accessKeyId ? ROOT : undefined),
         },
@@ -181,7 +181,7 @@ export async function bootKeeper(
   cluster: ClusterOptions,
   self: { readonly name: string; readonly address: string },
 ): Promise<Keeper> {
-  const clients = cluster.plants.keeper(clientsOf(ports, cluster), ports);
+  const clients = cluster.plants.keeper(clientsOf(ports, cluster));
   const { clock, random, log, metrics } = ports;
   const { metadata, buckets, view, shards, erasure, writer, reader } = clients;
   const keeper = new Keeper({

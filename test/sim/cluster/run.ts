@@ -15,12 +15,13 @@ import { OBSERVER, SimCluster } from "./cluster.ts";
 import { History } from "./history.ts";
 import { Life } from "./life.ts";
 import { FAULTS, type Fault, Nemesis } from "./nemesis.ts";
-import { type PlantedBug, type Plants, plant } from "./planted.ts";
+import type { Bug } from "./planted/bug.ts";
+import { type Plants, plant } from "./planted/plant.ts";
 import { Violation } from "./violation.ts";
 
 export interface RunOptions {
   readonly seed: number;
-  readonly planted?: PlantedBug | undefined;
+  readonly planted?: Bug | undefined;
   /** Kept when given: what the processes logged. */
   readonly lines?: LogLine[] | undefined;
   /** Kept when given: every event of the trace. */
@@ -248,6 +249,7 @@ function drawSettings(
       repairRetryMs: 1000,
       rebalanceDelayMs: 2000,
       rebalanceIntervalMs: 5000,
+      verifyIntervalMs: 10_000,
       ...keeper,
     },
   };

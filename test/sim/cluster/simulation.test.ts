@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { PLANTED_CHECKS, PLANTED_SEEDS } from "./planted.ts";
+import { PLANTED_BUGS } from "./planted/plant.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
 const run = promisify(execFile);
@@ -41,13 +41,20 @@ test("two runs of a seed are the same, event by event, and lose nothing", async 
 
 /** A change of the product changes what a seed does: the next ones are tried too. */
 const SEEDS = 5;
+/** Run in every test run; all of them with DOLIUM_TEST_PLANTED=1 (`make planted`). */
+const ALWAYS = new Set(["lost-compare-and-swap", "listing-skips", "garbage-kept"]);
+const isFull = process.env.DOLIUM_TEST_PLANTED === "1";
 
-for (const [planted, seed] of Object.entries(PLANTED_SEEDS)) {
-  test(`the planted bug ${planted} is found by the check meant for it`, async () => {
+for (const [planted, { what, seed, checks }] of PLANTED_BUGS) {
+  const skip = !isFull && !ALWAYS.has(planted) && "make planted runs it";
+  test(`the planted bug ${planted} is found by a check meant for it`, { skip }, async () => {
     const seeds = `${seed}..${seed + SEEDS - 1}`;
     const { code, stderr } = await simulate("--seeds", seeds, "--planted", planted);
-    assert.equal(code, 1, `seeds ${seeds} are clean`);
-    const check = /Violation: (\w+):/.exec(stderr)?.[1] ?? "";
-    assert.ok(PLANTED_CHECKS[planted]?.includes(check), `found by ${check}: ${stderr}`);
+    assert.equal(code, 1, `seeds ${seeds} are clean: ${what}`);
+    const found = /Violation: (\w+):/.exec(stderr)?.[1] ?? "";
+    assert.ok(
+      checks.some((check) => check === found),
+      `found by ${found}: ${stderr}`,
+    );
   });
 }
