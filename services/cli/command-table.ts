@@ -50,6 +50,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/config.ts")).configGroup], ["config"]],
   [async () => [(await import("./commands/certs.ts")).certsGroup], ["certs"]],
   [async () => [(await import("./commands/kubernetes.ts")).kubernetesGroup], ["kubernetes"]],
+  [async () => [(await import("./commands/cosi.ts")).cosiCommand], ["cosi"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
 
