@@ -96,9 +96,8 @@ export const METRICS_BY_ACT: Readonly<Record<Act, readonly string[]>> = {
 export const MOVED_ELSEWHERE: Readonly<Record<string, string>> = {
   s3_requests_in_flight: "test/unit/gateway/http.test.ts",
   s3_throttled_total: "test/unit/monitoring/figures.test.ts",
-  raft_proposals_pending: "test/unit/raft/host.test.ts",
-  raft_follower_lag_entries: "test/unit/raft/host.test.ts",
-  raft_snapshot_duration_seconds: "test/unit/raft/host.test.ts",
+  raft_proposals_pending: "test/unit/monitoring/figures.test.ts",
+  raft_follower_lag_entries: "test/unit/monitoring/figures.test.ts",
   kv_write_stalls_total: "test/unit/monitoring/figures.test.ts",
   kv_compaction_pending: "test/unit/monitoring/figures.test.ts",
   disk_errors_total: "test/unit/monitoring/figures.test.ts",

@@ -2,6 +2,7 @@
 // repair that comes too late changes nothing.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { Keeper } from "../../../services/keeper/keeper.ts";
 import { LostDiskSearch } from "../../../services/keeper/repair/lost-disk-search.ts";
 import { RepairQueue, type RepairRound } from "../../../services/keeper/repair/repair-queue.ts";
 import { present } from "../../../services/lib/base/assert.ts";
@@ -12,6 +13,7 @@ import {
   DiskState,
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Chunk } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { eventually } from "../../support/eventually.ts";
 import { seededBytes } from "../../support/seeded-bytes.ts";
 import { NEVER, Rig } from "./rig.ts";
 
@@ -96,10 +98,26 @@ test("a node that is only away keeps its shards, and the chunk waits", async (t)
   assert.equal(round.waitingChunks, 1);
   assert.ok(round.oldestMs !== undefined);
   assert.deepEqual((await chunkOf(world)).diskIds, chunk.diskIds);
+  await showsWhatWaits(rig);
   await rig.startNode(present(node, "node").name);
   assert.equal((await repair(world)).repairedChunks, 1);
   assert.deepEqual((await chunkOf(world)).diskIds, chunk.diskIds);
 });
+
+/** A keeper counts the chunk that waits, and for how long. */
+async function showsWhatWaits(rig: Rig): Promise<void> {
+  const keeper = new Keeper(rig.with({ config: { ...rig.deps.config, intervalMs: 20 } }));
+  keeper.start();
+  try {
+    const { values } = rig.metrics;
+    await eventually("the chunk is counted", 60_000, async () =>
+      values.get("repair_queue_length") === 1 ? true : undefined,
+    );
+    assert.ok((values.get("repair_oldest_seconds") ?? 0) > 0);
+  } finally {
+    await keeper.close();
+  }
+}
 
 async function manifestIdOf({ rig, bucket, groupId }: World): Promise<Uint8Array | undefined> {
   const value = { bucketId: bucket.bucketId, key: utf8("a"), withBody: true };

@@ -27,6 +27,12 @@ import { createMetrics } from "../../../services/lib/host/metrics.ts";
 import type { RawCall } from "../../../services/lib/host/rpc-channel.ts";
 import { createRpcMeter } from "../../../services/lib/host/rpc-meter.ts";
 import { observedCalls } from "../../../services/lib/host/rpc-observer.ts";
+import type { Disk } from "../../../services/lib/ports/disk.ts";
+import { RaftMetrics } from "../../../services/lib/raft/group-metrics.ts";
+import type { RaftGroupStatus } from "../../../services/lib/raft/types.ts";
+import { DiskHealth } from "../../../services/storage/disk-health.ts";
+import { DEFAULT_SETTINGS } from "../../../services/storage/settings.ts";
+import { createStorageMetrics } from "../../../services/storage/storage-metrics.ts";
 import { SimClock } from "../../sim/clock.ts";
 import { MemoryLog, MemoryMetrics } from "../gateway/memory-gateway.ts";
 
@@ -245,6 +251,46 @@ function callOf(answers: readonly Uint8Array[], error?: StoreError): RawCall {
     cancel: () => undefined,
   };
 }
+
+test("groups show what is pending, and on the leader what followers lack", () => {
+  const metrics = new MemoryMetrics();
+  const status = {
+    ...{ groupId: GROUP, nodeId: 1, role: "leader", leader: 1, term: 3 },
+    ...{ commitIndex: 90, appliedIndex: 80, lastIndex: 95, logStartIndex: 0, failure: undefined },
+    members: { voters: [1, 2], learners: [], votersOutgoing: [], learnersNext: [] },
+    peers: [{ nodeId: 2, lagEntries: 15, active: true, state: "replicate" }],
+  };
+  // Checked boundary: the fields that are shown.
+  new RaftMetrics(metrics).observe(status as unknown as RaftGroupStatus, 5);
+  const value = (name: string, more = "") => metrics.values.get(`${name}{group="2"${more}}`);
+  assert.equal(value("raft_proposals_pending"), 5);
+  assert.equal(value("raft_follower_lag_entries", ',peer="2"'), 15);
+  assert.equal(value("raft_commit_index"), 90);
+  assert.equal(value("raft_is_leader"), 1);
+});
+
+test("a disk counts its errors from nothing on, and shows the state it is in", () => {
+  const metrics = new MemoryMetrics();
+  const health = new DiskHealth(
+    {
+      // Checked boundary: noting errors touches no disk.
+      disk: undefined as unknown as Disk,
+      clock: new SimClock(),
+      log: new MemoryLog(),
+      metrics: createStorageMetrics(metrics),
+    },
+    { folder: "", sparePath: "", label: "d1", settings: DEFAULT_SETTINGS },
+  );
+  const errors = (kind: string) =>
+    metrics.values.get(`disk_errors_total{disk="d1",kind="${kind}"}`);
+  const state = (name: string) => metrics.values.get(`disk_state{disk="d1",state="${name}"}`);
+  health.showCondition();
+  assert.deepEqual([errors("read"), errors("write"), state("up")], [0, 0, 1]);
+  health.noteReadError(new StoreError("io", "unreadable"));
+  health.noteWriteError(new StoreError("io", "broken"));
+  assert.deepEqual([errors("read"), errors("write")], [1, 1]);
+  assert.deepEqual([state("up"), state("read-only"), state("failed")], [0, 0, 1]);
+});
 
 test("calls are counted once, by method, outcome, bytes and campus", async () => {
   const metrics = new MemoryMetrics();
