@@ -32,6 +32,10 @@ kill $server
 wait $server
 /opt/dolium/bin/dolium --help >"$data.log"
 rm -rf "$data" "$data.log"
+# Node looks for it in a folder that its user's number ends.
+for folder in "$NODE_COMPILE_CACHE"/*-0; do
+  mv "$folder" "${folder%-0}-1000"
+done
 
 # 3. All of it, and what the program wants of the system.
 mkdir -p "$target/opt" "$target/usr/local/bin" "$target/usr/lib" "$target/data"
