@@ -47,6 +47,10 @@ export async function addressesOf(name: string): Promise<string[]> {
 
 /** Whether clients reach the campus; a cut wire swallows packets, as far networks do. */
 export function setWire(campus: Campus, state: "up" | "down"): void {
+  const wire = `near${campus}`;
+  // Half a second of silence, not three, until this end says that nobody is there.
+  writeFileSync(`/proc/sys/net/ipv4/neigh/${wire}/retrans_time_ms`, "200");
   const link = ["link", "set", "clients", state];
   execFileSync("ip", ["-n", `campus${campus}`, ...link], { stdio: "pipe" });
+  execFileSync("ip", ["neigh", "flush", "dev", wire], { stdio: "pipe" });
 }

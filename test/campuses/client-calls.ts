@@ -21,7 +21,13 @@ import { seededBytes } from "../support/seeded-bytes.ts";
 import { campusHost } from "./campus-names.ts";
 
 export const PORT = 9000;
-const KEYS = { AWS_ACCESS_KEY_ID: ACCESS_KEY, AWS_SECRET_ACCESS_KEY: SECRET_KEY };
+/** More attempts than by default, for machines on which an election takes long. */
+const KEYS = {
+  AWS_ACCESS_KEY_ID: ACCESS_KEY,
+  AWS_SECRET_ACCESS_KEY: SECRET_KEY,
+  AWS_RETRY_MODE: "standard",
+  AWS_MAX_ATTEMPTS: "10",
+};
 const PART_BYTES = 5 * 1024 * 1024;
 
 export function urlOf(host: string): string {
