@@ -314,7 +314,7 @@ test("calls are counted once, by method, outcome, bytes and campus", async () =>
   assert.deepEqual([bytes("sent"), bytes("received")], [5, 7]);
 });
 
-test("stores: reads are sampled, slow writes are stalls, sizes are asked for when shown", async () => {
+test("stores: reads are sampled, slow writes are stalls, sizes asked for when shown", async () => {
   const metrics = createMetrics({ nodeMetrics: false });
   const meter = createKvMeter(metrics, new SimClock(), "shards");
   assert.equal(Array.from({ length: 32 }, () => meter.samples()).filter(Boolean).length, 2);
