@@ -3,6 +3,7 @@
 // they start, mount and connect is gone with them.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
@@ -11,6 +12,7 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 import { CHECKS, type CheckResult } from "./checks.ts";
 
 const TIMEOUT_MS = 900_000;
+const TUNNELS = "/dev/net/tun";
 const NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 const results = new Map<string, CheckResult>();
@@ -19,6 +21,7 @@ let end = "";
 
 before(async () => {
   absent =
+    (existsSync(TUNNELS) ? undefined : `there is no ${TUNNELS} on this machine`) ??
     (await missing("unshare", [...NAMESPACES, "true"])) ??
     (await missing("dnsmasq", ["--version"])) ??
     (await missing("python3", ["-c", "import boto3"])) ??
