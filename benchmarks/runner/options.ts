@@ -19,7 +19,7 @@ export const USAGE = `npm run bench -- [options]
   --plots DIR        write latencies and scaling as SVG
   --record FILE      write the document there, as a baseline
   --compare FILE     compare ratios with a baseline: exit code 1 where one is much worse
-  --micro            only the parts, without a server`;
+  --micro            only the parts, each by its program in benchmarks/micro`;
 
 export interface Options {
   readonly isJson: boolean;
