@@ -1,4 +1,4 @@
-// gRPC over loopback under the conformance suite, with one connection and with several, and over TLS.
+// gRPC over loopback under the conformance suite: with one connection, with several, over TLS.
 import { after } from "node:test";
 import { createGrpcServer } from "../../../services/lib/host/grpc-server.ts";
 import { createGrpcTransport } from "../../../services/lib/host/grpc-transport.ts";
