@@ -122,6 +122,7 @@ export class ClusterActs {
   }
 
   async #delete(): Promise<void> {
+    await this.traffic();
     const Objects = Array.from({ length: this.#round }, (_, at) => ({ Key: `large/${at + 1}` }));
     await this.#s3.send(new DeleteObjectsCommand({ Bucket: BUCKET, Delete: { Objects } }));
   }
