@@ -1,6 +1,6 @@
-// Buckets and access for claims of Kubernetes (COSI v1alpha1), by the admin API. Every call may come
-// again after it went well: a bucket that is as asked for is an answer, what is gone stays gone.
-// An access is a user of its own, named after it, who may use that bucket and nothing else.
+// Buckets and access for claims of Kubernetes (COSI v1alpha1), by the admin API. Every call may
+// come again after it went well: a bucket that is as asked for is an answer, what is gone stays
+// gone. An access is a user of its own, named after it, who may use that bucket and nothing else.
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";

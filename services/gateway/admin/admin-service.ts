@@ -54,7 +54,7 @@ export class AdminService {
   }
 
   /**
-   * A call from within this process, in the name of `caller`; noted as any other. Throws
+   * A call from within this process, in the name of `caller`; noted like all others. Throws
    * AdminError.
    */
   async callAs(caller: Caller, request: AdminRequest): Promise<AdminAnswer> {
