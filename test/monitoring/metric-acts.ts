@@ -89,7 +89,7 @@ export const METRICS_BY_ACT: Readonly<Record<Act, readonly string[]>> = {
     "repair_bytes_total",
     "repair_rebuilt_shards_total",
   ],
-  "node-lost": ['cluster_nodes{state="down"}', "cluster_failure_tolerance", "peer_up"],
+  "node-lost": ['cluster_nodes{state="down"}', "peer_up"],
 };
 
 /** Metrics that no act here moves, and the test that shows that they move. */
