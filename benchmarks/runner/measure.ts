@@ -59,13 +59,17 @@ export class Measure {
     this.#sides = sides;
   }
 
-  /** Undefined where the time did not suffice for one round. */
-  async run(wanted: Case): Promise<Measured | undefined> {
+  /**
+   * One round where the run has time for any, further ones until `untilMs`. Undefined where there
+   * was no time for one.
+   */
+  async run(wanted: Case, untilMs: number): Promise<Measured | undefined> {
     const { options, mode, endMs } = this.#deps;
     const floors: Round[] = [];
     const stores: Round[] = [];
     const jobs = await this.#prepare(wanted);
-    for (let round = 0; round < options.rounds && performance.now() < endMs; round += 1) {
+    for (let round = 0; round < options.rounds; round += 1) {
+      if (performance.now() > (round === 0 ? endMs : Math.min(endMs, untilMs))) break;
       floors.push(await this.#round(this.#sides.floor, jobs.floor));
       stores.push(await this.#round(this.#sides.store, jobs.store));
     }
