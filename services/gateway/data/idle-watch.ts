@@ -1,5 +1,5 @@
-// Bounds waits for a client, one after the other, with a single timer: it is looked at when it fires
-// and not set anew for each of the thousands of pieces of a body.
+// Bounds waits for a client, one after the other, with a single timer: it is looked at when it
+// fires and not set anew for each of the thousands of pieces of a body.
 import { assert } from "../../lib/base/assert.ts";
 import type { Clock, Timer } from "../../lib/ports/clock.ts";
 

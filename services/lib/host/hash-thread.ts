@@ -1,5 +1,6 @@
 // The program of a hash thread: hashes the blocks of each stream in the order they come, says so of
-// each block, since its memory is used again then, and answers the end of a stream with the digests.
+// each block, since its memory is used again then, and answers the end of a stream with the
+// digests.
 import { createHash, type Hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import type { FromHashThread, ToHashThread } from "./hash-threads.ts";

@@ -1,8 +1,8 @@
 // Messages that calls within one process hand over as they are: cells, the bulk of all bytes, which
 // would only be copied by encoding. Everything else is encoded there too, so that neither side ever
 // sees the other's memory change. A cell that is sent is lent: the sender leaves it alone until its
-// write resolves, and the handler keeps none of its bytes beyond the message that brought it. A cell
-// that is answered belongs to the caller.
+// write resolves, and the handler keeps none of its bytes beyond the message that brought it. A
+// cell that is answered belongs to the caller.
 import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { assert } from "../base/assert.ts";
 import {

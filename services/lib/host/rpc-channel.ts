@@ -23,7 +23,9 @@ export interface RawCall {
    * Once the call ended well nothing is sent, and nothing is wrong: the answer is waiting.
    */
   send(bytes: Uint8Array): Promise<void>;
-  /** Only calls within one process have it: as `send`, but resolves when nobody reads it any more. */
+  /**
+   * Only calls within one process have it: as `send`, but resolves when nobody reads it any more.
+   */
   readonly pass?: (message: PassedMessage) => Promise<void>;
   /** Ends the sending side, after what was sent before. */
   end(): void;

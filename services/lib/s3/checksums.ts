@@ -218,8 +218,8 @@ const CRYPTO_NAMES: ReadonlyMap<HashName, string> = new Map([
 
 /**
  * Several hashes over one stream of bytes. A stream that is expected to be long is hashed in the
- * background where the factory can: then `update` may return a promise to wait for, `finish` must be
- * awaited before `digest`, and `abandon` be called in the end.
+ * background where the factory can: then `update` may return a promise to wait for, `finish` must
+ * be awaited before `digest`, and `abandon` be called in the end.
  */
 export class HasherSet {
   readonly #factory: ChecksumFactory;
