@@ -1,11 +1,12 @@
 // A cluster of processes with mutual TLS between all of them and HTTPS outside: clients use names
-// of buckets under a wildcard certificate, operators see when certificates end, and who has none,
-// or that of another role, is refused.
+// of buckets under a wildcard certificate, and notice nothing while certificates are renewed and
+// the authority is exchanged.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Agent } from "node:https";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { connect } from "node:tls";
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -19,9 +20,11 @@ import { MetadataService } from "../../services/lib/gen/dolium/metadata/v1/metad
 import { createGrpcTransport } from "../../services/lib/host/grpc-transport.ts";
 import { InternalTls } from "../../services/lib/host/internal-tls.ts";
 import { runDolium } from "../support/dolium-command.ts";
+import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { seededBytes } from "../support/seeded-bytes.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
+import { Workload } from "../support/workload.ts";
 import { createRecordingLog } from "../unit/host/recording-log.ts";
 
 const HOST = "s3.dolium.test";
@@ -30,6 +33,7 @@ const CAMPUS = "um.s3.dolium.test";
 const PATIENCE_MS = 120_000;
 /** A machine that is short of processors changes its leaders by itself, with or without TLS. */
 const ATTEMPTS = 8;
+const READ_ANEW = "internal certificates were read anew";
 
 let folder: TemporaryFolder;
 let outside: string;
@@ -99,6 +103,15 @@ const lookup: Lookup = (_host, { all }, done) => {
   else done(null, "127.0.0.1", 4);
 };
 
+/** How often each process has taken new internal certificates. */
+function timesReadAnew(): number[] {
+  const processes = readPlan(cluster.dataDir)?.processes ?? [];
+  return processes.map(({ name, dir }) => {
+    const log = readFileSync(join(dir, `${name}.log`), "utf8");
+    return log.split(READ_ANEW).length - 1;
+  });
+}
+
 async function metrics(name: string): Promise<string> {
   const planned = readPlan(cluster.dataDir)?.processes.find((one) => one.name === name);
   const answer = await fetch(`http://127.0.0.1:${planned?.opsPort}/metrics`);
@@ -157,4 +170,53 @@ test("who knows the secret but has no certificate, or that of another role, gets
     await wrong.close();
     storage.close();
   }
+});
+
+test("certificates and their authority change under load, and no request fails", async () => {
+  const workload = new Workload({
+    ...{ bucket: "first", prefix: "load/", lanes: 2, sizes: [2_000, 60_000, 400_000] },
+    clients: [clientOf(HOST), clientOf(CAMPUS)],
+  });
+  const before = expiry(await metrics("storage-1"), "internal");
+  const steps = [
+    ["renew", inside, "--days", "400", "--new-keys"],
+    ["authority", "add", inside],
+    ["authority", "use", inside],
+    ["authority", "drop", inside],
+  ];
+  for (const [done, words] of steps.entries()) {
+    await certs(...words);
+    await eventually(`all have read what ${words[0]} wrote`, PATIENCE_MS, async () =>
+      timesReadAnew().every((times) => times > done) ? true : undefined,
+    );
+    const count = workload.count;
+    await eventually("writes go on", PATIENCE_MS, async () =>
+      workload.count > count + 3 ? true : undefined,
+    );
+  }
+  assert.ok(expiry(await metrics("storage-1"), "internal") !== before);
+  await workload.stop();
+  assert.deepEqual(workload.failed, []);
+  await workload.verify(clientOf(HOST));
+});
+
+test("the certificate of the S3 port changes without a restart", async () => {
+  const shown = async (): Promise<string> => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const port = Number(new URL(cluster.endpoints[0] ?? "").port);
+    const ca = readFileSync(join(outside, "ca.crt"));
+    const socket = connect({ host: "127.0.0.1", port, servername: `any.${CAMPUS}`, ca });
+    socket.once("secureConnect", () => resolve(socket.getPeerCertificate().serialNumber));
+    socket.once("error", reject);
+    try {
+      return await promise;
+    } finally {
+      socket.destroy();
+    }
+  };
+  const before = await shown();
+  await certs("renew", outside, "s3", "--new-keys");
+  await eventually("the new one is shown", PATIENCE_MS, async () =>
+    (await shown()) === before ? undefined : true,
+  );
 });
