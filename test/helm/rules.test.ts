@@ -1,6 +1,12 @@
 // The rules of the chart, each a complaint about other charts that must not be heard about ours.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test as declare } from "node:test";
+import { ConfigSchema } from "../../services/cli/config-schema.ts";
+import { parseProvisioning } from "../../services/gateway/admin/provisioning/provisioning-file.ts";
+import { loadConfig } from "../../services/lib/host/config.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import {
   at,
   ciValues,
@@ -43,6 +49,22 @@ function environment(container: unknown): Map<string, unknown> {
 }
 
 const SERVERS: ReadonlySet<unknown> = new Set(["StatefulSet", "Deployment"]);
+
+test("the servers take every settings file and every provisioning file", () => {
+  const folder = temporaryFolder("dolium-chart-config-");
+  const filePath = join(folder.path, "config.json");
+  for (const name of ciValues().keys()) {
+    const all = ci(name);
+    const fullname = name === "extras" ? "store" : "s3-dolium";
+    writeFileSync(filePath, JSON.stringify(configOf(all, fullname)));
+    loadConfig(ConfigSchema, { filePath, environment: {} });
+    for (const secret of ofKind(all, "Secret")) {
+      const text = at(secret, "stringData", "provisioning.json");
+      if (text !== undefined) parseProvisioning(String(text));
+    }
+  }
+  folder.remove();
+});
 
 test("every pod passes Pod Security restricted, and has no token it does not need", () => {
   for (const name of ciValues().keys()) {
