@@ -124,7 +124,7 @@ test("an unknown key is InvalidAccessKeyId, and is not asked for again for a whi
   assert.equal((await list(caller)).status, 200);
 });
 
-test("the secret is proven as any other", async () => {
+test("the secret is proven like every other", async () => {
   const { id } = holder();
   const wrong = here.caller({ accessKeyId: id, secretAccessKey: "another" });
   assert.equal((await list(wrong)).code, "SignatureDoesNotMatch");
