@@ -187,6 +187,7 @@ const exposure: Readonly<Record<string, Schema>> = {
     loadBalancerSourceRanges: strings,
     externalIPs: strings,
     externalTrafficPolicy: oneOf("", "Cluster", "Local"),
+    internalTrafficPolicy: oneOf("", "Cluster", "Local"),
     annotations: stringMap,
   }),
   ingress: object({
@@ -229,6 +230,7 @@ const roles: Readonly<Record<string, Schema>> = {
   gateway: object({
     replicas: whole(1, 1000),
     perZone: flag,
+    onEveryNode: flag,
     drainSeconds: whole(0, 100),
     autoscaling: object({
       enabled: flag,

@@ -106,8 +106,11 @@ export const ROWS = {
   C8: { what: "user metadata over 2 KB: MetadataTooLarge" },
   C9: {
     what: "any gateway serves any request",
-    tests: ["test/cluster/round-trip.test.ts", "test/campuses/clients.test.ts"],
-    waits: "as a DaemonSet: comes with the chart",
+    tests: [
+      "test/cluster/round-trip.test.ts",
+      "test/campuses/clients.test.ts",
+      "test/helm/rules.test.ts",
+    ],
   },
   C10: { what: "simple authentication mode", tests: ["test/s3/access-tokens.test.ts"] },
   C11: { what: "every action through the AWS CLI as documented" },
@@ -137,8 +140,7 @@ export const ROWS = {
   D2: { what: "names of campuses", tests: ["test/campuses/clients.test.ts"] },
   D3: {
     what: "certificates with global, campus and wildcard names",
-    tests: ["test/s3/tls.test.ts"],
-    waits: "a list of names made by the chart: comes with it",
+    tests: ["test/s3/tls.test.ts", "test/cluster/mtls.test.ts", "test/helm/start.test.ts"],
   },
   D4: { what: "users who reach only their campus", tests: ["test/campuses/clients.test.ts"] },
   D5: { what: "token as access key, secret empty or ignored" },
@@ -156,7 +158,7 @@ export const ROWS = {
     what: "the gateway is a process of its own, stateless",
     tests: ["test/cluster/round-trip.test.ts", "test/cluster/kills.test.ts"],
   },
-  E2: { what: "`docker compose up -d`, scaled", waits: "comes with the containers" },
+  E2: { what: "`docker compose up -d`, scaled", tests: ["test/containers/compose.test.ts"] },
   E3: { what: "both URL forms; one domain setting turns virtual hosts on" },
   E4: {
     what: "`GET /bucket?browser=true`",

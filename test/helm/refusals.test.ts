@@ -37,6 +37,11 @@ const REFUSED: readonly (readonly [Values, RegExp])[] = [
     /8 data and 4 parity shards need 12 drives; there are 6/,
   ],
   [{ gateway: { perZone: true } }, /gateway.perZone needs zones/],
+  [{ gateway: { onEveryNode: true } }, /gateway.onEveryNode needs mode: split/],
+  [
+    { mode: "split", gateway: { onEveryNode: true, autoscaling: { enabled: true } } },
+    /gateway.autoscaling must be off/,
+  ],
   [{ persistence: { existingClaim: "data" } }, /it needs mode standalone/],
   [
     {

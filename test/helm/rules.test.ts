@@ -48,7 +48,7 @@ function environment(container: unknown): Map<string, unknown> {
   return new Map(entries);
 }
 
-const SERVERS: ReadonlySet<unknown> = new Set(["StatefulSet", "Deployment"]);
+const SERVERS: ReadonlySet<unknown> = new Set(["StatefulSet", "Deployment", "DaemonSet"]);
 
 test("the servers take every settings file and every provisioning file", () => {
   const folder = temporaryFolder("dolium-chart-config-");
@@ -114,6 +114,17 @@ test("three probes ask three different things, on the port of that container alo
   const [gateway] = containers(named(ci("split"), "Deployment", "s3-dolium-gateway"));
   assert.equal(at(gateway, "startupProbe", "failureThreshold"), 60);
   assert.equal(at(gateway, "startupProbe", "httpGet", "port"), 9003);
+});
+
+test("gateways on every node are a DaemonSet that nothing scales and no budget counts", () => {
+  const all = ci("every-node");
+  const gateways = named(all, "DaemonSet", "s3-dolium-gateway");
+  assert.equal(at(gateways, "spec", "replicas"), undefined);
+  assert.equal(at(gateways, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), 0);
+  assert.equal(at(named(all, "Service", "s3-dolium"), "spec", "internalTrafficPolicy"), "Local");
+  assert.deepEqual(ofKind(all, "HorizontalPodAutoscaler"), []);
+  const budgets = ofKind(all, "PodDisruptionBudget").map(nameOf);
+  assert.ok(!budgets.includes("s3-dolium-gateway"), budgets.join(" "));
 });
 
 test("a first start cannot deadlock: peers find pods that are not ready, which start together", () => {
