@@ -110,7 +110,12 @@ export const ConfigSchema = Type.Object(
     ops: Type.Object(
       {
         address: text("Address of metrics and health.", "127.0.0.1"),
-        port: Type.Integer({ minimum: 0, maximum: 65_535, default: 9003 }),
+        port: Type.Integer({
+          minimum: 0,
+          maximum: 65_535,
+          default: 9003,
+          description: "Port of metrics and health; 0: any that is free.",
+        }),
         advertise: text("host:port that Prometheus reaches it at; empty: as it listens."),
         bucketLabels: Type.Integer({
           minimum: 0,
@@ -139,8 +144,16 @@ export const ConfigSchema = Type.Object(
     metadata: Type.Object(
       {
         dataDir: text("Directory of the metadata replica."),
-        suspectAfterMs: Type.Integer({ minimum: 200, default: 3000 }),
-        downAfterMs: Type.Integer({ minimum: 500, default: 5000 }),
+        suspectAfterMs: Type.Integer({
+          minimum: 200,
+          default: 3000,
+          description: "A storage node silent for so long is suspected to be away.",
+        }),
+        downAfterMs: Type.Integer({
+          minimum: 500,
+          default: 5000,
+          description: "A storage node silent for so long is taken for down.",
+        }),
         outAfterMs: Type.Integer({
           minimum: 1000,
           default: 600_000,

@@ -35,7 +35,10 @@ const LDAP = Type.Object(
     startTls: flag("Begin TLS on an ldap:// connection."),
     caFile: text("Authorities (PEM) to trust instead of the system's."),
     organisation: text("Appended to names: alice becomes alice_umich; empty: nothing is."),
-    timeoutMs: Type.Integer({ minimum: 100, default: 5000 }),
+    timeoutMs: Type.Integer({
+      ...{ minimum: 100, default: 5000 },
+      description: "A directory that takes longer to connect or to answer is away.",
+    }),
   },
   { ...strict, default: {} },
 );
