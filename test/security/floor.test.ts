@@ -28,7 +28,7 @@ const FLOORS: ReadonlyMap<number, number> = new Map([
   [13, 1],
   [14, 5],
   [15, 1],
-  [21, 2],
+  [21, 3],
   [26, 1],
   [27, 1],
   [28, 1],

@@ -1,5 +1,6 @@
-// (21) Floods against a port of the services with TLS: connections that never say who they are, and
-// headers that never end. Whoever does it is cut off, and others are answered meanwhile.
+// (21) Floods against a port of the services with TLS: connections that never say who they are,
+// headers that never end, calls that are taken back at once. Whoever does it is cut off, and others
+// are answered meanwhile.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -89,11 +90,16 @@ const SETTINGS_FRAME = 4;
 const HEADERS_FRAME = 1;
 const CONTINUATION_FRAME = 9;
 
+const RST_STREAM_FRAME = 3;
+const END_HEADERS = 4;
+const CANCEL = 8;
+
 /** RFC 9113 section 4.1. */
-function frame(type: number, stream: number, payload: Uint8Array): Buffer {
+function frame(type: number, stream: number, payload: Uint8Array, flags = 0): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.byteLength, 0, 3);
   head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
   head.writeUInt32BE(stream, 5);
   return Buffer.concat([head, payload]);
 }
@@ -104,32 +110,97 @@ function longField(): Buffer {
   return Buffer.concat([Uint8Array.of(0, 1, 0x78, value.byteLength), value]);
 }
 
-test("(21) CVE-2024-27316: headers that never end end the connection", async () => {
-  const socket: TLSSocket = connectTls({
-    ...{ ...credentials(), port, host: "127.0.0.1", ALPNProtocols: ["h2"] },
-    ...{ servername: "dolium.internal", checkServerIdentity: () => undefined },
-  });
-  let isOver = false;
-  socket
-    .on("error", () => undefined)
-    .on("close", () => {
-      isOver = true;
+/** A connection that speaks HTTP/2 by hand. */
+class RawConnection {
+  readonly #socket: TLSSocket;
+  #isOver = false;
+
+  private constructor() {
+    this.#socket = connectTls({
+      ...{ ...credentials(), port, host: "127.0.0.1", ALPNProtocols: ["h2"] },
+      ...{ servername: "dolium.internal", checkServerIdentity: () => undefined },
     });
-  socket.resume();
-  await once(socket, "secureConnect");
-  socket.write(Buffer.concat([PREFACE, frame(SETTINGS_FRAME, 0, new Uint8Array(0))]));
-  socket.write(frame(HEADERS_FRAME, 1, longField()));
-  const more = frame(CONTINUATION_FRAME, 1, Buffer.concat(Array.from({ length: 100 }, longField)));
-  let sent = 0;
-  while (!isOver && sent < 64 * 1024 * 1024) {
-    sent += more.byteLength;
+    this.#socket
+      .on("error", () => undefined)
+      .on("close", () => {
+        this.#isOver = true;
+      });
+    this.#socket.resume();
+  }
+
+  static async open(): Promise<RawConnection> {
+    const connection = new RawConnection();
+    await once(connection.#socket, "secureConnect");
+    await connection.send(Buffer.concat([PREFACE, frame(SETTINGS_FRAME, 0, new Uint8Array(0))]));
+    return connection;
+  }
+
+  /** The server has ended it. */
+  get isOver(): boolean {
+    return this.#isOver || !this.#socket.writable;
+  }
+
+  async send(bytes: Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => {
-      if (!socket.writable) resolve();
-      else socket.write(more, () => resolve());
+      if (this.isOver) resolve();
+      else this.#socket.write(bytes, () => resolve());
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
-  assert.ok(isOver || !socket.writable, `${sent} bytes of headers were taken`);
-  socket.destroy();
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+test("(21) CVE-2024-27316: headers that never end end the connection", async () => {
+  const connection = await RawConnection.open();
+  await connection.send(frame(HEADERS_FRAME, 1, longField()));
+  const more = frame(CONTINUATION_FRAME, 1, Buffer.concat(Array.from({ length: 100 }, longField)));
+  let sent = 0;
+  while (!connection.isOver && sent < 64 * 1024 * 1024) {
+    sent += more.byteLength;
+    await connection.send(more);
+  }
+  assert.ok(connection.isOver, `${sent} bytes of headers were taken`);
+  connection.destroy();
+  await othersAreServed();
+});
+
+/** A string as it is; RFC 7541 section 5.2. */
+function text(value: string): Buffer {
+  return Buffer.concat([Uint8Array.of(value.length), Buffer.from(value)]);
+}
+
+/** What begins a call, by fields of the static table; RFC 7541 appendix A. */
+function callHeaders(): Buffer {
+  const [post, https, path, authority, contentType] = [0x83, 0x87, 0x04, 0x01, 0x0f];
+  return Buffer.concat([
+    ...[Uint8Array.of(post, https, path), text(`/${EchoService.typeName}/Talk`)],
+    ...[Uint8Array.of(authority), text("dolium.internal")],
+    ...[Uint8Array.of(contentType, 0x10), text("application/grpc")],
+    ...[Uint8Array.of(0), text("te"), text("trailers")],
+  ]);
+}
+
+test("(21) CVE-2023-44487: calls that are begun and taken back end the connection", async () => {
+  const connection = await RawConnection.open();
+  const reset = Buffer.alloc(4);
+  reset.writeUInt32BE(CANCEL);
+  const headers = callHeaders();
+  let calls = 0;
+  while (!connection.isOver && calls < 100_000) {
+    const pairs = Array.from({ length: 50 }, () => {
+      calls += 1;
+      const stream = 2 * calls - 1;
+      return Buffer.concat([
+        frame(HEADERS_FRAME, stream, headers, END_HEADERS),
+        frame(RST_STREAM_FRAME, stream, reset),
+      ]);
+    });
+    await connection.send(Buffer.concat(pairs));
+  }
+  assert.ok(connection.isOver, `${calls} calls were taken back`);
+  connection.destroy();
   await othersAreServed();
 });
