@@ -29,10 +29,15 @@ export function prepareFolder(path: string): void {
 function refusal(path: string): string {
   const held = existing(path);
   const { uid, gid, mode } = statSync(held);
-  const me = `user ${process.getuid?.() ?? "?"}, group ${process.getgid?.() ?? "?"}`;
+  const user = process.getuid?.();
+  const me = `user ${user ?? "?"}, group ${process.getgid?.() ?? "?"}`;
   const owner = `${held} belongs to user ${uid}, group ${gid}, mode ${(mode & 0o777).toString(8)}`;
-  const wanted = `${process.getuid?.() ?? 1000}:${process.getgid?.() ?? 0}`;
-  return `${path} cannot be written by ${me}: ${owner}; run \`chown -R ${wanted} ${held}\` on the volume's host, or start as its owner`;
+  const wanted = `${user ?? 1000}:${process.getgid?.() ?? 0}`;
+  const cure =
+    user === uid
+      ? `run \`chmod u+rwx ${held}\``
+      : `run \`chown -R ${wanted} ${held}\` on the volume's host, or start as its owner`;
+  return `${path} cannot be written by ${me}: ${owner}; ${cure}`;
 }
 
 /** The folder itself, or the nearest one above it that is there. */
