@@ -26,19 +26,19 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated: DOLIUM_UPDATE_DOCS=1 node --test test/tidy/cli-reference.test.ts -->
 
-Every setting of a Dolium process. They come from a JSON file (\`--config FILE\` or \`DOLIUM_CONFIG\`) and from
-environment variables; a variable wins over the file, an empty one counts as not set. Lists and maps in variables are
-JSON; lists of texts may also be written with commas. A text may come from a file: the variable's name with \`_FILE\`
-behind it names the file, for secrets. Unknown names and values out of bounds are refused, all at once, before
-anything starts:
+Every setting of a Dolium process. They come from a JSON file (\`--config FILE\`, \`DOLIUM_CONFIG\`)
+and from environment variables; a variable wins over the file, an empty one counts as not set. Lists
+and maps in variables are JSON; lists of texts may also be written with commas. A text may come from
+a file: the variable's name with \`_FILE\` behind it names the file, for secrets. Unknown names and
+values out of bounds are refused, all at once, before anything starts:
 
 \`\`\`sh
 dolium config check --config dolium.json
 dolium config schema > dolium.schema.json
 \`\`\`
 
-Variables of the commands \`dev\` and \`server\` that are no settings (\`DOLIUM_DATA\`, \`DOLIUM_ROOT_USER\` and others) are
-in [the command](../cli.md#serving). Durations end in \`Ms\` (milliseconds) or \`Seconds\`, sizes in \`Bytes\`.
+Variables of \`dev\` and \`server\` that are no settings (\`DOLIUM_DATA\`, \`DOLIUM_ROOT_USER\` and
+others) are in [the command](../cli.md#serving). Durations end in \`Ms\` (milliseconds) or \`Seconds\`.
 `;
 
 /** Every setting, in the order of the schema. */
