@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
 .PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients go-clients client-matrix report million format \
-	erasure-kernel raft-core check-built bench bench-compare clean
+	erasure-kernel raft-core check-built bench bench-compare clean docs sbom
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ check-gen: install ## the generated code matches proto/, the chart the settings
 gen: install ## write services/lib/gen from proto/, the chart's schema, table and copies
 	node proto/generate.ts
 	node helm/generate.ts
+
+docs: install ## write the generated pages of docs/ from the settings and the tables of commands and calls
+	DOLIUM_UPDATE_DOCS=1 node --test test/tidy/cli-reference.test.ts test/tidy/admin-reference.test.ts
+
+sbom: ## print what the program is made of (CycloneDX), from package-lock.json
+	@npm sbom --sbom-format cyclonedx --package-lock-only --omit dev
 
 check-built: install ## the built WebAssembly matches its checksums and sources
 	node services/lib/erasure/wasm/build.ts --check
