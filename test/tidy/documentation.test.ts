@@ -19,6 +19,7 @@ import {
   type CommandLine,
   commandLines,
   linkTargets,
+  makeTargets,
   markdownPages,
   type Page,
   shellCommands,
@@ -111,6 +112,20 @@ test("every DOLIUM_ variable of a section, named in a page, is a setting", () =>
       .map((variable) => `${path}: ${variable}`),
   );
   assert.deepEqual(problems, []);
+});
+
+test("every target of make that a page names is there", () => {
+  const makefile = readFileSync(join(ROOT, "Makefile"), "utf8");
+  const known = new Set([...makefile.matchAll(/^([a-z-]+):/gm)].map(([, name]) => name));
+  const named = markdownPages().flatMap(({ path, text }) =>
+    makeTargets(text).map((target) => ({ path, target })),
+  );
+  assert.ok(named.length > 20, `${named.length} targets were found`);
+  assert.deepEqual(
+    named.filter(({ target }) => !known.has(target)),
+    [],
+  );
+  assert.deepEqual(makeTargets("Run `make no-such A=1`, `make`."), ["no-such"]);
 });
 
 test("a link to nothing and to a heading that is not there are found", () => {

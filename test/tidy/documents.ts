@@ -70,11 +70,21 @@ export function codeSpans(text: string): string[] {
     .map((match) => (match[2] ?? "").replace(/\s+/g, " ").replaceAll("\\|", "|").trim());
 }
 
+/** Targets that a page's shell examples and sentences give to make. */
+export function makeTargets(text: string): string[] {
+  const spans = codeSpans(text).filter((span) => span.startsWith("make "));
+  return [...shellBlocks(text), ...spans]
+    .flatMap(shellCommands)
+    .filter(([first]) => first === "make")
+    .flatMap((words) => words.slice(1, 2))
+    .filter((word) => /^[a-z][a-z-]*$/.test(word));
+}
+
 /** Every call of `dolium` in a page's shell examples and sentences. */
 export function commandLines(text: string): CommandLine[] {
-  const blocks = [...text.matchAll(FENCE)]
-    .filter((match) => SHELLS.includes(match[3] ?? ""))
-    .flatMap((match) => shellCommands(match[4] ?? "").map((words) => ({ words, isInline: false })));
+  const blocks = shellBlocks(text)
+    .flatMap(shellCommands)
+    .map((words) => ({ words, isInline: false }));
   const spans = codeSpans(text)
     .filter((span) => /^(npx |sudo )?dolium /.test(span))
     .flatMap((span) => shellCommands(span).flatMap(alternatives))
@@ -91,6 +101,12 @@ function alternatives(words: readonly string[]): string[][] {
   const choices = at < 0 ? [] : (words[at] ?? "").split("|");
   if (choices.length === 0) return [[...words]];
   return choices.flatMap((choice) => alternatives(words.with(at, choice)));
+}
+
+function shellBlocks(text: string): string[] {
+  return [...text.matchAll(FENCE)]
+    .filter((match) => SHELLS.includes(match[3] ?? ""))
+    .map((match) => match[4] ?? "");
 }
 
 function withoutFences(text: string): string {
