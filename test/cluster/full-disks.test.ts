@@ -86,7 +86,7 @@ test("no room anywhere: 507, deletes work, and then writes again", { skip }, asy
     environment,
   });
   context.after(() => cluster.stop());
-  const s3 = cluster.s3(0, 1);
+  const s3 = cluster.s3(0, 6);
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   const stored: string[] = [];
   let refusal: unknown;
