@@ -39,6 +39,12 @@ function namesIn(folder: string): readonly string[] {
 }
 
 /**
+ * Short runs: the second compiler of the JVM would cost more than it brings. Sources are UTF-8
+ * whatever the machine's locale.
+ */
+const JVM = ["-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"];
+
+/**
  * What the program (a file of test/clients/java) printed. Throws, with all of that, when it did not
  * end with `ok all`.
  */
@@ -53,8 +59,7 @@ export async function runJava(
   const { flags = [], environment } = options;
   const classes = join(ROOT, ".ci", folder, "*");
   const source = join(import.meta.dirname, "java", program);
-  // Short runs: the second compiler of the JVM would cost more than it brings.
-  const args = ["-XX:TieredStopAtLevel=1", ...flags, "-cp", classes, source];
+  const args = [...JVM, ...flags, "-cp", classes, source];
   const printed = await runCommand("java", args, { environment }).catch(said);
   if (!printed.endsWith("ok all\n")) throw new Error(`${program}:\n${printed}`);
   return printed;

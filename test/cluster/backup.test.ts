@@ -25,7 +25,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import { jsonOfDolium } from "../support/dolium-command.ts";
+import { jsonOfDolium, runDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
 import { seededBytes, sha256Hex } from "../support/seeded-bytes.ts";
@@ -236,15 +236,10 @@ function rot(): void {
 
 /** As `dolium`, for a call that ends with exit code 1 and JSON. */
 async function failing(...args: readonly string[]): Promise<Record<string, unknown>> {
-  try {
-    await dolium(...args);
-  } catch (error) {
-    // execFile rejects with what was printed; anything else fails the assertion.
-    const { code, stdout } = error as { readonly code?: number; readonly stdout?: string };
-    assert.equal(code, 1, String(error));
-    return JSON.parse(stdout ?? "") as Record<string, unknown>;
-  }
-  throw new assert.AssertionError({ message: "it did not fail" });
+  const environment = { DOLIUM_DATA: dataDir };
+  const { code, stdout } = await runDolium([...args, "--json"], { folder: root, environment });
+  assert.equal(code, 1, stdout);
+  return JSON.parse(stdout) as Record<string, unknown>;
 }
 
 test("an import made again changes nothing; a backup cut short is refused", async () => {

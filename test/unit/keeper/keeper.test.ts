@@ -87,12 +87,13 @@ test("a keeper that stops gives its leases back, and another one goes on at once
 test("two keepers never do one task at once", async (t) => {
   const rig = await Rig.open(t);
   const { metadata } = rig;
+  // One task alone asks so.
   let inside = 0;
   let most = 0;
   const watched = {
     execute: metadata.execute.bind(metadata),
     query: async (...question: Parameters<typeof metadata.query>) => {
-      if (question[1].case !== "listRepairs") return metadata.query(...question);
+      if (question[1].case !== "listGarbage") return metadata.query(...question);
       inside += 1;
       most = Math.max(most, inside);
       const answer = await metadata.query(...question);
@@ -102,7 +103,7 @@ test("two keepers never do one task at once", async (t) => {
   } as KeeperDeps["metadata"];
   start(t, rig, { metadata: watched });
   start(t, rig, { metadata: watched });
-  const rounds = (): number => rig.calls.filter((call) => call === "listRepairs").length;
+  const rounds = (): number => rig.calls.filter((call) => call === "listGarbage").length;
   await eventually("many rounds", 60_000, async () => (rounds() > 20 ? true : undefined));
   assert.equal(most, 1);
 });
