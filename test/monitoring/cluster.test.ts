@@ -47,7 +47,8 @@ before(async () => {
     args: ["dev", "--gateways", "1", "--metadata", "3", "--storage", "3", "--no-restart"],
     environment: {
       DOLIUM_IDENTITY__TOKENS: "true",
-      DOLIUM_KEEPER__GARBAGE_DELAY_MS: "8000",
+      // Longer than it takes until a gateway has looked at what waits.
+      DOLIUM_KEEPER__GARBAGE_DELAY_MS: "20000",
       DOLIUM_STORAGE__SCRUB_PASS_MS_MIN: "1000",
     },
   });
@@ -89,6 +90,7 @@ test("a real Prometheus has data for every query, and evaluates every rule", {
   const prometheus = await startPrometheus({ folder: folder.path, adminUrl, token });
   t.after(() => prometheus.stop());
   await acts.perform("quota");
+  await acts.perform("delete");
   const empty = new Map<string, string>();
   for (const { title, panels } of DASHBOARDS) {
     for (const { title: panel, queries } of panels) {
