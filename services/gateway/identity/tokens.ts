@@ -16,13 +16,17 @@ const KEY_CHARACTERS_MAX = 128;
 const SHOWN_CHARACTERS = 8;
 const PUBLIC_CHARACTERS = PREFIX.length + ID_BYTES * 2;
 
-export interface NewToken {
-  /** The secret text: to be shown once, never kept. */
-  readonly token: string;
+/** What may be kept of a token. */
+export interface KnownToken {
   /** 16 hex digits. */
   readonly tokenId: string;
   /** 32 bytes. */
   readonly digest: Uint8Array;
+}
+
+export interface NewToken extends KnownToken {
+  /** The secret text: to be shown once, never kept. */
+  readonly token: string;
 }
 
 export function newToken(random: Random): NewToken {
@@ -34,6 +38,11 @@ export function newToken(random: Random): NewToken {
 /** True for what has the form of a token, known or not. */
 export function isToken(text: string): boolean {
   return FORM.test(text);
+}
+
+/** Of a text that `isToken`. */
+export function knownToken(token: string): KnownToken {
+  return { tokenId: token.slice(PREFIX.length, PUBLIC_CHARACTERS), digest: tokenDigest(token) };
 }
 
 /** What is kept of a token: SHA-256, 32 bytes. */

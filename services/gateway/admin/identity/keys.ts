@@ -6,9 +6,7 @@ import { fromHex, toHex } from "../../../lib/base/bytes.ts";
 import * as Type from "../../../lib/base/settings-schema.ts";
 import {
   type AccessToken,
-  AccessTokenSchema,
   ClientCertificateSchema,
-  TokenAccess,
   type UserRecord,
 } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
 import { newToken } from "../../identity/tokens.ts";
@@ -27,6 +25,7 @@ import {
 } from "./field-schemas.ts";
 import { editing, userNamed } from "./lookups.ts";
 import { newKey } from "./new-key.ts";
+import { tokenRecord } from "./token-record.ts";
 import { certificateView, keyView, lastUses, tokenView } from "./user-view.ts";
 
 const PEM_MAX = 65_536;
@@ -233,23 +232,9 @@ async function createToken(
 ): Promise<AdminAnswer> {
   const { random, clock } = context.deps;
   const { token, tokenId, digest } = newToken(random);
-  const record = create(AccessTokenSchema, {
-    tokenId,
-    digest,
-    name: wish.name,
-    createdMs: BigInt(clock.wallMs()),
-    expiresMs: expiryMs(wish.expires, clock.wallMs()),
-    buckets: [...(wish.buckets ?? [])],
-    networks: [...(wish.networks ?? [])],
-    access: accessOf(wish.access),
-  });
+  const record = tokenRecord({ tokenId, digest }, wish, clock.wallMs());
   await changeUser(context, (user) => ({ ...user, tokens: [...user.tokens, record] }));
   return created({ ...tokenView(record, new Map()), token });
-}
-
-function accessOf(text: string | undefined): TokenAccess {
-  if (text === "read") return TokenAccess.READ;
-  return text === "write" ? TokenAccess.WRITE : TokenAccess.READ_WRITE;
 }
 
 async function rotateToken(

@@ -2,13 +2,11 @@
 // differs, deletes nothing. Every item stands alone: one that fails is told and tried again with
 // the next round, and the others are seen to. Doing it twice, or at several gateways at once, ends
 // in the same.
-import { create } from "@bufbuild/protobuf";
-import { AccessTokenSchema, TokenAccess } from "../../../lib/gen/dolium/record/v1/identity_pb.ts";
-import { isToken, tokenDigest } from "../../identity/tokens.ts";
+import { isToken, knownToken } from "../../identity/tokens.ts";
 import type { AdminDependencies } from "../admin-dependencies.ts";
 import { AdminError, invalidArgument, toAdminError } from "../admin-error.ts";
-import { expiryMs } from "../identity/expiry.ts";
 import { checkedDocument } from "../identity/policy-documents.ts";
+import { tokenRecord } from "../identity/token-record.ts";
 import { limitsView } from "../identity/user-view.ts";
 import type { OwnCalls } from "./own-calls.ts";
 import type {
@@ -23,8 +21,6 @@ import { seeToBucket } from "./reconcile-bucket.ts";
 
 /** Name of the policy of its own that the file gives a user. */
 const INLINE_NAME = "provisioned";
-const TOKEN_PREFIX_CHARACTERS = 2;
-const TOKEN_ID_CHARACTERS = 16;
 
 export interface ReconcileDeps {
   readonly admin: AdminDependencies;
@@ -223,21 +219,11 @@ function seeToToken(wish: TokenWish): Step {
     if (!isToken(token)) {
       throw invalidArgument("its file holds no token: DT, 16 hex digits, 32 of A to Z and 2 to 7");
     }
-    const digest = tokenDigest(token);
-    const holder = (await admin.directory.view()).byToken(digest);
+    const known = knownToken(token);
+    const holder = (await admin.directory.view()).byToken(known.digest);
     if (holder !== undefined) return [];
     const { clock, edits, directory, log } = admin;
-    const start = TOKEN_PREFIX_CHARACTERS;
-    const record = create(AccessTokenSchema, {
-      tokenId: token.slice(start, start + TOKEN_ID_CHARACTERS),
-      digest,
-      name: wish.name,
-      createdMs: BigInt(clock.wallMs()),
-      expiresMs: expiryMs(wish.expires, clock.wallMs()),
-      buckets: [...(wish.buckets ?? [])],
-      networks: [...(wish.networks ?? [])],
-      access: tokenAccess(wish.access),
-    });
+    const record = tokenRecord(known, wish, clock.wallMs());
     await edits.changeUser(wish.user, (user) => {
       const isThere = user.tokens.some(({ tokenId }) => tokenId === record.tokenId);
       return isThere ? user : { ...user, tokens: [...user.tokens, record] };
@@ -247,11 +233,6 @@ function seeToToken(wish: TokenWish): Step {
     log.info("admin", { audit: true, actor: "root", ...facts, outcome: "ok" });
     return [`user ${wish.user} got the token ${wish.name}`];
   };
-}
-
-function tokenAccess(text: string | undefined): TokenAccess {
-  if (text === "read") return TokenAccess.READ;
-  return text === "write" ? TokenAccess.WRITE : TokenAccess.READ_WRITE;
 }
 
 function absent(wanted: readonly string[] = [], there: readonly string[] = []): string[] {
