@@ -1,4 +1,5 @@
 // What is done to a cluster so that its metrics move.
+import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import aws4 from "aws4";
 import { runDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import type { LocalCluster } from "../support/local-cluster.ts";
@@ -101,19 +103,26 @@ export class ClusterActs {
     await Body?.transformToByteArray();
   }
 
-  /** A client that says how long its body is, and leaves before it sent it. */
+  /** A client that says how long its body is, is told to go on, and leaves. */
   async #disconnect(): Promise<void> {
-    const { hostname, port } = new URL(this.#cluster.endpoints[0] ?? "");
+    const { accessKeyId, secretAccessKey, endpoints } = this.#cluster.ready;
+    const { host, hostname, port } = new URL(endpoints[0] ?? "");
+    const path = `/${BUCKET}/gone`;
+    const headers = { "Content-Length": "9", Expect: "100-continue" };
+    const { headers: signed = {} } = aws4.sign(
+      { method: "PUT", host, path, headers, service: "s3" },
+      { accessKeyId, secretAccessKey },
+    );
+    const lines = Object.entries(signed).map(([name, value]) => `${name}: ${value}`);
     const socket = connect(Number(port), hostname);
-    await new Promise((resolve) => socket.once("connect", resolve));
-    const head = [
-      `PUT /${BUCKET}/gone HTTP/1.1`,
-      `Host: ${hostname}:${port}`,
-      "Content-Length: 9",
-      "Expect: 100-continue",
-    ];
-    await new Promise((resolve) => socket.write(`${head.join("\r\n")}\r\n\r\n`, resolve));
-    socket.resetAndDestroy();
+    try {
+      await once(socket, "connect");
+      socket.write(`PUT ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+      const [answer] = await once(socket, "data");
+      if (!String(answer).startsWith("HTTP/1.1 100")) throw new Error(String(answer));
+    } finally {
+      socket.resetAndDestroy();
+    }
   }
 
   async #quota(): Promise<void> {
