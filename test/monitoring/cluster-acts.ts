@@ -105,12 +105,12 @@ export class ClusterActs {
 
   /** A client that says how long its body is, is told to go on, and leaves. */
   async #disconnect(): Promise<void> {
-    const { accessKeyId, secretAccessKey, endpoints } = this.#cluster.ready;
+    const { accessKeyId, secretAccessKey, region, endpoints } = this.#cluster.ready;
     const { host, hostname, port } = new URL(endpoints[0] ?? "");
     const path = `/${BUCKET}/gone`;
     const headers = { "Content-Length": "9", Expect: "100-continue" };
     const { headers: signed = {} } = aws4.sign(
-      { method: "PUT", host, path, headers, service: "s3" },
+      { method: "PUT", host, path, headers, service: "s3", region },
       { accessKeyId, secretAccessKey },
     );
     const lines = Object.entries(signed).map(([name, value]) => `${name}: ${value}`);
