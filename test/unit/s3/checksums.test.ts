@@ -153,7 +153,7 @@ describe("combination", () => {
     }));
     const started = process.hrtime.bigint();
     fullObjectOfParts("CRC64NVME", parts);
-    assert.ok(process.hrtime.bigint() - started < 2_000_000_000n);
+    assert.ok(process.hrtime.bigint() - started < 10_000_000_000n);
   });
 
   test("composite checksums and multipart entity tags", () => {

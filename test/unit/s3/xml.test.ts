@@ -186,7 +186,7 @@ describe("reader", () => {
         () => parse(text),
         (error) => isS3Error(error),
       );
-      assert.ok(process.hrtime.bigint() - started < 3_000_000_000n, piece);
+      assert.ok(process.hrtime.bigint() - started < 10_000_000_000n, piece);
     }
   });
 
