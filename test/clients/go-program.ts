@@ -4,25 +4,37 @@ import { join } from "node:path";
 import { missing, runCommand } from "../support/run-command.ts";
 import type { Client } from "./row-test.ts";
 
-const PROGRAM = join(import.meta.dirname, "../../.ci/go-clients");
+export const GO_PROGRAM = join(import.meta.dirname, "../../.ci/go-clients");
 
 /** Clients by the module path that they come from, of the versions that were built in. */
 export type GoClients = (name: string, module: string) => Client;
 
-export async function findGoClients(): Promise<GoClients> {
+/** With `command`: absent, too, where the program was built before it had that command. */
+export async function findGoClients(command?: string): Promise<GoClients> {
   const noGo = await missing("go", ["version"]);
   if (noGo !== undefined) return absent(noGo);
-  if ((await missing("test", ["-x", PROGRAM])) !== undefined) {
+  if ((await missing("test", ["-x", GO_PROGRAM])) !== undefined) {
     return absent("the Go clients are not built (make go-clients)");
   }
+  if (command !== undefined && !(await hasCommand(command))) {
+    return absent(`the Go clients were built before ${command} (make go-clients)`);
+  }
   // Lines of `dep MODULE VERSION HASH`.
-  const built = await runCommand("go", ["version", "-m", PROGRAM]);
+  const built = await runCommand("go", ["version", "-m", GO_PROGRAM]);
   const fields = built.split("\n").map((line) => line.trim().split("\t"));
   return (name, module) => {
     const version = fields.find((line) => line[0] === "dep" && line[1] === module)?.[2];
     if (version === undefined) throw new Error(`${module} is not in the program:\n${built}`);
     return { name, version: version.replace(/^v/, ""), absent: undefined };
   };
+}
+
+async function hasCommand(command: string): Promise<boolean> {
+  try {
+    return (await runCommand(GO_PROGRAM, ["commands"])).split("\n").includes(command);
+  } catch {
+    return false;
+  }
 }
 
 function absent(reason: string): GoClients {
@@ -34,7 +46,7 @@ export async function runGoProgram(
   client: "aws" | "minio",
   environment: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const printed = await runCommand(PROGRAM, [client], { environment }).catch(said);
+  const printed = await runCommand(GO_PROGRAM, [client], { environment }).catch(said);
   if (!printed.endsWith("ok all\n")) throw new Error(`${client}:\n${printed}`);
   return printed;
 }

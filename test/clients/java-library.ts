@@ -44,12 +44,22 @@ function namesIn(folder: string): readonly string[] {
  */
 const JVM = ["-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"];
 
+/** What `java` is told so that it runs a program (a file of test/clients/java) over the library. */
+export function javaArguments(
+  { folder }: JavaLibrary,
+  program: string,
+  flags: readonly string[] = [],
+): readonly string[] {
+  const classes = join(ROOT, ".ci", folder, "*");
+  return [...JVM, ...flags, "-cp", classes, join(import.meta.dirname, "java", program)];
+}
+
 /**
  * What the program (a file of test/clients/java) printed. Throws, with all of that, when it did not
  * end with `ok all`.
  */
 export async function runJava(
-  { folder }: JavaLibrary,
+  library: JavaLibrary,
   program: string,
   options: {
     readonly flags?: readonly string[];
@@ -57,9 +67,7 @@ export async function runJava(
   },
 ): Promise<string> {
   const { flags = [], environment } = options;
-  const classes = join(ROOT, ".ci", folder, "*");
-  const source = join(import.meta.dirname, "java", program);
-  const args = [...JVM, ...flags, "-cp", classes, source];
+  const args = javaArguments(library, program, flags);
   const printed = await runCommand("java", args, { environment }).catch(said);
   if (!printed.endsWith("ok all\n")) throw new Error(`${program}:\n${printed}`);
   return printed;

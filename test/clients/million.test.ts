@@ -1,6 +1,7 @@
 // A large bucket listed to its end by every client: all keys, in order, none twice. How many is in
-// DOLIUM_TEST_KEYS; `make million` takes a million. Listings v1 (libcloud, boto 2, s3cmd, SDK 2)
-// and v2 (the others), with and without url encoding.
+// DOLIUM_TEST_KEYS; `make million` takes a million. Listings v1 (libcloud, boto 2, s3cmd, SDK 2 for
+// JavaScript, SDK 1 for Java) and v2 (the others), with and without url encoding. Some clients
+// alone: `--test-name-pattern`; on a busy machine: DOLIUM_TEST_RECORDED=1.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,10 +16,15 @@ import S3 from "aws-sdk/clients/s3.js";
 import { Client as Minio } from "minio";
 import { startServer, type TestServer } from "../support/test-server.ts";
 import { awsSdk } from "./aws-sdk.ts";
+import { findGoClients, GO_PROGRAM } from "./go-program.ts";
+import { findJavaLibrary, type JavaLibrary, javaArguments } from "./java-library.ts";
 import { checkListing, KeyCheck, type Listing, loadKeys, makeKeys } from "./key-list.ts";
+import { startRecordedServer } from "./recorded-bucket.ts";
 import { type Client, findClient, findPython } from "./row-test.ts";
 
 const COUNT = Number(process.env.DOLIUM_TEST_KEYS ?? 5000);
+/** The keys are recorded and not put (recorded-bucket.ts): a million of them in minutes. */
+const IS_RECORDED = process.env.DOLIUM_TEST_RECORDED === "1";
 const BUCKET = "million";
 /** The slowest client lists some 1,000 keys a second on a busy machine. */
 const TIMEOUT_MS = 240_000 + COUNT * 4;
@@ -29,6 +35,28 @@ const cli = await findClient({ name: "AWS CLI", program: "aws", args: ["--versio
 const boto3 = await findPython("boto3", "boto3", "boto3.__version__");
 const boto2 = await findPython("boto 2", "boto", "boto.__version__");
 const libcloud = await findPython("Apache libcloud", "libcloud", "libcloud.__version__");
+const goSdk = (await findGoClients("aws-keys"))(
+  "AWS SDK for Go 2",
+  "github.com/aws/aws-sdk-go-v2/service/s3",
+);
+const goMinio = (await findGoClients("minio-keys"))("minio-go", "github.com/minio/minio-go/v7");
+
+/** Java libraries, and the programs that print what each lists. */
+const JAVA: readonly (readonly [JavaLibrary, string])[] = [
+  [
+    { name: "AWS SDK for Java 1", folder: "java", artifact: "aws-java-sdk-s3" },
+    "FirstSdkKeys.java",
+  ],
+  [{ name: "AWS SDK for Java 2", folder: "java-2", artifact: "s3" }, "SecondSdkKeys.java"],
+  [{ name: "Hadoop S3A", folder: "hadoop", artifact: "hadoop-aws" }, "HadoopKeys.java"],
+];
+// Before the first test: those that wait for one another would not all be known when it starts.
+const java = await Promise.all(
+  JAVA.map(async ([library, program]) => {
+    const client = await findJavaLibrary(library);
+    return { client, args: javaArguments(library, program) };
+  }),
+);
 
 let server: TestServer;
 let folder: string;
@@ -39,10 +67,11 @@ before(
     assert.ok(Number.isSafeInteger(COUNT) && COUNT > 0, "DOLIUM_TEST_KEYS");
     process.env.AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE = "1";
     folder = mkdtempSync(join(tmpdir(), "dolium-million-"));
-    server = await startServer();
+    const recorded = IS_RECORDED ? await startRecordedServer() : undefined;
+    server = recorded ?? (await startServer());
     await awsSdk(server).send(new CreateBucketCommand({ Bucket: BUCKET }));
     keys = makeKeys(COUNT);
-    const seconds = await loadKeys(server, BUCKET, keys);
+    const seconds = await (recorded?.record(BUCKET, keys) ?? loadKeys(server, BUCKET, keys));
     said("loaded", seconds);
   },
   { timeout: TIMEOUT_MS },
@@ -75,6 +104,8 @@ function environment(): Record<string, string> {
   return {
     HOST: hostname,
     PORT: port,
+    ENDPOINT: server.endpoint,
+    FOLDER: folder,
     BUCKET,
     AWS_ACCESS_KEY_ID: server.accessKeyId,
     AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
@@ -99,6 +130,27 @@ for (const [client, name] of [
   listingTest(client, () => ({
     program: "python3",
     args: ["-W", "ignore", join(import.meta.dirname, "list_keys.py"), name],
+    environment: environment(),
+    keyOf: (line) => line,
+  }));
+}
+
+for (const { client, args } of java) {
+  listingTest(client, () => ({
+    program: "java",
+    args,
+    environment: environment(),
+    keyOf: (line) => line,
+  }));
+}
+
+for (const [client, command] of [
+  [goSdk, "aws-keys"],
+  [goMinio, "minio-keys"],
+] as const) {
+  listingTest(client, () => ({
+    program: GO_PROGRAM,
+    args: [command],
     environment: environment(),
     keyOf: (line) => line,
   }));

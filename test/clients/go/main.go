@@ -1,5 +1,6 @@
 // Checks of S3 clients for Go: `main aws` by the AWS SDK for Go 2, `main minio` by minio-go. Each
-// prints a line a check that held, and `ok all` last.
+// prints a line a check that held, and `ok all` last. `main aws-keys` and `main minio-keys` print the
+// keys of a bucket, `main commands` what this build can do.
 package main
 
 import (
@@ -38,14 +39,25 @@ func same(one, other []byte) bool {
 	return len(one) == len(other) && sha256.Sum256(one) == sha256.Sum256(other)
 }
 
+// Every command, by its name on the command line.
+var commands = map[string]func(){
+	"aws":        func() { checkAws(); fmt.Println("ok all") },
+	"minio":      func() { checkMinio(); fmt.Println("ok all") },
+	"aws-keys":   printAwsKeys,
+	"minio-keys": printMinioKeys,
+}
+
 func main() {
-	switch os.Args[1] {
-	case "aws":
-		checkAws()
-	case "minio":
-		checkMinio()
-	default:
-		panic("unknown client " + os.Args[1])
+	name := os.Args[1]
+	if name == "commands" {
+		for command := range commands {
+			fmt.Println(command)
+		}
+		return
 	}
-	fmt.Println("ok all")
+	command, known := commands[name]
+	if !known {
+		panic("unknown command " + name)
+	}
+	command()
 }
