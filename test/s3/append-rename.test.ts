@@ -207,6 +207,50 @@ test("refuses renaming what is not there, onto itself, and against conditions", 
   assert.equal((await rename("from", "to", right)).status, 200);
 });
 
+const PAST = "Mon, 01 Jan 2001 00:00:00 GMT";
+const FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT";
+const ANCIENT = "Wed, 01 Jan 1969 00:00:00 GMT";
+
+test("a rename takes every condition of S3 on its source and on its target", async () => {
+  const etag = `"${md5("same")}"`;
+  const fails: Headers = [
+    ["if-match", '"0"'],
+    ["if-none-match", "*"],
+    ["if-none-match", etag],
+    ["if-modified-since", FUTURE],
+    ["if-unmodified-since", PAST],
+    ["if-unmodified-since", ANCIENT],
+  ];
+  const holds: Headers = [
+    ["if-match", etag],
+    ["if-none-match", '"0"'],
+    ["if-modified-since", PAST],
+    ["if-modified-since", ANCIENT],
+    ["if-unmodified-since", FUTURE],
+  ];
+  for (const prefix of ["", "x-amz-rename-source-"]) {
+    await s3.put(bucket, "c-from", "same");
+    await s3.put(bucket, "c-to", "same");
+    for (const [name, value] of fails) {
+      const refused = await rename("c-from", "c-to", [[`${prefix}${name}`, value]]);
+      assert.equal(refused.status, 412, `${prefix}${name} ${value}`);
+      assert.equal(textAt(refused.xml(), "Condition")?.toLowerCase(), `${prefix}${name}`);
+    }
+    assert.equal((await s3.get(bucket, "c-from")).status, 200);
+    for (const [name, value] of holds) {
+      const done = await rename("c-from", "c-to", [[`${prefix}${name}`, value]]);
+      assert.equal(done.status, 200, `${prefix}${name} ${value} ${done.text}`);
+      await s3.put(bucket, "c-from", "same");
+    }
+    const odd = await rename("c-from", "c-to", [[`${prefix}if-modified-since`, "yesterday"]]);
+    assert.equal(odd.code, "InvalidArgument");
+    const weak = await rename("c-from", "c-to", [[`${prefix}if-match`, `W/${etag}`]]);
+    assert.equal(weak.code, "NotImplemented");
+  }
+  const absent = await rename("c-from", "c-none", [["if-modified-since", PAST]]);
+  assert.equal(absent.code, "NoSuchKey");
+});
+
 test("nothing here is archived, so there is nothing to restore", async () => {
   await s3.put(bucket, "readable", "x");
   const target = `${pathOf(bucket, "readable")}?restore`;

@@ -3,7 +3,7 @@
 import { equalBytes, utf8 } from "../../lib/base/bytes.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
 import { checkKey } from "../../lib/s3/addressing.ts";
-import { parseWriteCondition } from "../../lib/s3/conditions.ts";
+import { parseRenameConditions } from "../../lib/s3/conditions.ts";
 import { invalidArgument, S3Error } from "../../lib/s3/errors.ts";
 import { HeaderList } from "../../lib/s3/headers.ts";
 import { percentDecodeText } from "../../lib/s3/uri-encoding.ts";
@@ -13,10 +13,11 @@ import { allowWriteCondition } from "../data/access/condition-rights.ts";
 import { shownBucket, storedKey } from "../data/bucket-view.ts";
 import { executeAt } from "../data/name-space.ts";
 import { isVersioned } from "../data/version-id.ts";
-import { commandCondition } from "../data/write-condition.ts";
+import { renameCondition } from "../data/write-condition.ts";
 import { type ObjectContext, type ObjectOperation, SMALL_BODY_BYTES_MAX } from "../operation.ts";
 
 const SOURCE_PREFIX = "x-amz-rename-source-";
+const CONDITIONS = ["If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
 
 export const renameObject: ObjectOperation = {
   name: "RenameObject",
@@ -59,15 +60,16 @@ async function run(context: ObjectContext): Promise<Answer> {
     throw new S3Error("NotImplemented", "The two keys are kept by different index groups.");
   }
   await allowWriteCondition(context, headers);
-  const target = commandCondition(parseWriteCondition(headers));
-  const sourceCondition = commandCondition(parseWriteCondition(sourceHeaders(headers)));
-  const place = { bucket, key, condition: target.header };
+  const { receivedMs } = request;
+  const targetCondition = renameCondition(parseRenameConditions(headers, receivedMs));
+  const ofSource = parseRenameConditions(sourceHeaders(headers), receivedMs);
+  const place = { bucket, key, condition: blamedHeader(headers) };
   const value = {
     bucketId: bucket.bucketId,
     sourceKey: source,
     targetKey: key,
-    sourceCondition: sourceCondition.condition,
-    targetCondition: target.condition,
+    sourceCondition: renameCondition(ofSource),
+    targetCondition,
     // S3 has no event of its own for it: to who listens, an object came to be under the new key.
     event: "ObjectCreated:Copy",
   };
@@ -104,4 +106,11 @@ function sourceHeaders(headers: HeaderList): HeaderList {
       .filter(([name]) => name.startsWith(SOURCE_PREFIX))
       .map(([name, value]) => [name.slice(SOURCE_PREFIX.length), value] as const),
   );
+}
+
+/** What a failed condition is said to be, as the state machine does not tell which one it was. */
+function blamedHeader(headers: HeaderList): string {
+  const ofSource = CONDITIONS.map((name) => `${SOURCE_PREFIX}${name.toLowerCase()}`);
+  const names = [...CONDITIONS, ...ofSource];
+  return names.find((name) => headers.has(name.toLowerCase())) ?? "If-Match";
 }

@@ -2,7 +2,11 @@
 // the command: only there is a compare-and-swap one.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConditionSchema } from "../../lib/gen/dolium/record/v1/command_pb.ts";
-import type { DeleteConditions, WriteCondition } from "../../lib/s3/conditions.ts";
+import type {
+  DeleteConditions,
+  RenameConditions,
+  WriteCondition,
+} from "../../lib/s3/conditions.ts";
 
 export type ConditionInit = MessageInitShape<typeof ConditionSchema>;
 
@@ -38,4 +42,19 @@ export function deleteCondition(conditions: DeleteConditions): CommandCondition 
         : { ifMatchModifiedS: BigInt(Math.floor(lastModifiedMs / 1000)) }),
     },
   };
+}
+
+export function renameCondition(conditions: RenameConditions): ConditionInit {
+  const { ifMatch, ifNoneMatch, modifiedSinceMs, unmodifiedSinceMs } = conditions;
+  return {
+    ifMatch: [...ifMatch],
+    ifNoneMatch: [...ifNoneMatch],
+    ...(modifiedSinceMs === undefined ? {} : { ifModifiedSinceS: seconds(modifiedSinceMs) }),
+    ...(unmodifiedSinceMs === undefined ? {} : { ifUnmodifiedSinceS: seconds(unmodifiedSinceMs) }),
+  };
+}
+
+/** Nothing here is older than 1970. */
+function seconds(timeMs: number): bigint {
+  return BigInt(Math.max(0, Math.floor(timeMs / 1000)));
 }

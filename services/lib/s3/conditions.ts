@@ -1,8 +1,8 @@
 // Conditional requests. Reads follow the order of RFC 9110 §13.2.2, which is also what S3
 // documents for combined headers; copies answer every failed condition with 412; writes know
 // If-None-Match: * and If-Match only and refuse the rest, since an ignored condition is a lost
-// update. Source: Amazon S3 user guide, "Conditional requests"; API reference, GetObject and
-// CopyObject.
+// update; a rename knows all four, of both its objects. Source: Amazon S3 user guide, "Conditional
+// requests"; API reference, GetObject, CopyObject and RenameObject.
 import { invalidArgument, S3Error } from "./errors.ts";
 import { type EntityTag, parseEtagList } from "./etag.ts";
 import type { HeaderList } from "./headers.ts";
@@ -196,4 +196,45 @@ export function evaluateDelete(
   if (lastModifiedMs !== undefined && modifiedMs !== lastModifiedMs) return "precondition-failed";
   if (sizeBytes !== undefined && subject.size !== sizeBytes) return "precondition-failed";
   return evaluateWrite(match, subject.etag);
+}
+
+/** Conditions of RenameObject on one of its two objects; all that are given must hold. */
+export interface RenameConditions {
+  /** The entity tag is one of these, unquoted, or there is any with `*`; empty: no condition. */
+  readonly ifMatch: readonly string[];
+  /** The entity tag is none of these, or there is no object with `*`. */
+  readonly ifNoneMatch: readonly string[];
+  /** Milliseconds since 1970, whole seconds. */
+  readonly modifiedSinceMs: number | undefined;
+  readonly unmodifiedSinceMs: number | undefined;
+}
+
+/**
+ * `headers` under the names that they have for the target. Throws NotImplemented for tags that are
+ * none or can never match, InvalidArgument for dates that are none.
+ */
+export function parseRenameConditions(headers: HeaderList, nowMs: number): RenameConditions {
+  return {
+    ifMatch: demandedTags(headers, "if-match", false),
+    ifNoneMatch: demandedTags(headers, "if-none-match", true),
+    modifiedSinceMs: demandedDate(headers, "if-modified-since", nowMs),
+    unmodifiedSinceMs: demandedDate(headers, "if-unmodified-since", nowMs),
+  };
+}
+
+function demandedTags(headers: HeaderList, name: string, mayBeWeak: boolean): readonly string[] {
+  const text = headers.get(name);
+  if (text === undefined) return [];
+  const tags = parseEtagList(text);
+  if (tags === "*") return ["*"];
+  if (tags.length === 0 || tags.some(({ weak }) => weak && !mayBeWeak)) throw notImplemented(name);
+  return tags.map(({ tag }) => tag);
+}
+
+function demandedDate(headers: HeaderList, name: string, nowMs: number): number | undefined {
+  const text = headers.get(name);
+  if (text === undefined) return undefined;
+  const dateMs = parseHttpDate(text, nowMs);
+  if (dateMs === undefined) throw invalidArgument("Invalid date", name, text);
+  return dateMs;
 }

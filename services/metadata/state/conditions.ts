@@ -31,7 +31,8 @@ export function failedCondition(
   const demandsPresence =
     condition.ifMatch.length > 0 ||
     condition.ifMatchSize !== undefined ||
-    condition.ifMatchModifiedS !== undefined;
+    condition.ifMatchModifiedS !== undefined ||
+    condition.ifModifiedSinceS !== undefined;
   if (current === undefined) {
     if (!demandsPresence) return undefined;
     return { outcome: Outcome.NO_SUCH_KEY, message: "the key does not exist", existingEtag: "" };
@@ -61,8 +62,17 @@ function falseCondition(condition: Condition, current: Version): string | undefi
     return "the entity tag is the one refused";
   }
   if (ifMatchSize !== undefined && ifMatchSize !== current.size) return "the size is another";
-  if (ifMatchModifiedS !== undefined && ifMatchModifiedS !== current.modifiedMs / 1000n) {
+  // Clients know the time of modification to the second.
+  const modifiedS = current.modifiedMs / 1000n;
+  if (ifMatchModifiedS !== undefined && ifMatchModifiedS !== modifiedS) {
     return "the modification time is another";
+  }
+  const { ifModifiedSinceS, ifUnmodifiedSinceS } = condition;
+  if (ifModifiedSinceS !== undefined && modifiedS <= ifModifiedSinceS) {
+    return "the object was not modified since";
+  }
+  if (ifUnmodifiedSinceS !== undefined && modifiedS > ifUnmodifiedSinceS) {
+    return "the object was modified since";
   }
   return undefined;
 }

@@ -392,6 +392,23 @@ test("a rename takes the object over, bytes, tags and all, and frees what it rep
   await machine.audit();
 });
 
+test("a rename goes on where every condition on both objects holds", async (t) => {
+  const machine = await Machine.open(t);
+  await append(machine, 0, { name: "a", body: key("one") });
+  await append(machine, 0, { name: "b", body: key("two") });
+  const nowS = BigInt(Math.floor(machine.nowMs / 1000));
+  const condition = {
+    ifNoneMatch: ["other"],
+    ifModifiedSinceS: nowS - 1n,
+    ifUnmodifiedSinceS: nowS,
+  };
+  const both = { sourceCondition: condition, targetCondition: condition };
+  assert.equal((await rename(machine, "a", "b", both)).outcome, Outcome.OK);
+  assert.equal(await inlineOf(machine, "b"), "one");
+  const absent = { targetCondition: { ifUnmodifiedSinceS: 0n, ifNoneMatch: ["*"] } };
+  assert.equal((await rename(machine, "b", "c", absent)).outcome, Outcome.OK);
+});
+
 test("a rename is refused without source, against conditions, onto itself, and with versioning", async (t) => {
   const machine = await Machine.open(t);
   assert.equal((await rename(machine, "a", "b")).outcome, Outcome.NO_SUCH_KEY);
@@ -399,8 +416,20 @@ test("a rename is refused without source, against conditions, onto itself, and w
   await append(machine, 0, { name: "b", body: key("two") });
   const absent = { targetCondition: { ifAbsent: true } };
   assert.equal((await rename(machine, "a", "b", absent)).outcome, Outcome.PRECONDITION_FAILED);
-  const other = { sourceCondition: { ifMatch: ["other"] } };
-  assert.equal((await rename(machine, "a", "b", other)).outcome, Outcome.PRECONDITION_FAILED);
+  const nowS = BigInt(Math.floor(machine.nowMs / 1000));
+  for (const condition of [
+    { ifMatch: ["other"] },
+    { ifNoneMatch: ["*"] },
+    { ifModifiedSinceS: nowS },
+    { ifUnmodifiedSinceS: nowS - 1n },
+  ]) {
+    for (const more of [{ sourceCondition: condition }, { targetCondition: condition }]) {
+      const refused = await rename(machine, "a", "b", more);
+      assert.equal(refused.outcome, Outcome.PRECONDITION_FAILED, Object.keys(condition).join());
+    }
+  }
+  const newer = { targetCondition: { ifModifiedSinceS: 0n } };
+  assert.equal((await rename(machine, "a", "absent", newer)).outcome, Outcome.NO_SUCH_KEY);
   assert.equal((await rename(machine, "a", "a")).outcome, Outcome.UNSPECIFIED);
   assert.equal((await rename(machine, "a", "")).outcome, Outcome.UNSPECIFIED);
   await machine.setVersioning(Versioning.SUSPENDED);

@@ -6,12 +6,15 @@ import type { HeaderList } from "../../../lib/s3/headers.ts";
 import type { BucketContext, ObjectContext } from "../../operation.ts";
 import { allowVersion } from "./access-check.ts";
 
-/** Throws AccessDenied. If-None-Match tells only that a key is taken, and needs nothing more. */
+const COMPARISONS = ["if-match", "if-modified-since", "if-unmodified-since"];
+
+/** Throws AccessDenied. If-None-Match: * tells only that a key is taken, and needs nothing more. */
 export async function allowWriteCondition(
   context: ObjectContext,
   headers: HeaderList,
 ): Promise<void> {
-  if (!headers.has("if-match")) return;
+  const compares = (headers.get("if-none-match") ?? "*") !== "*";
+  if (!compares && !COMPARISONS.some((name) => headers.has(name))) return;
   const { bucket, keyText: key } = context;
   await allowVersion(context, { permission: "s3:GetObject", bucket, key });
 }
