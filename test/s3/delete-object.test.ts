@@ -53,6 +53,11 @@ test("deletes under conditions only when they hold", async () => {
   assert.equal((await tryDelete("x-amz-if-match-size", "4")).status, 412);
   assert.equal(await exists("guarded"), true);
   assert.equal((await tryDelete("x-amz-if-match-size", "many")).code, "InvalidArgument");
+  const ancient = "Wed, 01 Jan 1969 00:00:00 GMT";
+  assert.equal((await tryDelete("x-amz-if-match-last-modified-time", ancient)).status, 412);
+  const one = `<Object><Key>guarded</Key><LastModifiedTime>${ancient}</LastModifiedTime></Object>`;
+  const many = (await deleteMany(`<Delete>${one}</Delete>`)).xml();
+  assert.deepEqual(textsOf(many, "Error", "Code"), ["PreconditionFailed"]);
   assert.equal((await tryDelete("If-None-Match", "*")).code, "NotImplemented");
   assert.equal((await tryDelete("If-Match", `"${md5("value", "hex")}"`)).status, 204);
   assert.equal(await exists("guarded"), false);

@@ -37,9 +37,7 @@ export function deleteCondition(conditions: DeleteConditions): CommandCondition 
     condition: {
       ...condition,
       ...(sizeBytes === undefined ? {} : { ifMatchSize: BigInt(sizeBytes) }),
-      ...(lastModifiedMs === undefined
-        ? {}
-        : { ifMatchModifiedS: BigInt(Math.floor(lastModifiedMs / 1000)) }),
+      ...(lastModifiedMs === undefined ? {} : { ifMatchModifiedS: seconds(lastModifiedMs) }),
     },
   };
 }
