@@ -139,8 +139,11 @@ export function childText(element: XmlElement, name: string): string | undefined
   return child?.text;
 }
 
-/** Throws MalformedXML unless `element` has this name and only children with the names given. */
+/**
+ * Throws MalformedXML unless `element` has this name, only children with the names given, and no
+ * text beside them: what somebody meant by it would be lost.
+ */
 export function checkShape(element: XmlElement, name: string, childNames: readonly string[]): void {
-  if (element.name !== name) throw malformedXml();
+  if (element.name !== name || element.text.trim() !== "") throw malformedXml();
   if (!element.children.every((child) => childNames.includes(child.name))) throw malformedXml();
 }

@@ -158,6 +158,7 @@ function parseFilter(rule: XmlElement): LifecycleFilter {
   if (filter.children.length > 1) throw malformedXml();
   const and = childNamed(filter, "And");
   if (and !== undefined) checkShape(and, "And", PREDICATES);
+  if (and?.children.length === 0) throw malformedXml();
   return parsePredicates(and ?? filter);
 }
 

@@ -216,6 +216,7 @@ function parseFilter(rule: XmlElement): ReplicationFilter {
   if (filter.children.length > 1) throw malformedXml();
   const and = childNamed(filter, "And");
   if (and !== undefined) checkShape(and, "And", ["Prefix", "Tag"]);
+  if (and?.children.length === 0) throw malformedXml();
   const predicates = and ?? filter;
   const tags = childrenNamed(predicates, "Tag").map((tag): Tag => {
     checkShape(tag, "Tag", ["Key", "Value"]);

@@ -93,6 +93,10 @@ describe("refused", () => {
       `<Filter/><Status>enabled</Status>${EXPIRE}`,
       `<Filter><Prefix>a</Prefix>${tag("k")}</Filter>${ON}${EXPIRE}`,
       `<Filter><Other/></Filter>${ON}${EXPIRE}`,
+      // What holds nothing would be a rule for every object.
+      `<Filter><And></And></Filter>${ON}${EXPIRE}`,
+      `<Filter>logs/</Filter>${ON}${EXPIRE}`,
+      `<Filter><And>logs/</And></Filter>${ON}${EXPIRE}`,
       `${ALL}<Expiration/>`,
       `${ALL}<Expiration><Days>1</Days><Date>2030-01-01</Date></Expiration>`,
       `${ALL}<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`,

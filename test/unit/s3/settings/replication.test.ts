@@ -116,6 +116,8 @@ test("what does not go together is refused", () => {
     ["MalformedXML", []],
     ["MalformedXML", [rule({ filter: "" })]],
     ["MalformedXML", [rule({ filter: "<Prefix>a</Prefix><Filter></Filter>" })]],
+    ["MalformedXML", [rule({ filter: "<Filter><And></And></Filter>" })]],
+    ["MalformedXML", [rule({ filter: "<Filter>logs/</Filter>" })]],
     ["MalformedXML", [rule({ rest: `${MARKERS}<Other/>` })]],
     ["InvalidRequest", [rule({ head: "" })]],
     ["InvalidRequest", [rule({ rest: "" })]],
