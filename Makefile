@@ -124,7 +124,7 @@ client-matrix: install ## run every client and write docs/client-matrix.md
 report: install ## write docs/quality.md (SUMMARY: the last line of a full run)
 	node test/report.ts $${SUMMARY:+"$$SUMMARY"}
 
-million: install ## load 1,000,000 keys (DOLIUM_TEST_KEYS) and list them by every client
+million: install ## load 1,000,000 keys (DOLIUM_TEST_KEYS; DOLIUM_TEST_RECORDED=1: fast) and list them by every client
 	DOLIUM_TEST_KEYS=$${DOLIUM_TEST_KEYS:-1000000} node --test test/clients/million.test.ts
 
 bench: install ## measure one process and the local cluster beside a floor (BENCH: options, e.g. --quick)
