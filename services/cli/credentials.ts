@@ -1,8 +1,9 @@
 // Secrets of a local cluster: root keys from the environment, or generated once and kept in the
-// data directory with mode 0600; the cluster secret that services show each other.
+// data directory with mode 0600; the cluster secret that services show each other. Keys that the
+// environment gave stand in the data directory (mode 0600) while the cluster runs, and no longer.
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { base32 } from "../lib/base/base32.ts";
 import { isStoreError } from "../lib/base/errors.ts";
 import { parseClusterKey } from "../lib/seal/cluster-key.ts";
@@ -23,6 +24,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const PASSWORD_CHARACTERS_MIN = 8;
 const USER_CHARACTERS_MIN = 3;
 const CREDENTIALS_FILE = "root-credentials.json";
+const RUNNING_FILE = "running-root-credentials.json";
 const SECRET_FILE = "cluster-secret";
 const CLUSTER_KEY_FILE = "cluster-key";
 const CLUSTER_KEY_BYTES = 32;
@@ -58,6 +60,38 @@ export function rootCredentials(environment: Environment, dataDir: string): Root
     throw new UsageError("set both DOLIUM_ROOT_USER and DOLIUM_ROOT_PASSWORD, or neither");
   }
   return checked({ accessKeyId: user, secretAccessKey: password, source: "environment" });
+}
+
+/**
+ * Root keys as far as a command can know them: those of the environment, else those of the process
+ * that runs over the data directory, else those kept there; undefined when there are none. Makes
+ * nothing. Throws UsageError for keys that are there and cannot be read.
+ */
+export function knownRootCredentials(
+  environment: Environment,
+  dataDir: string,
+): RootCredentials | undefined {
+  if (Object.keys(rootVariables(environment)).length > 0) {
+    return rootCredentials(environment, dataDir);
+  }
+  const running = join(dataDir, RUNNING_FILE);
+  if (existsSync(running)) return runningCredentials(running);
+  return existsSync(join(dataDir, CREDENTIALS_FILE)) ? keptCredentials(dataDir) : undefined;
+}
+
+/**
+ * Lets commands in other shells find the root keys that the environment gave to the cluster that
+ * now runs over the data directory; a key that came as a file stays where it is. To be undone with
+ * `forgetRunning` when it stops; what a killed one left is put right by the next.
+ */
+export function rememberRunning(environment: Environment, dataDir: string): void {
+  const variables = rootVariables(environment);
+  if (Object.keys(variables).length === 0) forgetRunning(dataDir);
+  else writeDurably(join(dataDir, RUNNING_FILE), `${JSON.stringify(variables)}\n`);
+}
+
+export function forgetRunning(dataDir: string): void {
+  rmSync(join(dataDir, RUNNING_FILE), { force: true });
 }
 
 /** Files that every directory of a single server keeps a copy of. */
@@ -146,14 +180,45 @@ export function clusterKeyVariables(
   return isSet ? {} : { [`${name}_FILE`]: clusterKeyFile(dataDir) };
 }
 
+const ROOT_PREFIXES = ["DOLIUM_", "MINIO_"];
+
 function fromEnvironment(environment: Environment, name: string): string | undefined {
-  for (const prefix of ["DOLIUM_", "MINIO_"]) {
+  for (const prefix of ROOT_PREFIXES) {
     const value = environment[`${prefix}${name}`];
     if (value !== undefined && value !== "") return value;
     const file = environment[`${prefix}${name}_FILE`];
     if (file !== undefined && file !== "") return readFileSync(file, "utf8").trim();
   }
   return undefined;
+}
+
+/** The variables of root keys that are set, with the paths of files made absolute. */
+function rootVariables(environment: Environment): Readonly<Record<string, string>> {
+  const names = ROOT_PREFIXES.flatMap((prefix) =>
+    ["ROOT_USER", "ROOT_PASSWORD"].flatMap((name) => [`${prefix}${name}`, `${prefix}${name}_FILE`]),
+  );
+  const set = names.flatMap((name) => {
+    const value = environment[name] ?? "";
+    if (value === "") return [];
+    return [[name, name.endsWith("_FILE") ? resolve(value) : value] as const];
+  });
+  return Object.fromEntries(set);
+}
+
+function runningCredentials(path: string): RootCredentials {
+  try {
+    const variables: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof variables !== "object" || variables === null) throw new Error("it is no object");
+    const texts = Object.entries(variables).map(([name, value]) => [name, String(value)]);
+    return { ...requiredRootCredentials(Object.fromEntries(texts)), source: path };
+  } catch (error) {
+    // Of a file's text that is no JSON the parser's message would show a part.
+    const reason = error instanceof SyntaxError ? "it is no JSON" : String(error);
+    throw new UsageError(
+      `the root keys of the running cluster cannot be read by ${path} (${reason}): set ` +
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  }
 }
 
 function checked(credentials: RootCredentials): RootCredentials {

@@ -1,10 +1,9 @@
 // Finds the admin API and the keys: --admin-url, DOLIUM_ADMIN_URL, else the running local cluster
 // whose data directory is DOLIUM_DATA (else ./data); AWS_ACCESS_KEY_ID and so on, a profile of
 // ~/.aws, else the root keys of that data directory. Secrets are never printed.
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { UsageError } from "../command-line.ts";
-import { rootCredentials } from "../credentials.ts";
+import { knownRootCredentials } from "../credentials.ts";
 import { type ClusterPlan, readPlan } from "../dev/cluster-file.ts";
 import { trustFiles } from "../dev/local-address.ts";
 import { type Keys, openConnection, planConnection } from "../objects/connection.ts";
@@ -62,9 +61,9 @@ async function keysOf(environment: Environment, dataDir: string): Promise<Keys> 
     const sessionToken = set(environment.AWS_SESSION_TOKEN);
     return { accessKeyId, secretAccessKey, sessionToken };
   }
-  if (set(environment.AWS_PROFILE) === undefined && hasRootKeys(environment, dataDir)) {
-    return rootCredentials(environment, dataDir);
-  }
+  const hasProfile = set(environment.AWS_PROFILE) !== undefined;
+  const root = hasProfile ? undefined : knownRootCredentials(environment, dataDir);
+  if (root !== undefined) return root;
   // The SDK knows every other place; it is loaded for that only.
   const connection = await openConnection(planConnection({}, environment), environment);
   try {
@@ -72,12 +71,6 @@ async function keysOf(environment: Environment, dataDir: string): Promise<Keys> 
   } finally {
     connection.s3.destroy();
   }
-}
-
-function hasRootKeys(environment: Environment, dataDir: string): boolean {
-  const names = ["DOLIUM_ROOT_USER", "DOLIUM_ROOT_USER_FILE", "MINIO_ROOT_USER"];
-  const isSet = names.some((name) => set(environment[name]) !== undefined);
-  return isSet || existsSync(join(dataDir, "root-credentials.json"));
 }
 
 function set(value: string | undefined): string | undefined {

@@ -2,7 +2,13 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { command } from "../command-line.ts";
-import { clusterKeyVariables, clusterSecretFile, rootCredentials } from "../credentials.ts";
+import {
+  clusterKeyVariables,
+  clusterSecretFile,
+  forgetRunning,
+  rememberRunning,
+  rootCredentials,
+} from "../credentials.ts";
 import { type ClusterPlan, preparePlan } from "../dev/cluster-file.ts";
 import { localGateways } from "../dev/local-address.ts";
 import { prepareCertificates } from "../dev/local-certificates.ts";
@@ -74,6 +80,7 @@ export const devCommand = command({
     const started = supervisor.start().then(() => true);
     try {
       if (await Promise.race([started, stopped.then(() => false)])) {
+        rememberRunning(process.env, dataDir);
         const processes = supervisor.processes();
         const [bucket = "first"] = buckets.map(({ name }) => name);
         announce(output, plan, { ...credentials, dataDir, processes, bucket });
@@ -85,6 +92,7 @@ export const devCommand = command({
     const signal = await stopped;
     output.say(`${signal}: stopping`);
     await supervisor.stop();
+    forgetRunning(dataDir);
     return 0;
   },
 });

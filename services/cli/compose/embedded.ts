@@ -19,8 +19,10 @@ import type { Config } from "../config-schema.ts";
 import {
   clusterSecretFile,
   clusterSecretOf,
+  forgetRunning,
   localClusterKeys,
   type RootCredentials,
+  rememberRunning,
   rootCredentials,
   SHARED_FILES,
 } from "../credentials.ts";
@@ -84,7 +86,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const { config, directories, s3Port, log } = options;
   const first = directories[0] ?? "";
   adoptShared(directories);
-  const root = rootCredentials(options.environment ?? process.env, first);
+  const environment = options.environment ?? process.env;
+  const root = rootCredentials(environment, first);
   const clusterSecret = clusterSecretOf(clusterSecretFile(first));
   const clusterKeys = localClusterKeys(config, first);
   const ports = { clock: createClock(), random: createRandom(), log };
@@ -113,6 +116,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     serving.isOpen = false;
   });
   shareFiles(directories);
+  rememberRunning(environment, first);
+  options.onStop("root keys", async () => forgetRunning(first));
   const adminUrl = readPlan(first)?.adminUrl;
   return { root, ...parts, adminUrl, opsAddress, instruments };
 }

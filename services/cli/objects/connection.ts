@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { type OptionTable, UsageError } from "../command-line.ts";
-import { rootCredentials } from "../credentials.ts";
+import { knownRootCredentials } from "../credentials.ts";
 import { readPlan } from "../dev/cluster-file.ts";
 import { localUrl, trustFiles } from "../dev/local-address.ts";
 import { type AwsProfile, readProfile } from "./aws-profile.ts";
@@ -89,7 +89,7 @@ export function planConnection(
     endpoint: endpoint === undefined ? undefined : checkedEndpoint(endpoint),
     region,
     pathStyle: endpoint !== undefined && profile.addressing !== "virtual",
-    keys: !hasKeys && localKeys ? local.keys : undefined,
+    keys: !hasKeys && localKeys ? knownRootCredentials(environment, local.dataDir) : undefined,
     profile: profileName,
     anonymous: options["no-sign-request"] === true,
     certificateFile: localKeys ? local.certificateFile : undefined,
@@ -188,7 +188,7 @@ function isHere(endpoint: string | undefined, local: string): boolean {
 
 interface LocalCluster {
   readonly endpoint: string;
-  readonly keys: Keys | undefined;
+  readonly dataDir: string;
   readonly certificateFile: string | undefined;
 }
 
@@ -205,18 +205,9 @@ function localCluster(environment: Environment): LocalCluster | undefined {
   const port = known ?? Number(set(environment.DOLIUM_S3_PORT) ?? LOCAL_PORT);
   return {
     endpoint: localUrl(plan, port),
-    keys: rootKeys(environment, dataDir),
+    dataDir,
     certificateFile: plan.certificateFile,
   };
-}
-
-/** Of the environment or kept in the data directory; nothing is made. */
-function rootKeys(environment: Environment, dataDir: string): Keys | undefined {
-  const isSet = ["DOLIUM_ROOT_USER", "DOLIUM_ROOT_USER_FILE", "MINIO_ROOT_USER"].some(
-    (name) => set(environment[name]) !== undefined,
-  );
-  if (!isSet && !existsSync(join(dataDir, "root-credentials.json"))) return undefined;
-  return rootCredentials(environment, dataDir);
 }
 
 function profileOf(environment: Environment, name: string): AwsProfile {

@@ -1,10 +1,19 @@
 // Root keys: from the environment when given and good, else generated once and kept for the owner
 // alone.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { UsageError } from "../../../services/cli/command-line.ts";
 import { ConfigSchema } from "../../../services/cli/config-schema.ts";
 import {
   clusterKeyFile,
@@ -12,9 +21,12 @@ import {
   clusterKeysOf,
   clusterKeyVariables,
   clusterSecretFile,
+  forgetRunning,
   keptClusterKey,
+  knownRootCredentials,
   localClusterKey,
   localClusterKeys,
+  rememberRunning,
   requiredRootCredentials,
   rootCredentials,
 } from "../../../services/cli/credentials.ts";
@@ -58,6 +70,59 @@ test("refuses half a pair, short passwords, and user names that break signatures
     assert.throws(() => rootCredentials(environment, folder), { name: "UsageError" });
   }
   assert.throws(() => requiredRootCredentials({}), { name: "UsageError" });
+});
+
+const OPERATOR = { DOLIUM_ROOT_USER: "operator", DOLIUM_ROOT_PASSWORD: "eight chars" };
+
+test("a command knows the keys of its environment, of who runs, of the folder, in this order", () => {
+  const own = mkdtempSync(join(folder, "known-"));
+  assert.equal(knownRootCredentials({}, own), undefined);
+  assert.equal(existsSync(join(own, "root-credentials.json")), false, "nothing is made");
+  const kept = rootCredentials({}, own);
+  assert.equal(knownRootCredentials({}, own)?.secretAccessKey, kept.secretAccessKey);
+  rememberRunning(OPERATOR, own);
+  assert.equal(knownRootCredentials({}, own)?.secretAccessKey, "eight chars");
+  for (const name of ["MINIO_ROOT_USER", "MINIO_ROOT_USER_FILE"]) {
+    const file = join(own, "user");
+    writeFileSync(file, "minio-user\n");
+    const user = name.endsWith("_FILE") ? file : "minio-user";
+    const here = { [name]: user, MINIO_ROOT_PASSWORD: "minio-password" };
+    assert.equal(knownRootCredentials(here, own)?.accessKeyId, "minio-user", name);
+  }
+  assert.throws(() => knownRootCredentials({ DOLIUM_ROOT_USER: "half" }, own), UsageError);
+  forgetRunning(own);
+  assert.equal(knownRootCredentials({}, own)?.secretAccessKey, kept.secretAccessKey);
+});
+
+test("keys of who runs are for the owner alone, and gone with the next who has none", () => {
+  const own = mkdtempSync(join(folder, "running-"));
+  const path = join(own, "running-root-credentials.json");
+  writeFileSync(path, "{}");
+  chmodSync(path, 0o644);
+  rememberRunning(OPERATOR, own);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(Object.keys(JSON.parse(readFileSync(path, "utf8"))), Object.keys(OPERATOR));
+  rememberRunning({ HOME: "/" }, own);
+  assert.equal(existsSync(path), false, "what a killed process left");
+  forgetRunning(own);
+});
+
+test("a secret that came as a file is not written elsewhere", () => {
+  const own = mkdtempSync(join(folder, "files-"));
+  const secret = join(own, "secret");
+  writeFileSync(secret, "kept in a vault");
+  const environment = { DOLIUM_ROOT_USER: "operator", DOLIUM_ROOT_PASSWORD_FILE: secret };
+  rememberRunning(environment, own);
+  const path = join(own, "running-root-credentials.json");
+  assert.equal(readFileSync(path, "utf8").includes("kept in a vault"), false);
+  assert.equal(knownRootCredentials({}, own)?.secretAccessKey, "kept in a vault");
+  rmSync(secret);
+  assert.throws(() => knownRootCredentials({}, own), { name: "UsageError", message: /AWS_ACCESS/ });
+  writeFileSync(path, '{"DOLIUM_ROOT_PASSWORD":"eight chars');
+  assert.throws(
+    () => knownRootCredentials({}, own),
+    (error: unknown) => error instanceof UsageError && !error.message.includes("eight chars"),
+  );
 });
 
 test("the cluster secret is made once, for the owner alone", () => {
