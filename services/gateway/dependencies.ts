@@ -188,6 +188,8 @@ export interface GatewayDependencies {
   readonly tracing?: Tracing | undefined;
   /** True when a majority of the metadata service answers; what the health paths tell. */
   readonly isReady: () => boolean;
+  /** True when this process may be taken down; without, as ready as it is. */
+  readonly mayStop?: () => Promise<boolean>;
   /** Told to everyone at `/.well-known/dolium`; without, that page is none. */
   readonly whereabouts?: Whereabouts;
 }

@@ -171,8 +171,8 @@ export class Exchange {
     const { settings, dependencies } = gateway;
     try {
       const request = this.#parse();
-      const health = request.isWebsite ? undefined : healthAnswer(request, dependencies.isReady);
-      if (health !== undefined) return health;
+      const health = request.isWebsite ? undefined : healthAnswer(request, dependencies);
+      if (health !== undefined) return await health;
       if (!settings.enabled) {
         throw new S3Error("ServiceUnavailable", "The S3 API is switched off on this server.");
       }

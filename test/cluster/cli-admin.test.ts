@@ -208,6 +208,13 @@ test("the status of a cluster elsewhere, by its admin API, once and again", asyn
   assert.ok(lines >= 2);
 });
 
+test("the only process must stay, as MinIO's health path tells", async () => {
+  const [endpoint = ""] = cluster.endpoints;
+  const path = `${endpoint}/minio/health/cluster`;
+  assert.equal((await fetch(path)).status, 200);
+  assert.equal((await fetch(`${path}?maintenance=true`)).status, 412);
+});
+
 test("settings are checked before anything starts", async () => {
   const schema = JSON.parse((await dolium(["config", "schema"])).stdout);
   assert.equal(schema.type, "object");

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { CreateBucketCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
+import { maintenanceStatus } from "../support/maintenance.ts";
 import { seededBytes } from "../support/seeded-bytes.ts";
 import { leaderOf, untilFullRedundancy } from "../support/status.ts";
 import { Workload } from "../support/workload.ts";
@@ -67,6 +68,9 @@ test("two storage nodes that stay dead: old objects are read, new ones are writt
   await load.stop();
   // An acknowledged write may still owe a shard: it bears the loss of one node, not yet of two.
   await untilFullRedundancy(cluster, 90_000);
+  for (const name of ["storage-1", "metadata-1", "gateway-1"]) {
+    assert.equal(await maintenanceStatus(cluster, "gateway-2", name), 200, name);
+  }
   await cluster.kill("storage-1");
   await cluster.kill("storage-4");
   const body = seededBytes("while dead", 20_000_000);
@@ -78,6 +82,11 @@ test("two storage nodes that stay dead: old objects are read, new ones are writt
   // Seconds on a quiet machine; a write that waits for the dead ones takes minutes.
   assert.ok(tookMs < 30_000, `a write took ${Math.round(tookMs)} ms`);
   await load.verify(cluster.s3(0, 6));
+  await eventually("no further storage node may be taken down", 60_000, async () =>
+    (await maintenanceStatus(cluster, "gateway-1", "storage-2")) === 412 ? true : undefined,
+  );
+  assert.equal(await maintenanceStatus(cluster, "gateway-1", "storage-1"), 200, "it is down");
+  assert.equal(await maintenanceStatus(cluster, "gateway-1", "metadata-1"), 200);
 });
 
 test("all processes killed at once find everything again", async () => {

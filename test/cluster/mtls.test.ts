@@ -22,6 +22,7 @@ import { InternalTls } from "../../services/lib/host/internal-tls.ts";
 import { runDolium } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import { LocalCluster } from "../support/local-cluster.ts";
+import { maintenanceStatus } from "../support/maintenance.ts";
 import { seededBytes } from "../support/seeded-bytes.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 import { Workload } from "../support/workload.ts";
@@ -145,6 +146,20 @@ test("every process tells when its certificates end, and doctor looks at those i
   assert.match(stdout, /[1-9][0-9]* certificates are good for 36[0-9] days or more/);
   const { code, stderr } = await dolium("status", "--json");
   assert.equal(code, 0, stderr);
+});
+
+test("a replica and a gateway may ask the others whether a node may be taken down", async () => {
+  for (const [asked, node] of [
+    ["metadata-2", undefined],
+    ["gateway-1", "metadata-2"],
+    ["gateway-1", undefined],
+  ] as const) {
+    await eventually(`${node ?? asked} may be taken down`, PATIENCE_MS, async () =>
+      (await maintenanceStatus(cluster, asked, node)) === 200 ? true : undefined,
+    );
+  }
+  assert.equal(await maintenanceStatus(cluster, "gateway-1", "metadata-9"), 412, "no such node");
+  assert.equal(await maintenanceStatus(cluster, "storage-1"), 412, "it cannot know");
 });
 
 test("who knows the secret but has no certificate, or that of another role, gets nothing", async () => {

@@ -6,7 +6,7 @@ import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
-import { createOpsServer } from "../../lib/host/ops-server.ts";
+import { createOpsServer, type HealthReport } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { advertisedAddress } from "../advertised-address.ts";
@@ -102,7 +102,7 @@ async function runRole(
       started: () => ({ ok: running !== undefined }),
       live: () => ({ ok: true }),
       ready,
-      cluster: ready,
+      cluster: ({ maintenance, node }) => (maintenance ? departure(running, node) : ready()),
     },
   });
   const opsAddress = await ops.listen(`${config.ops.address}:${config.ops.port}`);
@@ -122,6 +122,17 @@ async function runRole(
   output.event({ event: "ready", role, name: config.node.name, ops: opsAddress, ...facts });
   output.say(`${role} ${config.node.name} is ready ${JSON.stringify(facts)}`);
   return stopped.promise;
+}
+
+/** Whether a node may be taken down; who does not know of others speaks for itself only. */
+async function departure(
+  running: Running | undefined,
+  node: string | undefined,
+): Promise<HealthReport> {
+  const objections = await running?.objections?.(node);
+  const unknown = node === undefined ? [] : ["ask a gateway about other nodes"];
+  const reasons = objections ?? unknown;
+  return { ok: reasons.length === 0, detail: { reasons } };
 }
 
 function stopWithParent(life: ProcessLife): void {

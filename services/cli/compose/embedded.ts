@@ -32,6 +32,7 @@ import type { Whereabouts } from "../roles/frame.ts";
 import { type BothServers, bothServers } from "./both-servers.ts";
 import { type ClientPorts, type Clients, createClients } from "./clients.ts";
 import { replicasFor, startPolicy } from "./default-policy.ts";
+import type { ComposedGateway } from "./gateway.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import { composeMetadata } from "./metadata.ts";
 
@@ -40,7 +41,8 @@ const POLL_MS = 5;
 const PLACEABLE_TIMEOUT_MS = 120_000;
 /** Default of `ops.port`. */
 const OPS_PORT = 9003;
-const STORAGE_ADDRESS = "storage-1:1";
+const [GATEWAY, KEEPER, STORAGE] = ["gateway-1", "keeper", "storage-1"];
+const STORAGE_ADDRESS = `${STORAGE}:1`;
 
 export interface EmbeddedOptions {
   readonly config: Config;
@@ -69,10 +71,16 @@ export interface EmbeddedCluster {
   readonly instruments: Instruments;
 }
 
+/** What health is asked of, once there is something. */
+interface Serving {
+  clients: Clients | undefined;
+  isOpen: boolean;
+  objections: ComposedGateway["objections"] | undefined;
+}
+
 interface Embedded extends EmbeddedOptions {
   readonly ops: OpsServer;
-  /** What health is asked of, once there is something. */
-  readonly serving: { clients: Clients | undefined; isOpen: boolean };
+  readonly serving: Serving;
   readonly clusterId: string;
   readonly clusterSecret: string;
   readonly network: LocalNetwork;
@@ -93,7 +101,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const ports = { clock: createClock(), random: createRandom(), log };
   const network = createLocalNetwork(ports);
   const instruments = await createInstruments(ports.clock);
-  const serving: Embedded["serving"] = { clients: undefined, isOpen: false };
+  const serving: Serving = { clients: undefined, isOpen: false, objections: undefined };
   const ops = opsOf({ ...instruments, log }, serving);
   const opsAddress = await listenForOps(ops, config.ops);
   options.onStop("ops", () => ops.close());
@@ -187,7 +195,7 @@ async function startParts(
     listen: STORAGE_ADDRESS,
     advertise: STORAGE_ADDRESS,
     opsAddress: whereabouts.opsAddress,
-    node: { ...config.node, name: "storage-1" },
+    node: { ...config.node, name: STORAGE },
     folders: directories.map((path) => join(path, "storage")),
     settings,
   });
@@ -195,7 +203,7 @@ async function startParts(
   onStop("storage calls", () => server.close(1000));
   const { clusterKeys } = how;
   const keeper = composeKeeper({
-    name: "keeper",
+    name: KEEPER,
     ...{ ports, clients, whereabouts },
     config: { ...config, replication: withEndpoint(config, how.port) },
     clusterKeys,
@@ -204,7 +212,7 @@ async function startParts(
   onStop("keeper", () => keeper.close());
   await untilPlaceable(ports, clients);
   const gateway = await composeGateway({
-    name: "gateway-1",
+    name: GATEWAY,
     ...{ ports, clients, whereabouts },
     addMetrics: ops.addMetrics,
     bucketLabels: config.ops.bucketLabels,
@@ -218,7 +226,9 @@ async function startParts(
     audit: config.audit,
     provisioning: config.provisioning,
     firstBuckets: embedded.firstBuckets ?? [],
+    beside: [STORAGE, KEEPER, ...metadataNames(directories)],
   });
+  serving.objections = gateway.objections;
   onStop("gateway", () => gateway.close());
   keepAddress(directories, adminUrlOf(gateway), config.s3.tls.certificateFile);
   await gateway.firstBuckets;
@@ -243,7 +253,7 @@ async function untilPlaceable({ clock, random }: ClientPorts, { view }: Clients)
 /** Metrics and health: ready while S3 is served and the cluster map is known. */
 function opsOf(
   { metrics, log }: Pick<Embedded["ports"], "metrics" | "log">,
-  serving: Embedded["serving"],
+  serving: Serving,
 ): OpsServer {
   const ready = () => ({ ok: serving.isOpen && serving.clients?.view.isFresh() === true });
   return createOpsServer({
@@ -253,7 +263,11 @@ function opsOf(
       started: () => ({ ok: serving.clients !== undefined }),
       live: () => ({ ok: true }),
       ready,
-      cluster: ready,
+      cluster: async ({ maintenance, node }) => {
+        if (!maintenance) return ready();
+        const reasons = (await serving.objections?.(node ?? GATEWAY)) ?? ["it is starting"];
+        return { ok: reasons.length === 0, detail: { reasons } };
+      },
     },
   });
 }
@@ -284,8 +298,8 @@ function keepAddress(
 /** As many replicas as bear the losses that the data bears, each in another directory. */
 async function startMetadata(embedded: Embedded): Promise<string[]> {
   const { directories, config, ports, network, onStop, clusterSecret } = embedded;
-  const count = replicasFor(directories.length);
-  const names = Array.from({ length: count }, (_, at) => `metadata-${at + 1}`);
+  const names = metadataNames(directories);
+  const count = names.length;
   const metadata = names.map((name) => ({ name, address: `${name}:1` }));
   const { log, random } = ports;
   const outer = await mapBounded(metadata, count, async ({ name, address }, at) => {
@@ -318,6 +332,11 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
   });
   keepPlan(embedded, names, outer);
   return metadata.map((replica) => replica.address);
+}
+
+function metadataNames(directories: readonly string[]): string[] {
+  const count = replicasFor(directories.length);
+  return Array.from({ length: count }, (_, at) => `metadata-${at + 1}`);
 }
 
 /** So that other commands find the replicas and the S3 port of this process by its directory. */

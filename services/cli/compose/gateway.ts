@@ -12,6 +12,7 @@ import { CampusEndpoints } from "../../lib/clients/campus-endpoints.ts";
 import { linkDetails } from "../../lib/clients/gateway-links.ts";
 import { Heartbeats } from "../../lib/clients/heartbeats.ts";
 import { KmsDirectory } from "../../lib/clients/kms-directory.ts";
+import { Maintenance } from "../../lib/clients/maintenance.ts";
 import { PeerPings } from "../../lib/clients/peer-pings.ts";
 import { createHashThreads } from "../../lib/host/hash-threads.ts";
 import type { OpsServer } from "../../lib/host/ops-server.ts";
@@ -49,6 +50,8 @@ export interface GatewayParts {
   readonly provisioning: ProvisioningSettings;
   /** Made when they are missing. */
   readonly firstBuckets: readonly FirstBucket[];
+  /** Names of further nodes in this process, which go when it goes. */
+  readonly beside?: readonly string[];
 }
 
 export interface ComposedGateway extends RunningGateway {
@@ -57,6 +60,8 @@ export interface ComposedGateway extends RunningGateway {
   readonly identity: IdentityServices;
   /** Resolves once they are there, or cannot be made, as the log says then. */
   readonly firstBuckets: Promise<void>;
+  /** Why the node of that name must not be taken down now; empty when it may. */
+  readonly objections: (node: string) => Promise<readonly string[]>;
 }
 
 export async function composeGateway(parts: GatewayParts): Promise<ComposedGateway> {
@@ -72,6 +77,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
   watchTokens(parts, identity);
   const hashing = createHashThreads();
   const endpoints = new CampusEndpoints({ ...ports, metadata: clients.metadata });
+  const objections = objectionsOf(parts);
   const gateway = await startGateway({
     name,
     observers: [buckets],
@@ -102,6 +108,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       tracing: ports.tracing,
       audit,
       isReady: () => clients.view.isFresh(),
+      mayStop: async () => (await objections(name)).length === 0,
       whereabouts: {
         campus: parts.whereabouts.campus,
         campuses: () => endpoints.list(),
@@ -113,6 +120,7 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
     ...gateway,
     endpoint: `${gateway.isSecure ? "https" : "http"}://${gateway.address}`,
     identity,
+    objections,
     firstBuckets: seeToFirstBuckets(gateway, parts),
     close: async () => {
       reports.stop();
@@ -123,6 +131,14 @@ export async function composeGateway(parts: GatewayParts): Promise<ComposedGatew
       await identity.stop();
     },
   };
+}
+
+/** About one node by its name; what is beside this gateway goes with it. */
+function objectionsOf({ ports, clients, name, beside = [] }: GatewayParts) {
+  const maintenance = new Maintenance({ ...ports, ...clients });
+  const own = [name, ...beside];
+  return (node: string): Promise<readonly string[]> =>
+    maintenance.objections(new Set(own.includes(node) ? own : [node]));
 }
 
 /** Tells the cluster that this gateway is there, and how far it is from the others. */

@@ -11,6 +11,11 @@ export interface Running {
   readonly facts: Readonly<Record<string, unknown>>;
   /** Undefined once it serves; else what it waits for. */
   readonly waitingFor: () => string | undefined;
+  /**
+   * Why the node of that name (undefined: this one) must not be taken down now; empty when it may.
+   * Without it, others do not lose anything by this process.
+   */
+  readonly objections?: (node: string | undefined) => Promise<readonly string[]>;
 }
 
 /** Where a process stands, and where its metrics are. */

@@ -37,7 +37,9 @@ export async function start(frame: Frame): Promise<Running> {
     areMade = true;
   });
   const probe = randomBytes(16);
+  const { name } = frame.config.node;
   return {
+    objections: (node) => gateway.objections(node ?? name),
     facts: {
       s3: gateway.address,
       endpoint: gateway.endpoint,

@@ -1,8 +1,9 @@
 // A metadata replica's process.
 import process from "node:process";
+import { quorumObjections, quorumsOf } from "../../lib/clients/quorum.ts";
 import { composeMetadata } from "../compose/metadata.ts";
 import { prepareFolder } from "../writable-folder.ts";
-import { type Frame, RPC_GRACE_MS, type Running } from "./frame.ts";
+import { type Frame, metadataAddresses, RPC_GRACE_MS, type Running } from "./frame.ts";
 
 export async function start(frame: Frame): Promise<Running> {
   const { dataDir, idleUnlessListed } = frame.config.metadata;
@@ -18,7 +19,23 @@ export async function start(frame: Frame): Promise<Running> {
   // Closed in reverse: the replica hands leadership over while the others can still reach it.
   frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
   frame.life.onStop("metadata", () => metadata.close());
-  return { facts: { rpc: metadata.address }, waitingFor: () => undefined };
+  return {
+    facts: { rpc: metadata.address },
+    waitingFor: () => undefined,
+    objections: (node) => objections(frame, node ?? frame.config.node.name),
+  };
+}
+
+/** A replica may ask the others how they are, and nothing else. */
+async function objections(frame: Frame, name: string): Promise<readonly string[]> {
+  const { transport } = frame.ports;
+  const { askReplicas } = await import("../../lib/clients/cluster-report.ts");
+  const replicas = await askReplicas(transport, metadataAddresses(frame));
+  const quorums = quorumsOf(replicas);
+  if (!quorums.some(({ voters }) => voters.includes(name))) {
+    return [`${name} votes in no group: ask a gateway about other nodes`];
+  }
+  return quorumObjections(quorums, new Set([name]));
 }
 
 function isListed({ config }: Frame): boolean {

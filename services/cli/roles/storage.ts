@@ -42,5 +42,11 @@ export async function start(frame: Frame): Promise<Running> {
   });
   frame.life.onStop("storage", () => node.stop());
   frame.life.onStop("rpc", () => frame.server.close(RPC_GRACE_MS));
-  return { facts: { rpc: address }, waitingFor: () => node.waitingFor };
+  return {
+    facts: { rpc: address },
+    waitingFor: () => node.waitingFor,
+    // A storage node is told nothing of the others.
+    objections: () =>
+      Promise.resolve(["ask a gateway: /health/cluster?maintenance=true&node=NAME"]),
+  };
 }

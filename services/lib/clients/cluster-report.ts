@@ -48,7 +48,7 @@ export async function gatherReport(
   metadata: Pick<MetadataClient, "clusterStatus" | "query">,
   addresses: readonly string[],
 ): Promise<ClusterReport> {
-  const replicas = await mapBounded(addresses, WIDTH, (address) => askReplica(transport, address));
+  const replicas = await askReplicas(transport, addresses);
   let cluster: ClusterStatusResponse | undefined;
   let clusterFailure = "";
   try {
@@ -69,6 +69,14 @@ export async function gatherReport(
     else queues.set(groupId, queue);
   });
   return { replicas, cluster, clusterFailure, stats, queues };
+}
+
+/** Each replica about itself; those that do not answer with the reason. */
+export function askReplicas(
+  transport: Transport,
+  addresses: readonly string[],
+): Promise<ReplicaReport[]> {
+  return mapBounded(addresses, WIDTH, (address) => askReplica(transport, address));
 }
 
 /** Undefined when the group does not answer. */

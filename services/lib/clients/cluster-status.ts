@@ -11,6 +11,7 @@ import { clusterMapFromRecord } from "./cluster-map-record.ts";
 import type { ClusterReport } from "./cluster-report.ts";
 import { repairMargin, toleranceNow } from "./failure-tolerance.ts";
 import { type KeeperReport, type RebalanceView, readKeepers } from "./keeper-report.ts";
+import { quorumsOf } from "./quorum.ts";
 import { alarmsOf, newestReports, type VerificationReport } from "./verify/verification-report.ts";
 
 export interface NodeView {
@@ -367,13 +368,9 @@ function survivals(map: ClusterMap | undefined): Survival[] {
 
 /** How many more may fail from the state as it is now, what is away or lost already taken off. */
 function whatMayFail(facts: StatusFacts, policies: readonly Survival[]): MayFail {
-  const { map, groups, report } = facts;
-  const replicas = groups.map((group) => {
-    const voters = group.replicas.filter((replica) => replica.role === "voter");
-    const serving = voters.filter((replica) => replica.state === "serving");
-    const size = Math.max(voters.length, groups[0]?.replicas.length ?? 0);
-    return serving.length - (Math.floor(size / 2) + 1);
-  });
+  const { map, report } = facts;
+  const quorums = quorumsOf(report.replicas);
+  const replicas = quorums.map(({ serving, majority }) => serving.length - majority);
   const metadataReplicas = replicas.length === 0 ? 0 : Math.max(0, Math.min(...replicas));
   const name = report.cluster?.map?.defaultPolicy;
   const policy = policies.find((candidate) => candidate.policy === name);

@@ -17,6 +17,12 @@ export interface HealthReport {
 
 type Check = () => HealthReport | Promise<HealthReport>;
 
+export interface ClusterQuestion {
+  readonly maintenance: boolean;
+  /** Undefined: this one. */
+  readonly node: string | undefined;
+}
+
 export interface HealthChecks {
   /** The first start is done. */
   readonly started: Check;
@@ -24,10 +30,8 @@ export interface HealthChecks {
   readonly live: Check;
   /** It can serve now. */
   readonly ready: Check;
-  /** The whole cluster; with `maintenance`: ok if this node may be taken away. */
-  readonly cluster: (options: {
-    readonly maintenance: boolean;
-  }) => HealthReport | Promise<HealthReport>;
+  /** The whole cluster; with `maintenance`: ok if this (or the named) node may be taken away. */
+  readonly cluster: (options: ClusterQuestion) => HealthReport | Promise<HealthReport>;
 }
 
 export interface OpsServerOptions {
@@ -129,7 +133,8 @@ function createPages(options: OpsServerOptions): Map<string, Page> {
   ];
   const cluster: Page = async (query) => {
     const maintenance = query.get("maintenance") === "true";
-    const check = (): ReturnType<Check> => health.cluster({ maintenance });
+    const node = query.get("node") ?? undefined;
+    const check = (): ReturnType<Check> => health.cluster({ maintenance, node });
     const { ok, detail } = await ask("/health/cluster", check, { log, timeoutMs });
     const refusal = maintenance ? 412 : 503;
     const body = JSON.stringify({ status: statusWord(ok), ...detail });

@@ -202,6 +202,22 @@ test("understands absolute-form targets and hosts of buckets", async () => {
   assert.equal((await s3.call({ target: "/", host: "s3.test" })).status, 200);
 });
 
+test("says by MinIO's path whether it may be taken down", async () => {
+  const ask = async (query: string): Promise<number> => {
+    const head = headBytes("GET", `/minio/health/cluster${query}`, [["Host", "x"]]);
+    return (await sendRaw(endpoint, head)).status;
+  };
+  assert.equal(await ask("?maintenance=true"), 200);
+  gateway.state.mayStop = false;
+  try {
+    assert.equal(await ask("?maintenance=true"), 412);
+    assert.equal(await ask("?maintenance=false"), 200);
+    assert.equal(await ask(""), 200);
+  } finally {
+    gateway.state.mayStop = true;
+  }
+});
+
 test("answers unsigned health paths, and leaves a bucket named minio possible", async () => {
   const ask = (path: string, method = "GET"): ReturnType<typeof sendRaw> =>
     sendRaw(endpoint, headBytes(method, path, [["Host", "x"]]), method === "HEAD");
@@ -214,6 +230,7 @@ test("answers unsigned health paths, and leaves a bucket named minio possible", 
     assert.equal((await ask("/minio/health/live")).status, 200);
     assert.equal((await ask("/minio/health/ready")).status, 503);
     assert.equal((await ask("/minio/health/cluster/read")).status, 503);
+    assert.equal((await ask("/minio/health/cluster?maintenance=true")).status, 412);
   } finally {
     gateway.state.ready = true;
   }

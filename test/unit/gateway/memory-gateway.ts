@@ -169,7 +169,7 @@ export interface MemoryGateway {
   readonly log: MemoryLog;
   readonly metrics: MemoryMetrics;
   /** What the health paths tell. */
-  readonly state: { ready: boolean };
+  readonly state: { ready: boolean; mayStop: boolean };
   stop(): Promise<void>;
 }
 
@@ -214,7 +214,7 @@ export async function startGatewayOver(
   const log = new MemoryLog();
   const metrics = new MemoryMetrics();
   const users = [ROOT_USER, OTHER_USER, ADMIN_USER, ...(options.users ?? [])];
-  const state = { ready: true };
+  const state = { ready: true, mayStop: true };
   const running = await startGateway({
     notificationTargets: options.notificationTargets ?? [],
     replicationTargets: options.replicationTargets ?? [],
@@ -242,6 +242,7 @@ export async function startGatewayOver(
       log,
       metrics,
       isReady: () => state.ready,
+      mayStop: async () => state.mayStop,
       ...options.dependencies,
     },
   });

@@ -5,7 +5,11 @@ import { AssertionFailure } from "../../../services/lib/base/assert.ts";
 import { isStoreError, StoreError } from "../../../services/lib/base/errors.ts";
 import { createLog, type LogLevel } from "../../../services/lib/host/log.ts";
 import { createMetrics } from "../../../services/lib/host/metrics.ts";
-import { createOpsServer, type HealthReport } from "../../../services/lib/host/ops-server.ts";
+import {
+  type ClusterQuestion,
+  createOpsServer,
+  type HealthReport,
+} from "../../../services/lib/host/ops-server.ts";
 import { createRecordingLog } from "./recording-log.ts";
 
 function capture(level: LogLevel = "info") {
@@ -108,8 +112,8 @@ test("the operations port serves metrics and health, and says no more than it sh
   const log = createRecordingLog();
   const metrics = createMetrics({ nodeMetrics: false });
   let answer: () => HealthReport | Promise<HealthReport> = () => ({ ok: true });
-  const cluster = ({ maintenance }: { readonly maintenance: boolean }): HealthReport => ({
-    ok: false,
+  const cluster = ({ maintenance, node }: ClusterQuestion): HealthReport => ({
+    ok: node === "storage-1",
     detail: { groupsWithoutLeader: 1, maintenance },
   });
   const server = createOpsServer({
@@ -146,6 +150,7 @@ test("the operations port serves metrics and health, and says no more than it sh
       '{"status":"unavailable","groupsWithoutLeader":1,"maintenance":false}',
     ]);
     assert.equal((await ask("/health/cluster?maintenance=true"))[0], 412);
+    assert.equal((await ask("/health/cluster?maintenance=true&node=storage-1"))[0], 200);
     assert.equal((await ask("/nowhere"))[0], 404);
     const other = createOpsServer({
       metrics,

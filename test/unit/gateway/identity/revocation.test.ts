@@ -1,5 +1,5 @@
 // What is revoked stops at every gateway within two seconds, on a simulated clock: at gateways that
-// follow the directory, at one whose questions hang, and at one whose answer is under way meanwhile.
+// follow the directory, at one whose questions hang, at one whose answer is under way meanwhile.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { DirectoryCredentials } from "../../../../services/gateway/identity/credentials.ts";
