@@ -22,6 +22,12 @@ export const hostName: Schema = {
   pattern: "^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
 };
 
+/** A host name, or all names below one: `*.s3.example.org`, for buckets as parts of host names. */
+export const hostOrWildcard: Schema = {
+  type: "string",
+  pattern: "^$|^([*][.])?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+};
+
 export function object(properties: Readonly<Record<string, Schema>>): Schema {
   return { type: "object", additionalProperties: false, properties };
 }

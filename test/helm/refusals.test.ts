@@ -57,6 +57,8 @@ const REFUSED: readonly (readonly [Values, RegExp])[] = [
   [{ campus: { seeds: [{ name: "a", address: "a:1" }] } }, /are an even number/],
   [{ buckets: [{ name: "abc", purge: true }] }, /buckets are never emptied by values/],
   [{ users: [{ accessKey: "abc" }] }, /users: abc needs secretKey/],
+  [{ ingress: { enabled: true, hosts: ["a.*.example.org"] } }, /does not match pattern/],
+  [{ gatewayApi: { hostnames: ["*"] } }, /does not match pattern/],
   [{ ingress: { enabled: true } }, /ingress.enabled needs ingress.hosts/],
   [
     {
