@@ -227,7 +227,7 @@ export class Exchange {
     this.#isSts = true;
     const form = await readSmallBody(this.#body);
     const sts = present(this.#deps.sts, "the security token service");
-    return sts.handle(request, form, (identity) => this.#admitUser(identity));
+    return sts.handle(request, form, { onIdentity: (identity) => this.#admitUser(identity) });
   }
 
   async #campusAnswer(request: S3Request): Promise<Answer | undefined> {

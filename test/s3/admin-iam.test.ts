@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parseXml, type XmlElement } from "../../services/lib/s3/xml-reader.ts";
+import { auditLog } from "../unit/gateway/memory-audit.ts";
 import { type AdminAnswer, AdminCaller } from "./admin-caller.ts";
 import { textAt, textsOf } from "./caller.ts";
 import { IdentityGateway, type Keys, ROOT } from "./identity-gateway.ts";
@@ -235,6 +236,35 @@ test("boundaries of users and roles are set, shown, count, and go", async () => 
   const second = { UserName: "born_umich", PermissionsBoundary: arn };
   const made = await result("CreateUser", second);
   assert.equal(textAt(made, "User", "PermissionsBoundary", "PermissionsBoundaryArn"), arn);
+});
+
+test("what STS was asked for is written to the audit log, like any other change", async () => {
+  const { audit, sink } = auditLog();
+  const here = await cluster.beside({ admin: {}, dependencies: { audit } });
+  try {
+    const place = `http://${here.gateway.running.adminAddress}`;
+    const nobody = new AdminCaller(place, {
+      accessKeyId: "NOBODY",
+      secretAccessKey: "x".repeat(9),
+    });
+    const ask = (caller: AdminCaller, Action: string) =>
+      caller.form({ Action, Version: "2011-06-15" });
+    const caller = new AdminCaller(place, ROOT);
+    assert.equal((await ask(caller, "GetCallerIdentity")).status, 200);
+    assert.equal((await ask(caller, "GetSessionToken")).status, 200);
+    assert.equal((await ask(nobody, "GetSessionToken")).status, 403);
+  } finally {
+    await here.stop();
+    await audit.close();
+  }
+  assert.deepEqual(
+    sink.lines.map(({ kind, action, result: outcome, who }) => [kind, action, outcome, who]),
+    [
+      ["admin", "GetSessionToken", "ok", "root"],
+      ["admin", "GetSessionToken", "InvalidClientTokenId", "anonymous"],
+    ],
+  );
+  assert.equal(JSON.stringify(sink.lines).includes(ROOT.secretAccessKey), false);
 });
 
 test("lists are cut by MaxItems and go on by Marker", async () => {

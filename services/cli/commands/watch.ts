@@ -15,7 +15,7 @@ export const traceCommand = adminVerb({
     bucket: { kind: "text", value: "BUCKET", help: "only this bucket" },
     user: { kind: "text", value: "NAME", help: "only this user" },
     status: { kind: "number", value: "N", minimum: 0, maximum: 599, help: "from this status on" },
-    filter: { kind: "text", value: "TEXT", help: "only with this text" },
+    filter: { kind: "text", value: "TEXT", help: "only with this text, or this request id" },
     count: { kind: "number", value: "N", minimum: 1, maximum: 1_000_000, help: "stop after N" },
   },
   run: async ({ client, options, output }) => {

@@ -12,7 +12,7 @@ import type { Sts } from "../identity/sts.ts";
 import { isStsForm } from "../identity/sts.ts";
 import type { RequestObserver } from "../observer.ts";
 import type { Gateway } from "../operation.ts";
-import type { Authentication } from "../plugins/authentication.ts";
+import type { Authentication, UserIdentity } from "../plugins/authentication.ts";
 import type { AddressSettings } from "../request.ts";
 import type { AdminAnswer } from "./admin-answer.ts";
 import type { AdminDependencies } from "./admin-dependencies.ts";
@@ -25,7 +25,7 @@ import { AdminService } from "./admin-service.ts";
 import { type ClusterNodes, NodeWatch } from "./cluster/node-watch.ts";
 import type { AdminSettings } from "./config.ts";
 import { type ConsoleFiles, consoleFile } from "./console-files.ts";
-import { IamProtocol } from "./iam/query-protocol.ts";
+import { IamProtocol, type ServedSts } from "./iam/query-protocol.ts";
 import { ADMIN_OPERATIONS } from "./operations.ts";
 import { type FirstBucket, makeFirstBuckets } from "./provisioning/first-buckets.ts";
 import { Provisioner, type ProvisioningSource } from "./provisioning/provisioner.ts";
@@ -175,18 +175,29 @@ export class Admin {
     await this.#listener.close();
   }
 
-  async #sts(request: AdminRequest): Promise<AdminAnswer | undefined> {
+  async #sts(request: AdminRequest): Promise<ServedSts | undefined> {
     const { sts } = this.#parts;
     const text = Buffer.from(request.body).toString("latin1");
     if (sts === undefined || !isStsForm(QueryParameters.parse(text))) return undefined;
-    const { status, headers, body } = await sts.handle(request.signed, request.body);
+    let identity: UserIdentity | undefined;
+    let outcome = "";
+    const { status, headers, body } = await sts.handle(request.signed, request.body, {
+      onIdentity: (found) => {
+        identity = found;
+      },
+      onOutcome: (found) => {
+        outcome = found;
+      },
+    });
     const others = headers.filter(([name]) => name.toLowerCase() !== "content-type");
     const contentType = "text/xml; charset=utf-8";
-    return {
+    const bytes = wholeBody(body);
+    const answer: AdminAnswer = {
       status,
       headers: others,
-      body: { kind: "bytes", bytes: wholeBody(body), contentType },
+      body: { kind: "bytes", bytes, contentType },
     };
+    return { answer, identity, outcome };
   }
 
   /** The page reaches S3 at the endpoint that it is told, and at the S3 port of this host. */

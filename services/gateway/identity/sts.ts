@@ -78,6 +78,13 @@ type Field = readonly [name: string, value: string];
 /** What stands in the result: leaves, or elements of leaves. */
 type Result = readonly (Field | readonly [name: string, fields: readonly Field[]])[];
 
+export interface StsWatcher {
+  /** Told who asks as soon as that is known; may throw S3Error SlowDown. */
+  readonly onIdentity: (identity: UserIdentity) => void;
+  /** Told "ok" or the code of the refusal before the answer is given. */
+  readonly onOutcome?: (outcome: string) => void;
+}
+
 /** Whether the form asks for something of this service, for listeners that serve others too. */
 export function isStsForm(parameters: QueryParameters): boolean {
   return ACTIONS.some((action) => action === parameters.get("Action"));
@@ -102,27 +109,22 @@ export class Sts {
     return method === "POST" && address.bucket === undefined && view === undefined && isForm;
   }
 
-  /**
-   * Answers a POST whose body is a form of the query protocol. Never throws. `onIdentity` is told
-   * who asks as soon as that is known, and may throw S3Error SlowDown.
-   */
-  async handle(
-    request: S3Request,
-    body: Uint8Array,
-    onIdentity: (identity: UserIdentity) => void = () => undefined,
-  ): Promise<Answer> {
+  /** Answers a POST whose body is a form of the query protocol. Never throws. */
+  async handle(request: S3Request, body: Uint8Array, watcher: StsWatcher): Promise<Answer> {
     let action = "unknown";
     try {
       const parameters = formOf(body);
       action = actionOf(parameters);
       const call = await this.#call(request, { body, parameters });
-      if (call.identity.kind === "user") onIdentity(call.identity);
+      if (call.identity.kind === "user") watcher.onIdentity(call.identity);
       const result = await this.#run(call);
       this.#requests.increment({ action, outcome: "ok" });
+      watcher.onOutcome?.("ok");
       return xml(200, resultDocument(call.action, result, request.requestId));
     } catch (thrown) {
       const error = toStsError(thrown);
       this.#requests.increment({ action, outcome: error.code });
+      watcher.onOutcome?.(error.code);
       if (error.status >= 500) this.#deps.log.error("an STS request failed", thrown, { action });
       return xml(error.status, stsErrorDocument(error, request.requestId));
     }

@@ -14,25 +14,11 @@ import type { ObservedRequest } from "../../../services/gateway/observer.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { NodeInfo } from "../../../services/lib/placement/cluster-map.ts";
 import { SimClock } from "../../sim/clock.ts";
+import { observedRequest } from "./observed-request.ts";
 
 function request(change: Partial<ObservedRequest> = {}): ObservedRequest {
-  return {
-    requestId: "R",
-    endedMs: 0,
-    operation: "GetObject",
-    method: "GET",
-    bucket: "b",
-    key: "k",
-    status: 200,
-    errorCode: undefined,
-    seconds: 0.01,
-    receivedBytes: 1,
-    sentBytes: 10,
-    accessKeyId: undefined,
-    userId: "alice_umich",
-    remoteAddress: "127.0.0.1",
-    ...change,
-  };
+  const usual = { seconds: 0.01, receivedBytes: 1, sentBytes: 10, userId: "alice_umich" };
+  return observedRequest({ ...usual, ...change });
 }
 
 test("each second has its requests, errors, bytes and latencies", async () => {
@@ -79,6 +65,19 @@ test("the window keeps fifteen minutes and no more, and wakes whoever waits", as
   live.stop();
   await waiting;
   assert.equal(live.isRunning, false);
+});
+
+test("a watcher may look for one request by its whole id", async () => {
+  const feed = new TraceFeed();
+  const end = new AbortController();
+  const filter = traceFilter(new URLSearchParams("filter=4F00D1E5"));
+  const events = feed.watch(filter, end.signal);
+  const first = events.next();
+  for (const requestId of ["4F00D1E", "X4F00D1E5", "4F00D1E5"])
+    feed.observe(request({ requestId }));
+  const { value } = await first;
+  end.abort();
+  assert.ok(JSON.stringify(value).includes('"4F00D1E5'));
 });
 
 test("a watcher sees what fits its filter, in order", async () => {

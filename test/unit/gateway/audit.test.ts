@@ -5,61 +5,13 @@ import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { AuditEvent } from "../../../services/gateway/audit/audit-line.ts";
-import { AuditLog } from "../../../services/gateway/audit/audit-log.ts";
 import { AuditedRequests } from "../../../services/gateway/audit/audit-requests.ts";
 import type { AuditSettings } from "../../../services/gateway/audit/audit-settings.ts";
-import type { ObservedRequest } from "../../../services/gateway/observer.ts";
-import { fromUtf8 } from "../../../services/lib/base/bytes.ts";
-import { StoreError } from "../../../services/lib/base/errors.ts";
 import { auditFile, auditWebhook } from "../../../services/lib/host/audit-sinks.ts";
-import type { AuditSink } from "../../../services/lib/ports/audit.ts";
 import type { HttpPost } from "../../../services/lib/ports/http.ts";
-import { SimClock } from "../../sim/clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import { MemoryLog, MemoryMetrics } from "./memory-gateway.ts";
-
-const SETTINGS: AuditSettings = {
-  requests: "denied",
-  file: "",
-  fileBytesMax: 4096,
-  filesMax: 3,
-  stdout: false,
-  webhook: "",
-  webhookToken: "",
-  queueLines: 4,
-  onFull: "drop",
-};
-
-/** Takes lines only while it is open. */
-class GatedSink implements AuditSink {
-  readonly name = "gated";
-  readonly lines: Record<string, unknown>[] = [];
-  isOpen = true;
-
-  async write(lines: Uint8Array): Promise<void> {
-    if (!this.isOpen) throw new StoreError("unavailable", "closed");
-    const text = fromUtf8(lines) ?? "";
-    for (const line of text.trimEnd().split("\n")) this.lines.push(JSON.parse(line));
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-function auditLog(change: Partial<AuditSettings> = {}) {
-  const sink = new GatedSink();
-  const clock = new SimClock();
-  const metrics = new MemoryMetrics();
-  const deps = { sinks: [sink], clock, log: new MemoryLog(), metrics, node: "g1" };
-  const audit = new AuditLog(deps, { ...SETTINGS, ...change });
-  return {
-    audit,
-    sink,
-    clock,
-    count: (name: string) => metrics.values.get(`${name}{sink="gated"}`),
-  };
-}
+import { auditLog } from "./memory-audit.ts";
+import { observedRequest } from "./observed-request.ts";
 
 function event(requestId: string): AuditEvent {
   return {
@@ -72,26 +24,6 @@ function event(requestId: string): AuditEvent {
     action: "CreateUser",
     resource: "bob_umich",
     result: "ok",
-  };
-}
-
-function request(change: Partial<ObservedRequest>): ObservedRequest {
-  return {
-    requestId: "R",
-    endedMs: 0,
-    operation: "GetObject",
-    method: "GET",
-    bucket: "b",
-    key: "k",
-    status: 200,
-    errorCode: undefined,
-    seconds: 0,
-    receivedBytes: 0,
-    sentBytes: 0,
-    accessKeyId: undefined,
-    userId: undefined,
-    remoteAddress: "192.0.2.1",
-    ...change,
   };
 }
 
@@ -122,10 +54,12 @@ test("changes always, refusals and writes where they are asked for", async () =>
     const { audit, sink } = auditLog({ requests, queueLines: 100 });
     const observer = new AuditedRequests(audit);
     const denied = { status: 403, errorCode: "AccessDenied" };
-    observer.observe(request({ operation: "PutBucketPolicy", method: "PUT", key: undefined }));
-    observer.observe(request({ operation: "GetObject", ...denied }));
-    observer.observe(request({ operation: "PutObject", method: "PUT" }));
-    observer.observe(request({ operation: "HeadObject", method: "HEAD" }));
+    observer.observe(
+      observedRequest({ operation: "PutBucketPolicy", method: "PUT", key: undefined }),
+    );
+    observer.observe(observedRequest({ operation: "GetObject", ...denied }));
+    observer.observe(observedRequest({ operation: "PutObject", method: "PUT" }));
+    observer.observe(observedRequest({ operation: "HeadObject", method: "HEAD" }));
     await audit.close();
     return sink.lines.map(({ action, result }) => `${action} ${result}`);
   };

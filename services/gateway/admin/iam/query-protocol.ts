@@ -3,6 +3,7 @@
 // Source: AWS Identity and Access Management API reference, version 2010-05-08.
 import { fromUtf8, utf8 } from "../../../lib/base/bytes.ts";
 import { escapeXml, XML_DECLARATION } from "../../../lib/s3/xml-writer.ts";
+import type { UserIdentity } from "../../plugins/authentication.ts";
 import { authorize } from "../admin-access.ts";
 import { type AdminAnswer, bytes } from "../admin-answer.ts";
 import type { Caller } from "../admin-caller.ts";
@@ -17,13 +18,24 @@ import { type XmlValue, xmlOf } from "./iam-xml.ts";
 export const IAM_VERSION = "2010-05-08";
 const NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/";
 const PARAMETERS_MAX = 1000;
+/** Of STS: it gives nothing away that the caller has not shown. */
+const CALLER_IDENTITY = "GetCallerIdentity";
 
 export interface IamProtocolDeps {
   readonly deps: AdminDependencies;
   /** Who sent the request. Throws AdminError, S3Error. */
   readonly caller: (request: AdminRequest) => Promise<Caller | undefined>;
   /** Actions of STS; undefined: the action is none of them. */
-  readonly sts: (request: AdminRequest, form: URLSearchParams) => Promise<AdminAnswer | undefined>;
+  readonly sts: (request: AdminRequest) => Promise<ServedSts | undefined>;
+}
+
+/** What the security token service made of a form. */
+export interface ServedSts {
+  readonly answer: AdminAnswer;
+  /** Undefined: nobody who is known. */
+  readonly identity: UserIdentity | undefined;
+  /** "ok", or the code of the refusal. */
+  readonly outcome: string;
 }
 
 export class IamProtocol {
@@ -44,8 +56,13 @@ export class IamProtocol {
       if (this.#how.deps.audit?.mustRefuse === true) throw auditIsFull();
       const form = formOf(request);
       name = form.get("Action") ?? "";
-      const fromSts = await this.#how.sts(request, form);
-      if (fromSts !== undefined) return fromSts;
+      const served = await this.#how.sts(request);
+      if (served !== undefined) {
+        const { answer, identity, outcome } = served;
+        const isWrite = outcome !== "ok" || name !== CALLER_IDENTITY;
+        this.#note({ name, target, request, identity, outcome, isWrite });
+        return answer;
+      }
       const action = this.#actions.get(name);
       if (action === undefined) {
         name = "unknown";
@@ -54,11 +71,13 @@ export class IamProtocol {
       target = action.subject === undefined ? "" : lastOfArn(form.get(action.subject) ?? "");
       caller = await this.#how.caller(request);
       const result = await this.#run(action, { request, form, caller });
-      this.#note({ name, target, request, caller, outcome: "ok", isWrite: action.isWrite });
+      const { identity } = caller ?? {};
+      this.#note({ name, target, request, identity, outcome: "ok", isWrite: action.isWrite });
       return xmlAnswer(200, document(name, result, request));
     } catch (thrown) {
       const error = toAdminError(thrown);
-      this.#note({ name, target, request, caller, outcome: error.code, isWrite: true });
+      const { identity } = caller ?? {};
+      this.#note({ name, target, request, identity, outcome: error.code, isWrite: true });
       if (error.status >= 500)
         this.#how.deps.log.error("an IAM call failed", thrown, { action: name });
       return xmlAnswer(error.status, errorDocument(error, request));
@@ -99,15 +118,15 @@ export class IamProtocol {
     /** What it is about, without the account. */
     readonly target: string;
     readonly request: AdminRequest;
-    readonly caller: Caller | undefined;
+    readonly identity: UserIdentity | undefined;
     readonly outcome: string;
     readonly isWrite: boolean;
   }): void {
-    const { name: action, target, request, caller, outcome, isWrite } = facts;
+    const { name: action, target, request, identity, outcome, isWrite } = facts;
     const { counters, log, audit, clock } = this.#how.deps;
     counters.requests.increment({ action, outcome });
     if (!isWrite) return;
-    const actor = caller?.identity.userName ?? caller?.identity.userId ?? "anonymous";
+    const actor = identity?.userName ?? identity?.userId ?? "anonymous";
     const { requestId, origin } = request;
     const { remoteAddress } = origin;
     log.info("admin", { audit: true, requestId, actor, action, outcome, remoteAddress });
@@ -115,8 +134,8 @@ export class IamProtocol {
       kind: "admin",
       timeMs: clock.wallMs(),
       ...{ requestId, action, resource: target, result: outcome, source: remoteAddress },
-      who: caller === undefined ? undefined : actor,
-      accessKeyId: caller?.identity.accessKeyId,
+      who: identity === undefined ? undefined : actor,
+      accessKeyId: identity?.accessKeyId,
     });
   }
 }

@@ -74,3 +74,14 @@ export const Limits = body({
 });
 
 export type LimitsBody = Type.Static<typeof Limits>;
+
+/** What somebody may say of a new access token. */
+export const TOKEN_FIELDS = {
+  name: Type.String({ minLength: 1, maxLength: 128 }),
+  expires: optional(Expiry),
+  buckets: optional(Type.Array(Type.String({ minLength: 3, maxLength: 63 }), { maxItems: 100 })),
+  access: optional(
+    Type.Union([Type.Literal("read"), Type.Literal("write"), Type.Literal("read-write")]),
+  ),
+  networks: optional(Type.Array(Type.String({ minLength: 2, maxLength: 64 }), { maxItems: 100 })),
+};

@@ -22,6 +22,7 @@ import {
   optional,
   SecretAccessKey,
   ShortText,
+  TOKEN_FIELDS,
 } from "./field-schemas.ts";
 import { editing, userNamed } from "./lookups.ts";
 import { newKey } from "./new-key.ts";
@@ -41,15 +42,7 @@ const KeyChange = body({
   disabled: optional(Type.Boolean()),
   description: optional(ShortText),
 });
-const NewTokenBody = body({
-  name: Type.String({ minLength: 1, maxLength: 128 }),
-  expires: optional(Expiry),
-  buckets: optional(Type.Array(Type.String({ minLength: 3, maxLength: 63 }), { maxItems: 100 })),
-  access: optional(
-    Type.Union([Type.Literal("read"), Type.Literal("write"), Type.Literal("read-write")]),
-  ),
-  networks: optional(Type.Array(Type.String({ minLength: 2, maxLength: 64 }), { maxItems: 100 })),
-});
+const NewTokenBody = body(TOKEN_FIELDS);
 const Rotation = body({
   overlap: optional(
     Type.String({ description: `How long the old one still counts; ${ROTATE_OVERLAP}.` }),

@@ -8,13 +8,13 @@ import * as Type from "../../../lib/base/settings-schema.ts";
 import {
   AccessKeyId,
   body,
-  Expiry,
   Limits,
   Name,
   optional,
   PolicyDocument,
   SecretAccessKey,
   ShortText,
+  TOKEN_FIELDS,
 } from "../identity/field-schemas.ts";
 
 const ITEMS_MAX = 10_000;
@@ -71,17 +71,7 @@ export const UserWishSchema = body({
   keys: optional(Type.Array(KeyWishSchema, { maxItems: 20 })),
 });
 
-export const TokenWishSchema = body({
-  user: Name,
-  name: Type.String({ minLength: 1, maxLength: 128 }),
-  tokenFile: FilePath,
-  expires: optional(Expiry),
-  buckets: optional(Type.Array(BucketName, { maxItems: 100 })),
-  access: optional(
-    Type.Union([Type.Literal("read"), Type.Literal("write"), Type.Literal("read-write")]),
-  ),
-  networks: optional(Type.Array(Type.String({ minLength: 2, maxLength: 64 }), { maxItems: 100 })),
-});
+export const TokenWishSchema = body({ user: Name, tokenFile: FilePath, ...TOKEN_FIELDS });
 
 export const ProvisioningSchema = body({
   policies: optional(Type.Array(PolicyWishSchema, { maxItems: ITEMS_MAX })),

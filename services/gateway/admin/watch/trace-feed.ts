@@ -98,7 +98,9 @@ function fits(filter: TraceFilter, request: ObservedRequest): boolean {
   if (bucket !== undefined && request.bucket !== bucket) return false;
   if (user !== undefined && request.userId !== user) return false;
   if (text === undefined) return true;
-  const { operation, key = "", errorCode = "" } = request;
+  const { operation, key = "", errorCode = "", requestId } = request;
+  // A part of an id is like a part of any other.
+  if (requestId === text) return true;
   return [operation, request.bucket ?? "", key, errorCode].some((field) => field.includes(text));
 }
 

@@ -33,7 +33,11 @@ export const WATCH_OPERATIONS: readonly AdminOperation[] = [
       { name: "bucket", description: "Only this bucket." },
       { name: "user", description: "Only this user." },
       { name: "status", description: "Only answers from this status on." },
-      { name: "filter", description: "Only with this text in operation, bucket, key or error." },
+      {
+        name: "filter",
+        description:
+          "Only with this text in operation, bucket, key or error, or of this request id.",
+      },
     ],
     run: async ({ deps, query, request }) =>
       events(deps.trace.watch(traceFilter(query), request.gone)),
