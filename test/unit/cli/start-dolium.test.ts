@@ -13,6 +13,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { knownRootCredentials } from "../../../services/cli/credentials.ts";
 import { type Dolium, startDolium } from "../../../services/cli/testing/start-dolium.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dolium-in-process-"));
@@ -43,6 +44,18 @@ test("objects go in and come out; the buckets wished for are there", async () =>
   } finally {
     client.destroy();
   }
+});
+
+test("root keys that it was given are known by its folder while it runs", async () => {
+  const dir = join(folder, "given");
+  const settings = { DOLIUM_ROOT_USER: "operator", DOLIUM_ROOT_PASSWORD: "eight chars" };
+  const dolium = await startDolium({ dir, settings });
+  try {
+    assert.equal(knownRootCredentials({}, dir)?.secretAccessKey, dolium.secretKey);
+  } finally {
+    await dolium.stop();
+  }
+  assert.equal(knownRootCredentials({}, dir), undefined);
 });
 
 test("a folder keeps objects and keys; the next start need not name the buckets", async () => {
