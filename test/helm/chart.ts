@@ -41,14 +41,17 @@ export interface Rendering {
   /** Paths of values files. */
   readonly files?: readonly string[];
   readonly values?: Values;
+  /** What the cluster serves beside Kubernetes' own kinds: GROUP/VERSION/KIND. */
+  readonly serves?: readonly string[];
 }
 
 /** The text that `helm template` prints. Throws with Helm's own words. */
 export function render(rendering: Rendering = {}): string {
-  const { release = "s3", namespace = "store", files = [], values } = rendering;
+  const { release = "s3", namespace = "store", files = [], values, serves = [] } = rendering;
   const given = values === undefined ? [] : ["--values", "-"];
   const args = [
     ...["template", release, CHART, "--namespace", namespace, "--kube-version", KUBE_VERSION],
+    ...serves.flatMap((kind) => ["--api-versions", kind]),
     ...files.flatMap((path) => ["--values", path]),
     ...given,
   ];

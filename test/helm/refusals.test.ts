@@ -30,6 +30,10 @@ const REFUSED: readonly (readonly [Values, RegExp])[] = [
   [{ tls: { mode: "certManager" } }, /needs tls.certManager.issuerRef/],
   [{ internalTls: { mode: "certManager" } }, /needs internalTls.issuerRef/],
   [{ gatewayApi: { httpRoute: { enabled: true } } }, /a route needs parentRefs/],
+  [
+    { gatewayApi: { parentRefs: [{ name: "public" }], tlsRoute: { enabled: true } } },
+    /gatewayApi.tlsRoute needs gatewayApi.hostnames, or campus.publicHost/,
+  ],
   [{ init: { enabled: false } }, /init.enabled is off: then auth.existingSecret/],
   [{ rootUser: "admin", rootPassword: "short" }, /the root password needs 8 characters/],
   [

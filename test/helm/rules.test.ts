@@ -387,3 +387,18 @@ test("the notes are three lines to the first listing", () => {
   assert.match(lines[1] ?? "", /port-forward -n store svc\/s3-dolium 9000:9000/);
   assert.match(lines[2] ?? "", /AWS_ENDPOINT_URL=https:\/\/localhost:9000 aws s3 ls/);
 });
+
+test("a TLSRoute is of the newest version that the cluster serves", () => {
+  const file = ciValues().get("gateway-api");
+  assert.ok(file !== undefined);
+  const versionWith = (...versions: readonly string[]): unknown => {
+    const serves = versions.map((version) => `gateway.networking.k8s.io/${version}/TLSRoute`);
+    return at(named(manifests({ files: [file], serves }), "TLSRoute", "s3-dolium"), "apiVersion");
+  };
+  // Today's standard channel serves v1 alone, and earlier experimental ones had the others alone.
+  assert.equal(versionWith("v1"), "gateway.networking.k8s.io/v1");
+  assert.equal(versionWith("v1alpha2", "v1alpha3", "v1"), "gateway.networking.k8s.io/v1");
+  assert.equal(versionWith("v1alpha2", "v1alpha3"), "gateway.networking.k8s.io/v1alpha3");
+  assert.equal(versionWith("v1alpha2"), "gateway.networking.k8s.io/v1alpha2");
+  assert.equal(versionWith(), "gateway.networking.k8s.io/v1", "rendered without a cluster");
+});
