@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients go-clients client-matrix report million format \
+.PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients kubernetes go-clients client-matrix report million format \
 	erasure-kernel raft-core check-built bench bench-compare clean docs sbom
 
 help: ## this list
@@ -114,6 +114,10 @@ uploads: install ## the console uploads 2 GiB in a browser, over a reload of its
 
 clients: install ## real S3 clients against a server
 	node test/run.ts test/clients
+
+kubernetes: install ## the chart on a real Kubernetes of this machine, built once from Go modules (long); needs root, the image
+	test/kubernetes/build.sh
+	node test/run.ts test/kubernetes
 
 go-clients: ## build the clients for Go that test/clients runs (minutes, once)
 	cd test/clients/go && nice go build -o $(CURDIR)/.ci/go-clients .
