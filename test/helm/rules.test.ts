@@ -402,3 +402,21 @@ test("a TLSRoute is of the newest version that the cluster serves", () => {
   assert.equal(versionWith("v1alpha2"), "gateway.networking.k8s.io/v1alpha2");
   assert.equal(versionWith(), "gateway.networking.k8s.io/v1", "rendered without a cluster");
 });
+
+test("no two files of a volume have one path, which the API server refuses", () => {
+  for (const name of ["cert-manager", "split"]) {
+    const values = { internalTls: { mode: "certManager", issuerRef: { name: "ca" } } };
+    const all = manifests({ files: [ciValues().get(name) ?? ""], values });
+    const volumes = workloads(all).flatMap((object) => listAt(podSpecOf(object), "volumes"));
+    const projected = volumes.filter((volume) => at(volume, "projected") !== undefined);
+    assert.ok(projected.length >= 4, "certificates of every role");
+    for (const volume of projected) {
+      const items = listAt(volume, "projected", "sources").flatMap((source) =>
+        listAt(source, "secret", "items"),
+      );
+      const paths = items.map((item) => at(item, "path"));
+      assert.deepEqual(paths, [...new Set(paths)], String(at(volume, "name")));
+      assert.ok(paths.includes("ca.crt"));
+    }
+  }
+});

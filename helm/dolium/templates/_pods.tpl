@@ -268,13 +268,16 @@ secret: {secretName: {{ get $root.Values.internalTls.existingSecrets .role | req
 projected:
   defaultMode: 0440
   sources:
-    {{- range include "dolium.certificateNames" . | fromJsonArray }}
+    {{- range $at, $name := include "dolium.certificateNames" . | fromJsonArray }}
     - secret:
-        name: {{ printf "%s-internal-%s" $full . }}
+        name: {{ printf "%s-internal-%s" $full $name }}
         items:
-          - {key: tls.crt, path: {{ . }}.crt}
-          - {key: tls.key, path: {{ . }}.key}
+          - {key: tls.crt, path: {{ $name }}.crt}
+          - {key: tls.key, path: {{ $name }}.key}
+          {{- /* One issuer signs all; Kubernetes takes a path only once. */}}
+          {{- if eq $at 0 }}
           - {key: ca.crt, path: ca.crt}
+          {{- end }}
     {{- end }}
 {{- end }}
 {{- end -}}
