@@ -70,7 +70,7 @@ definitions() {
   done
 }
 definitions sigs.k8s.io/gateway-api@v1.6.0 \
-  config/crd/experimental/gateway.networking.k8s.io_{httproutes,tlsroutes}.yaml
+  config/crd/standard/gateway.networking.k8s.io_{httproutes,tlsroutes}.yaml
 definitions github.com/cert-manager/cert-manager@v1.21.2 deploy/crds/cert-manager.io_certificates.yaml
 definitions github.com/prometheus-operator/prometheus-operator@v0.85.0 \
   example/prometheus-operator-crd/monitoring.coreos.com_{podmonitors,prometheusrules}.yaml

@@ -15,7 +15,7 @@ let kubernetes: Kubernetes;
 
 before(async () => {
   if (skip !== false) return;
-  kubernetes = await Kubernetes.start({ node: true });
+  kubernetes = await Kubernetes.start("node");
   await kubernetes.kubectl("wait", "--for=create", "node/node-1", "--timeout=5m");
   await kubernetes.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=5m");
   await makeVolumes(kubernetes, VOLUMES);

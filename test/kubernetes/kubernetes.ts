@@ -12,28 +12,37 @@ import { eventually } from "../support/eventually.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 
 export const PROGRAMS = join(ROOT, ".ci/kubernetes");
-const CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
+const API = ["etcd", "kube-apiserver", "kubectl"];
 const NODE = ["kubelet", "kube-scheduler", "kube-proxy", "bridge", "host-local", "loopback"];
 const CGROUP = "dolium-kubernetes";
 const START_MS = 600_000;
 const COMMAND_MS = 900_000;
 
+/** An API server alone; with its controllers, which make pods; with a node, which runs them. */
+export type Parts = "api" | "controllers" | "node";
+
+function notBuilt(names: readonly string[]): string | undefined {
+  const lacking = names.filter((name) => !existsSync(join(PROGRAMS, name)));
+  return lacking.length > 0 ? `not built: ${lacking.join(", ")} (make kubernetes)` : undefined;
+}
+
 /** Undefined when an API server can be started, else why tests are skipped. */
-export function withoutControlPlane(): string | undefined {
+export function withoutApi(): string | undefined {
   if (process.getuid?.() !== 0) return "namespaces of one's own need root";
-  const lacking = CONTROL_PLANE.filter((name) => !existsSync(join(PROGRAMS, name)));
-  if (lacking.length > 0) return `not built: ${lacking.join(", ")} (make kubernetes)`;
-  return missingProgram("helm", ["version"]);
+  return notBuilt(API) ?? missingProgram("helm", ["version"]);
+}
+
+/** The same with controllers. */
+export function withoutControllers(): string | undefined {
+  return withoutApi() ?? notBuilt(["kube-controller-manager"]);
 }
 
 /** Undefined when pods of Dolium's image can be run, else why tests are skipped. */
 export function withoutNode(): string | undefined {
-  const lacking = [...NODE, "portmap", "coredns", "images/pause.tar"].filter(
-    (name) => !existsSync(join(PROGRAMS, name)),
-  );
-  const without = withoutControlPlane();
+  const without = withoutControllers();
   if (without !== undefined) return without;
-  if (lacking.length > 0) return `not built: ${lacking.join(", ")} (make kubernetes)`;
+  const lacking = notBuilt([...NODE, "portmap", "coredns", "images/pause.tar"]);
+  if (lacking !== undefined) return lacking;
   return missingProgram("containerd", ["--version"]) ?? withoutImage();
 }
 
@@ -69,26 +78,26 @@ export class Kubernetes {
   readonly #holder: ChildProcess;
   #first = "";
 
-  private constructor(temporary: TemporaryFolder, node: boolean) {
+  private constructor(temporary: TemporaryFolder, parts: Parts) {
     this.#temporary = temporary;
     this.folder = temporary.path;
     const script = join(import.meta.dirname, "node.sh");
-    const inside = ["bash", script, PROGRAMS, this.folder, ...(node ? ["node"] : [])];
+    const inside = ["bash", script, PROGRAMS, this.folder, parts];
     const own = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
     this.#holder = spawn("unshare", [...own, ...inside], {
       stdio: ["ignore", "ignore", "pipe"],
     });
   }
 
-  /** Resolves when the API server answers, and with `node` when a pod can be placed. */
-  static async start({ node }: { readonly node: boolean }): Promise<Kubernetes> {
+  /** Resolves when the API server answers and the other parts are started. */
+  static async start(parts: Parts): Promise<Kubernetes> {
     const temporary = temporaryFolder("dolium-kubernetes-");
     mkdirSync(join(temporary.path, "images"));
-    if (node) {
+    if (parts === "node") {
       await copyFile(join(PROGRAMS, "images/pause.tar"), join(temporary.path, "images/pause.tar"));
       await saveImage(join(temporary.path, "images/dolium.tar"));
     }
-    const kubernetes = new Kubernetes(temporary, node);
+    const kubernetes = new Kubernetes(temporary, parts);
     try {
       await kubernetes.#untilStarted();
       return kubernetes;
@@ -142,6 +151,7 @@ export class Kubernetes {
         ...process.env,
         PATH: `${PROGRAMS}:${process.env.PATH ?? ""}`,
         KUBECONFIG: join(this.folder, "admin.conf"),
+        NO_PROXY: "*",
         ...environment,
       },
       stdio: ["pipe", "pipe", "pipe"],

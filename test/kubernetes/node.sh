@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# A Kubernetes of one machine: `node.sh PROGRAMS FOLDER [node]`, as the first process of namespaces of its own
-# (mount, network, process): ports, interfaces, rules and mounts are its own and end with it. Without `node` there
-# is an API server with its controllers and no place to run a pod; with it also scheduler, kubelet, containerd,
-# Services and names. Ends, with a sentence, when one of its programs ends.
+# A Kubernetes of one machine: `node.sh PROGRAMS FOLDER PARTS`, as the first process of namespaces of its own
+# (mount, network, process): ports, interfaces, rules and mounts are its own and end with it. PARTS is `api` (an API
+# server alone), `controllers` (which make pods, that nothing runs) or `node` (also scheduler, kubelet, containerd,
+# Services and names). Ends, with a sentence, when one of its programs ends.
 set -euo pipefail
 programs=$1
 folder=$2
-with_node=${3:-}
+parts=$3
 address=10.76.0.1
 cgroup=dolium-kubernetes
 export PATH=$programs:$PATH
+unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
 fail() {
   echo "$1" >&2
@@ -78,7 +79,7 @@ write_users() {
   openssl genrsa -out "$folder/accounts.key" 2048 2>/dev/null
 }
 
-start_control_plane() {
+start_api() {
   start etcd etcd --data-dir "$folder/etcd" --unsafe-no-fsync --log-level warn \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
     --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
@@ -91,6 +92,9 @@ start_control_plane() {
     --service-account-issuer https://kubernetes.default.svc.cluster.local \
     --service-account-key-file "$folder/accounts.key" --service-account-signing-key-file "$folder/accounts.key"
   until_works kube-apiserver curl -fsSk https://$address:6443/readyz
+}
+
+start_controllers() {
   start kube-controller-manager kube-controller-manager --kubeconfig "$folder/controllers.conf" \
     --leader-elect=false --use-service-account-credentials --root-ca-file "$folder/apiserver/apiserver.crt" \
     --service-account-private-key-file "$folder/accounts.key" --node-monitor-grace-period 5m \
@@ -202,14 +206,18 @@ start_node() {
 	}
 	END
   start coredns coredns -conf "$folder/Corefile"
+  # Names of Services are known beside the pods too.
+  echo "nameserver $address" >"$folder/resolv.conf"
+  mount --bind "$folder/resolv.conf" "$(realpath /etc/resolv.conf)"
   protect_kernel_settings
   start_kubelet
 }
 
 isolate
 write_users
-start_control_plane
-[ -z "$with_node" ] || start_node
+start_api
+[ "$parts" = api ] || start_controllers
+[ "$parts" != node ] || start_node
 touch "$folder/started"
 wait -n "${!name_of[@]}" || true
 check_programs

@@ -17,19 +17,22 @@ import {
 } from "../helm/chart.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { definitions, Kubernetes, withoutControlPlane } from "./kubernetes.ts";
+import { definitions, Kubernetes, withoutControllers } from "./kubernetes.ts";
 
-const skip = withoutControlPlane() ?? false;
+const skip = withoutControllers() ?? false;
 const PATIENCE_MS = 300_000;
 const RELEASE = "s3";
 /** The strictest that Kubernetes has for pods. */
-const RESTRICTED = { "pod-security.kubernetes.io/enforce": "restricted" };
+const RESTRICTED = {
+  "pod-security.kubernetes.io/enforce": "restricted",
+  "pod-security.kubernetes.io/warn": "restricted",
+};
 
 let kubernetes: Kubernetes;
 
 before(async () => {
   if (skip !== false) return;
-  kubernetes = await Kubernetes.start({ node: false });
+  kubernetes = await Kubernetes.start("controllers");
   await kubernetes.apply(...definitions(), {
     apiVersion: "scheduling.k8s.io/v1",
     kind: "PriorityClass",
