@@ -23,7 +23,9 @@ import { RepairQueue } from "./repair/repair-queue.ts";
 import { ExistingVersions } from "./replicate/existing-versions.ts";
 import { type ReplicationMetrics, replicationMetrics } from "./replicate/replication-metrics.ts";
 import { abortStaleUploads } from "./uploads/abort-stale-uploads.ts";
+import { CanaryTask } from "./verify/canary-task.ts";
 import { DayCount } from "./verify/day-count.ts";
+import { DoubtfulDisks } from "./verify/doubtful-disks.ts";
 import { ManifestAudit } from "./verify/manifest-audit.ts";
 import { ReadBackTask } from "./verify/read-back-task.ts";
 
@@ -54,6 +56,8 @@ export class Keeper {
   readonly #badShards: BadShardCollector;
   readonly #sweeper: OrphanSweeper;
   readonly #audit: ManifestAudit;
+  readonly #doubts: DoubtfulDisks;
+  readonly #canary: CanaryTask;
   readonly #readBack: ReadBackTask;
   readonly #trash: DayCount;
   readonly #search: LostDiskSearch;
@@ -75,6 +79,8 @@ export class Keeper {
     this.#badShards = new BadShardCollector(deps);
     this.#sweeper = new OrphanSweeper(deps);
     this.#audit = new ManifestAudit(deps);
+    this.#doubts = new DoubtfulDisks(deps);
+    this.#canary = new CanaryTask(deps);
     this.#readBack = new ReadBackTask(deps, this.#catalog);
     this.#trash = new DayCount(deps.clock);
     this.#search = new LostDiskSearch(deps);
@@ -107,6 +113,7 @@ export class Keeper {
         intervalMs: Math.min(config.verifyIntervalMs, LOOK_MS_MAX),
         round: (signal, lease) => this.#audit.round(signal, lease),
       },
+      { name: "doubts", intervalMs: intervalMs * 5, round: (signal) => this.#doubts.round(signal) },
       {
         name: "read-back",
         intervalMs: config.verifyReadBackMs,
@@ -129,6 +136,11 @@ export class Keeper {
         round: (signal) => this.#replication(signal),
       },
     ];
+    const { canaryIntervalMs } = config;
+    if (canaryIntervalMs > 0) {
+      const round = (signal: AbortSignal): Promise<void> => this.#canary.round(signal);
+      tasks.push({ name: "canary", intervalMs: canaryIntervalMs, round });
+    }
     for (const task of tasks) this.#running.push(this.#loop(task));
   }
 
@@ -247,6 +259,7 @@ export class Keeper {
         orphans: this.#sweeper.report,
         readBack: this.#readBack.report,
         trash: this.#trash.report,
+        canary: this.#canary.report,
       },
     });
   }

@@ -55,9 +55,17 @@ const VERSION = 1;
 const ENTRY_FIXED_BYTES = 65;
 const REASON_BYTES_MAX = 200;
 
-const PREFIX = { shard: 0x73, bad: 0x62, segment: 0x67, checkpoint: 0x6d, scrub: 0x6e } as const;
+const PREFIX = {
+  shard: 0x73,
+  bad: 0x62,
+  segment: 0x67,
+  checkpoint: 0x6d,
+  scrub: 0x6e,
+  doubt: 0x64,
+} as const;
 export const CHECKPOINT_KEY: Uint8Array = Uint8Array.of(PREFIX.checkpoint);
 export const SCRUB_KEY: Uint8Array = Uint8Array.of(PREFIX.scrub);
+export const DOUBT_KEY: Uint8Array = Uint8Array.of(PREFIX.doubt);
 export const SHARD_RANGE = { from: Uint8Array.of(0x73), to: Uint8Array.of(0x74) } as const;
 export const BAD_RANGE = { from: Uint8Array.of(0x62), to: Uint8Array.of(0x63) } as const;
 export const SEGMENT_RANGE = { from: Uint8Array.of(0x67), to: Uint8Array.of(0x68) } as const;
@@ -205,6 +213,21 @@ export function decodeScrub(value: Uint8Array | undefined): ScrubRecord {
   if (bytes.byteLength !== 32) throw damaged("scrub record");
   const field = (index: number): number => toSafeNumber(bytes.readBigUInt64LE(index * 8));
   return { passes: field(0), completedMs: field(1), askedBegun: field(2), askedDone: field(3) };
+}
+
+/** Since when it is in doubt whether the disk has all its shards, milliseconds since 1970. */
+export function encodeDoubt(sinceMs: number): Uint8Array {
+  const bytes = Buffer.alloc(8 + 4);
+  bytes.writeBigUInt64LE(BigInt(sinceMs), 0);
+  return sealed(DOUBT_KEY, bytes);
+}
+
+/** `value`: undefined where there is no doubt. */
+export function decodeDoubt(value: Uint8Array | undefined): number {
+  if (value === undefined) return 0;
+  const bytes = opened(DOUBT_KEY, value);
+  if (bytes.byteLength !== 8) throw damaged("doubt");
+  return toSafeNumber(bytes.readBigUInt64LE(0));
 }
 
 export function decodeCheckpoint(value: Uint8Array): Omit<Checkpoint, "scrub"> {

@@ -49,6 +49,8 @@ export interface SegmentFindings {
   readonly sealed: boolean;
   /** Records with a whole footer whose bytes are wrong. */
   readonly damagedRecords: number;
+  /** Behind `verifyFrom` lie bytes that are no whole record: torn writes, or records that rotted. */
+  readonly hasDebris: boolean;
 }
 
 const BATCH_OPERATIONS = 4096;
@@ -61,8 +63,13 @@ export async function readSegment(deps: RecoveryDeps, task: SegmentTask): Promis
   try {
     const header = await segments.header(segment);
     const records: ScannedRecord[] = [];
+    let hasDebris = header === null;
+    const onDebris = (offset: number): void => {
+      hasDebris ||= offset >= task.verifyFrom;
+    };
     if (header !== null) {
-      const range = { nonce: header.nonce, from: SEGMENT_DATA_OFFSET, to: segment.bytes };
+      const { nonce } = header;
+      const range = { nonce, from: SEGMENT_DATA_OFFSET, to: segment.bytes, onDebris };
       for await (const record of scanSegment(file, range)) records.push(record);
     } else {
       deps.log.warn("a segment has no whole header: left alone", { segment: segment.number });
@@ -72,7 +79,8 @@ export async function readSegment(deps: RecoveryDeps, task: SegmentTask): Promis
     });
     const verify = task.verify === "always" || (task.verify === "unsealed" && !sealed);
     const verifyFrom = verify ? task.verifyFrom : Number.POSITIVE_INFINITY;
-    return await judgeRecords({ file, segment, records, verifyFrom, sealed });
+    const work = { file, segment, records, verifyFrom, sealed };
+    return { ...(await judgeRecords(work)), hasDebris };
   } finally {
     segments.leave(segment);
   }
@@ -84,7 +92,7 @@ async function judgeRecords(work: {
   readonly records: readonly ScannedRecord[];
   readonly verifyFrom: number;
   readonly sealed: boolean;
-}): Promise<SegmentFindings> {
+}): Promise<Omit<SegmentFindings, "hasDebris">> {
   const entries: IndexEntry[] = [];
   const tombstones: Tombstone[] = [];
   let tombstoneBytes = 0;

@@ -40,6 +40,8 @@ export interface ScanRange {
   readonly from: number;
   /** The scan ends here; usually the file's size. */
   readonly to: number;
+  /** Told of bytes at `offset` that are neither zeros nor part of a whole record. */
+  readonly onDebris?: (offset: number) => void;
 }
 
 /** Yields every record that begins in the range, in order of offset. Throws "io". */
@@ -48,13 +50,15 @@ export async function* scanSegment(
   range: ScanRange,
 ): AsyncGenerator<ScannedRecord, void, void> {
   const window = new Window(file);
+  const { onDebris = () => undefined } = range;
   let offset = range.from;
   while (offset < range.to) {
-    offset = await window.findMagic(offset, range.to);
+    offset = await window.findMagic(offset, range.to, onDebris);
     if (offset >= range.to) return;
     const place = { nonce: range.nonce, offset };
     const decoded = decodeRecordHeader(await window.read(offset, HEADER_BYTES_MAX), place);
     if (decoded === undefined) {
+      onDebris(offset);
       offset += BLOCK_BYTES;
       continue;
     }
@@ -62,6 +66,7 @@ export async function* scanSegment(
     const bytes = await window.read(offset + layout.footerOffset, FOOTER_BYTES);
     const found = decodeFooter(bytes, place);
     const footer = found?.headerCrc === decoded.headerCrc ? found : undefined;
+    if (footer === undefined) onDebris(offset);
     yield { offset, decoded, layout, footer };
     offset += footer === undefined ? BLOCK_BYTES : layout.recordBytes;
   }
@@ -119,11 +124,12 @@ class Window {
   }
 
   /** The next block at or after `offset` that begins like a record; `to` when there is none. */
-  async findMagic(offset: number, to: number): Promise<number> {
+  async findMagic(offset: number, to: number, onDebris: (offset: number) => void): Promise<number> {
     for (let at = offset; at < to; at += BLOCK_BYTES) {
       const view = await this.#readIfNeeded(at);
       if (view.byteLength === 0) return to;
       if (hasRecordMagic(view, 0)) return at;
+      if (!isZero(view)) onDebris(at);
     }
     return to;
   }
@@ -135,6 +141,13 @@ class Window {
     }
     return this.read(offset, BLOCK_BYTES);
   }
+}
+
+const ZEROS = new Uint8Array(BLOCK_BYTES);
+
+/** `block`: at most BLOCK_BYTES. */
+function isZero(block: Uint8Array): boolean {
+  return Buffer.compare(block, ZEROS.subarray(0, block.byteLength)) === 0;
 }
 
 /** The tombstones of a committed record; undefined when their bytes are wrong. */

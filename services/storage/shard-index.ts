@@ -13,10 +13,13 @@ import {
   badKey,
   CHECKPOINT_KEY,
   type Checkpoint,
+  DOUBT_KEY,
   decodeBad,
+  decodeDoubt,
   decodeEntry,
   encodeBad,
   encodeCheckpoint,
+  encodeDoubt,
   encodeEntry,
   encodeScrub,
   encodeStats,
@@ -55,6 +58,7 @@ export class ShardIndex {
   readonly #bad = new Map<string, BadShard>();
   readonly #writing = new Mutex();
   #badCursor = 0;
+  #doubtMs = 0;
   #damaged = false;
 
   constructor(kv: Kv) {
@@ -66,11 +70,30 @@ export class ShardIndex {
     return this.#damaged;
   }
 
-  /** Reads the list of bad shards. */
+  /**
+   * Since when, milliseconds since 1970, it is in doubt whether all shards that were acknowledged
+   * are here; 0: no doubt. Kept over restarts, from the next checkpoint on.
+   */
+  get doubtMs(): number {
+    return this.#doubtMs;
+  }
+
+  /** Recovery left something out, or the index had to be made anew. */
+  doubt(wallMs: number): void {
+    this.#doubtMs = Math.max(this.#doubtMs + 1, Math.floor(wallMs));
+  }
+
+  /** Somebody compared the disk with the manifests; a doubt that came later stays. */
+  settleDoubt(doubtMs: number): void {
+    if (doubtMs === this.#doubtMs) this.#doubtMs = 0;
+  }
+
+  /** Reads the list of bad shards, and the doubt of before. */
   async load(badCursor: number): Promise<void> {
     this.#badCursor = badCursor;
     const iterator = this.#kv.iterate(BAD_RANGE);
     try {
+      this.#doubtMs = decodeDoubt(this.#kv.get(DOUBT_KEY));
       for (;;) {
         const page = await iterator.next(1024);
         if (page.length === 0) return;
@@ -183,6 +206,7 @@ export class ShardIndex {
       const value = encodeCheckpoint({ ...checkpoint, badCursor: this.#badCursor });
       operations.push({ type: "put", key: CHECKPOINT_KEY, value });
       operations.push({ type: "put", key: SCRUB_KEY, value: encodeScrub(checkpoint.scrub) });
+      operations.push(doubtOperation(this.#doubtMs));
       await this.#kv.write(operations, { sync: true });
       forget(this.#changes, changes);
       forget(this.#badChanges, badChanges);
@@ -322,6 +346,11 @@ function forget<T>(changes: Map<string, T>, written: readonly (readonly [string,
   for (const [text, change] of written) {
     if (changes.get(text) === change) changes.delete(text);
   }
+}
+
+function doubtOperation(doubtMs: number): KvOperation {
+  if (doubtMs === 0) return { type: "delete", key: DOUBT_KEY };
+  return { type: "put", key: DOUBT_KEY, value: encodeDoubt(doubtMs) };
 }
 
 function entryOperation(change: EntryChange): KvOperation {

@@ -44,6 +44,17 @@ export function createShardHandlers(
     listShards: (request) => listShards(disks().store(request.diskId), request),
     listBadShards: async (request) => listBad(disks().store(request.diskId), request),
     retryDisk: (request, context) => retryDisk(disks(), request.diskId, context),
+    damageCanary: async ({ diskId, name, manifestId }) => {
+      if (name === undefined) throw new StoreError("invalid", "no shard is named");
+      checkName(name);
+      await disks().store(diskId).damageCanary(name, manifestId);
+      return {};
+    },
+    diskDoubt: async ({ diskId, settledMs }) => {
+      const store = disks().store(diskId);
+      store.settleDoubt(safe("settled", settledMs));
+      return { doubtMs: BigInt(store.doubtMs) };
+    },
   };
 }
 

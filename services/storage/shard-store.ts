@@ -6,6 +6,7 @@ import { toHex } from "../lib/base/bytes.ts";
 import { isStoreError, StoreError } from "../lib/base/errors.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
 import type { Random } from "../lib/ports/random.ts";
+import { damageCanary } from "./canary-damage.ts";
 import { compactSegment, pickSegment } from "./compaction.ts";
 import { DiskHealth, type DiskHealthDeps } from "./disk-health.ts";
 import { openIdentity, SEGMENT_FOLDER, SPARE_FILE } from "./disk-identity.ts";
@@ -222,6 +223,12 @@ export class ShardStore {
     return deleteShards(this.#context, items);
   }
 
+  /** Damages a canary's shard; nothing else can be (see canary-damage.ts, also for what it throws). */
+  async damageCanary(name: ShardName, manifestId: Uint8Array): Promise<void> {
+    this.#requireOpen();
+    await damageCanary(this.#context, name, manifestId);
+  }
+
   async stat(name: ShardName, verify: boolean): Promise<ShardState> {
     this.#requireServed();
     return statShard(this.#context, name, verify);
@@ -241,6 +248,16 @@ export class ShardStore {
     this.#requireServed();
     const { index } = this.#context.parts;
     return index.listBad(cursor, limit).map((bad) => ({ bad, entry: index.get(bad.name) }));
+  }
+
+  /** Since when it is in doubt whether all shards are here, milliseconds since 1970; 0: no doubt. */
+  get doubtMs(): number {
+    return this.#context.parts.index.doubtMs;
+  }
+
+  /** The doubt of that time is settled; power-safe with the next checkpoint. */
+  settleDoubt(doubtMs: number): void {
+    this.#context.parts.index.settleDoubt(doubtMs);
   }
 
   /** Watches space, checkpoints when due, rebuilds a lost index, compacts one segment. */
@@ -353,8 +370,9 @@ export class ShardStore {
   }
 
   async #start(recovered: RecoveredIndex, trust: Trust): Promise<void> {
-    const { segments, health, metrics, label } = this.#context.parts;
-    await this.#context.parts.index.load(recovered.checkpoint.badCursor);
+    const { segments, health, metrics, label, index, clock } = this.#context.parts;
+    await index.load(recovered.checkpoint.badCursor);
+    if (recovered.inDoubt) index.doubt(clock.wallMs());
     adoptStats(segments, recovered.stats);
     if (recovered.rebuilt) metrics.indexRebuilds.increment({ disk: label });
     await health.measure();
@@ -421,7 +439,7 @@ export class ShardStore {
 
   async #rebuild(): Promise<void> {
     await this.#chores.run(async () => {
-      const { segments, index, metrics, label } = this.#context.parts;
+      const { segments, index, metrics, label, clock } = this.#context.parts;
       const old = this.#generation;
       const generation = old + 1;
       let stats: StatsTable = new Map();
@@ -436,6 +454,7 @@ export class ShardStore {
         adoptStats(segments, stats);
         this.#generation = generation;
         this.#storedStats.clear();
+        index.doubt(clock.wallMs());
       });
       metrics.indexRebuilds.increment({ disk: label });
       await this.checkpoint();

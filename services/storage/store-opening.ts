@@ -50,6 +50,8 @@ export interface RecoveredIndex {
   /** Segments that do not end in a seal; `toSeal` and those with torn or damaged records. */
   readonly unsealed: readonly Segment[];
   readonly rebuilt: boolean;
+  /** Shards that were acknowledged may be missing: something was left out, or the index was lost. */
+  readonly inDoubt: boolean;
 }
 
 /**
@@ -161,6 +163,7 @@ async function catchUp(
     toSeal: recovery.toSeal,
     unsealed: recovery.unsealed,
     rebuilt: false,
+    inDoubt: recovery.hasLeftOut,
   };
 }
 
@@ -174,13 +177,15 @@ async function rebuildIndex(
   try {
     const stats: StatsTable = new Map();
     const recovery = new Recovery(place, segments, { kv, stats });
+    // A disk that has no segments never had shards.
+    const inDoubt = segments.all().length > 0;
     for (const segment of segments.all()) {
       await recovery.read(segment, { verify: "unsealed", verifyFrom: 0 });
     }
     const checkpoint = { ...NO_CHECKPOINT, sequence: recovery.sequenceMax };
     const { unproven, toSeal, unsealed } = recovery;
     const rebuilt = generation > 1;
-    return { kv, generation, checkpoint, stats, unproven, toSeal, unsealed, rebuilt };
+    return { kv, generation, checkpoint, stats, unproven, toSeal, unsealed, rebuilt, inDoubt };
   } catch (error) {
     await kv.close();
     throw error;
@@ -219,6 +224,7 @@ class Recovery {
   readonly toSeal: Segment[] = [];
   readonly unsealed: Segment[] = [];
   sequenceMax = 0;
+  hasLeftOut = false;
 
   constructor(
     place: IndexFolder,
@@ -244,6 +250,7 @@ class Recovery {
     const { put } = await applyFindings(this.#kv, findings, this.#stats);
     statsOf(this.#stats, segment.number).tombstoneBytes = findings.tombstoneBytes;
     this.sequenceMax = Math.max(this.sequenceMax, findings.sequenceMax);
+    this.hasLeftOut ||= findings.hasDebris || findings.damagedRecords > 0;
     if (findings.sealed) return;
     this.unsealed.push(segment);
     for (const name of put) this.unproven.add(nameText(name));

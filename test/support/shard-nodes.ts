@@ -108,6 +108,8 @@ export class ShardNodes {
       listShards: async () => ({ entries: [] }),
       listBadShards: async () => ({ entries: [] }),
       retryDisk: async () => ({}),
+      diskDoubt: async () => ({}),
+      damageCanary: async () => ({}),
     };
   }
 

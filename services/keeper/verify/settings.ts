@@ -29,4 +29,15 @@ export const VERIFY_SETTINGS = {
     minimum: 1,
     description: "Rate at which they are read.",
   }),
+  canaryIntervalMs: Type.Integer({
+    default: 0,
+    minimum: 0,
+    description:
+      "Pause between two canaries: a shard of an object of Dolium's own is damaged, and the time until it is found and repaired is taken. 0: none.",
+  }),
+  canaryLimitMs: Type.Integer({
+    default: 300_000,
+    minimum: 100,
+    description: "A canary that is not whole again by then is a problem.",
+  }),
 } as const;

@@ -224,6 +224,33 @@ export class ShardClient {
     return { entries, next: response.next };
   }
 
+  /**
+   * Since when it is in doubt whether the disk has all its shards (milliseconds since 1970; 0: no
+   * doubt), once the doubt of `settledMs` is taken as settled.
+   */
+  async doubt(disk: DiskAddress, settledMs = 0n): Promise<bigint> {
+    const { doubtMs } = await this.#transport
+      .channel(disk.address)
+      .unary(
+        ShardService.method.diskDoubt,
+        { diskId: disk.diskId, settledMs },
+        { deadlineMs: CALL_DEADLINE_MS },
+      );
+    return doubtMs;
+  }
+
+  /** Damages a canary's shard on its disk; throws "denied" for any other one, "not-found". */
+  async damageCanary(disk: DiskAddress, name: ShardId, manifestId: Uint8Array): Promise<void> {
+    const { chunkId, shardIndex } = name;
+    await this.#transport
+      .channel(disk.address)
+      .unary(
+        ShardService.method.damageCanary,
+        { diskId: disk.diskId, name: { chunkId, shardIndex }, manifestId },
+        { deadlineMs: CALL_DEADLINE_MS },
+      );
+  }
+
   /** Shards that scrubbing or reading found bad, after `cursor`. */
   async listBad(
     disk: DiskAddress,

@@ -54,6 +54,8 @@ export const RPC_ACCESS: RpcAccess = new Map([
     statShards: ["gateway", "keeper"],
     listShards: ["keeper"],
     listBadShards: ["keeper"],
+    diskDoubt: ["keeper"],
+    damageCanary: ["keeper"],
     retryDisk: ["gateway", "admin"],
   }),
 ]);

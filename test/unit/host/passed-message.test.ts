@@ -31,6 +31,8 @@ async function transportTo(handlers: Partial<Handlers>): Promise<Transport> {
     listShards: never,
     listBadShards: never,
     retryDisk: never,
+    diskDoubt: never,
+    damageCanary: never,
   };
   server.add(ShardService, { ...others, ...handlers });
   await server.listen("storage:1");

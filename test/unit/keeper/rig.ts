@@ -216,7 +216,7 @@ export class Rig {
         campus,
         rack: "",
         host: name,
-        folders: [join(this.#folder, name)],
+        folders: [this.folderOf(name)],
         version: "test",
       },
     );
@@ -227,6 +227,11 @@ export class Rig {
     await eventually(`${name} registers`, 60_000, async () =>
       node.waitingFor === undefined ? true : undefined,
     );
+  }
+
+  /** The folder of a node's only disk. */
+  folderOf(name: string): string {
+    return join(this.#folder, name);
   }
 
   async stopNode(name: string): Promise<void> {

@@ -1,6 +1,8 @@
 // The verifiers: each finds what it is there to find, asks again before it says so, and counts
 // nothing that was deleted or is merely away.
 import assert from "node:assert/strict";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { BucketCatalog } from "../../../services/keeper/buckets/bucket-catalog.ts";
 import type { KeeperDeps } from "../../../services/keeper/deps.ts";
@@ -9,10 +11,12 @@ import { freezeGarbage } from "../../../services/keeper/garbage/freeze.ts";
 import { OrphanSweeper } from "../../../services/keeper/garbage/sweep-orphans.ts";
 import type { HeldLease } from "../../../services/keeper/leases.ts";
 import { DayCount } from "../../../services/keeper/verify/day-count.ts";
+import { DoubtfulDisks, SECOND_LOOK_MS } from "../../../services/keeper/verify/doubtful-disks.ts";
 import { ManifestAudit } from "../../../services/keeper/verify/manifest-audit.ts";
 import { ReadBackTask } from "../../../services/keeper/verify/read-back-task.ts";
 import { present } from "../../../services/lib/base/assert.ts";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
+import { StoreError } from "../../../services/lib/base/errors.ts";
 import {
   isGood,
   type VersionFindings,
@@ -132,6 +136,89 @@ test("a node that is away, or an object deleted meanwhile, is no problem", async
   await again.round(NEVER, new NoteLease());
   assert.equal(again.report?.problems, 0);
   assert.equal(await repairs(rig, bucket), 0);
+});
+
+/** All that a node's index is made of goes; its segments stay. */
+async function loseIndex(rig: Rig, name: string): Promise<void> {
+  await rig.stopNode(name);
+  const folder = rig.folderOf(name);
+  for (const entry of await readdir(folder)) {
+    if (entry.startsWith("index-")) await rm(join(folder, entry), { recursive: true });
+  }
+}
+
+/** Flips a bit in every place of a node's segments that begins like `bytes`. */
+async function rotHeaders(rig: Rig, name: string, bytes: Uint8Array): Promise<number> {
+  const folder = join(rig.folderOf(name), "segments");
+  let flips = 0;
+  for (const entry of await readdir(folder)) {
+    const path = join(folder, entry);
+    const content = await readFile(path);
+    for (let at = content.indexOf(bytes); at >= 0; at = content.indexOf(bytes, at + 1)) {
+      content[at] = (content[at] ?? 0) ^ 1;
+      flips += 1;
+    }
+    await writeFile(path, content);
+  }
+  return flips;
+}
+
+test("a disk that left out records when its index was lost is audited at once, and twice", async (t) => {
+  const { rig, bucket } = await open(t);
+  await rig.putBody(bucket, "one", BODY);
+  const doubts = new DoubtfulDisks(rig.deps);
+  const find = (): number => rig.calls.filter((call) => call === "scanManifests").length;
+  await doubts.round(NEVER);
+  assert.equal(find(), 0, "nobody is in doubt");
+  const { manifest } = await stored(rig, bucket, "one");
+  const [chunk] = manifest.chunks;
+  await loseIndex(rig, "node-2");
+  // The chunk's id stands in the header of its record: it is not found any more.
+  assert.ok((await rotHeaders(rig, "node-2", present(chunk, "chunk").chunkId)) > 0);
+  await rig.startNode("node-2");
+  await doubts.round(NEVER);
+  assert.equal(await repairs(rig, bucket), 1);
+  const looks = find();
+  assert.ok(looks > 0);
+  await doubts.round(NEVER);
+  assert.equal(find(), looks, "the second look is not due");
+  rig.clock.shiftMs += SECOND_LOOK_MS;
+  await doubts.round(NEVER);
+  assert.ok(find() > looks, "uploads under way at the first look are seen");
+  const twice = find();
+  rig.clock.shiftMs += SECOND_LOOK_MS;
+  await doubts.round(NEVER);
+  assert.equal(find(), twice, "the doubt is settled");
+});
+
+test("a doubt is not settled while a node is silent", async (t) => {
+  const { rig, bucket } = await open(t);
+  await rig.putBody(bucket, "one", BODY);
+  await loseIndex(rig, "node-1");
+  await rig.startNode("node-1");
+  let isSilent = true;
+  const stat = rig.shards.stat.bind(rig.shards);
+  rig.shards.stat = async (...args) => {
+    if (isSilent) throw new StoreError("unavailable", "no answer");
+    return stat(...args);
+  };
+  const doubts = new DoubtfulDisks(rig.deps);
+  for (let round = 0; round < 3; round += 1) {
+    await doubts.round(NEVER);
+    rig.clock.shiftMs += SECOND_LOOK_MS;
+  }
+  const node = present(
+    rig.view.map().nodes.find(({ name }) => name === "node-1"),
+    "node-1",
+  );
+  const disk = present(rig.view.addressOf(node.disks[0]?.diskId ?? 0), "disk");
+  assert.notEqual(await rig.shards.doubt(disk), 0n);
+  isSilent = false;
+  await doubts.round(NEVER);
+  assert.notEqual(await rig.shards.doubt(disk), 0n, "one look is not enough");
+  rig.clock.shiftMs += SECOND_LOOK_MS;
+  await doubts.round(NEVER);
+  assert.equal(await rig.shards.doubt(disk), 0n);
 });
 
 test("a version is verified: good, with a shard missing, and lost", async (t) => {

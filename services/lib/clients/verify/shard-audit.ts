@@ -45,14 +45,25 @@ interface Asked {
   readonly diskId: number;
 }
 
+export interface AuditOptions {
+  readonly deep: boolean;
+  readonly signal: AbortSignal;
+  /** Only shards on this disk. */
+  readonly onDisk?: number | undefined;
+}
+
 /** One finding for each shard of the manifests, good ones too. Rejects only on the signal. */
 export async function auditShards(
   deps: AuditDeps,
   manifests: readonly Manifest[],
-  options: { readonly deep: boolean; readonly signal: AbortSignal },
+  options: AuditOptions,
 ): Promise<ShardFinding[]> {
   const findings: ShardFinding[] = [];
-  const byDisk = Map.groupBy(manifests.flatMap(shardsOf), ({ diskId }) => diskId);
+  const { onDisk } = options;
+  const shards = manifests
+    .flatMap(shardsOf)
+    .filter(({ diskId }) => onDisk === undefined || diskId === onDisk);
+  const byDisk = Map.groupBy(shards, ({ diskId }) => diskId);
   await mapBounded([...byDisk], DISKS_AT_ONCE, async ([diskId, shards]) => {
     const conditions = await askDisk(deps, { diskId, shards }, options);
     shards.forEach((shard, at) => {

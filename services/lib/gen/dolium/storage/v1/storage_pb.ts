@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/storage/v1/storage.proto.
  */
 export const file_dolium_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kb2xpdW0vc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFkb2xpdW0uc3RvcmFnZS52MSIyCglTaGFyZE5hbWUSEAoIY2h1bmtfaWQYASABKAwSEwoLc2hhcmRfaW5kZXgYAiABKA0isgEKC1NoYXJkSGVhZGVyEg8KB2Rpc2tfaWQYASABKA0SKgoEbmFtZRgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgDIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEhAKCGJlZ3VuX21zGAYgASgEIiYKBENlbGwSDAoEZGF0YRgBIAEoDBIQCghjaGVja3N1bRgCIAEoByJ2ChFXcml0ZVNoYXJkUmVxdWVzdBIwCgZoZWFkZXIYASABKAsyHi5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZEhlYWRlckgAEicKBGNlbGwYAiABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsSABCBgoEa2luZCIsChJXcml0ZVNoYXJkUmVzcG9uc2USFgoOc2hhcmRfY2hlY2tzdW0YASABKAcidwoQUmVhZFNoYXJkUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEioKBG5hbWUYAiABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSEgoKZmlyc3RfY2VsbBgDIAEoDRISCgpjZWxsX2NvdW50GAQgASgNIjoKEVJlYWRTaGFyZFJlc3BvbnNlEiUKBGNlbGwYASABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsIsQBChNEZWxldGVTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SOgoFaXRlbXMYAiADKAsyKy5kb2xpdW0uc3RvcmFnZS52MS5EZWxldGVTaGFyZHNSZXF1ZXN0Lkl0ZW0aYAoESXRlbRIqCgRuYW1lGAEgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEhMKC21hbmlmZXN0X2lkGAIgASgMEhcKD2JlZ3VuX2JlZm9yZV9tcxgDIAEoBCInChREZWxldGVTaGFyZHNSZXNwb25zZRIPCgdkZWxldGVkGAEgASgNImEKEVN0YXRTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SKwoFbmFtZXMYAiADKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSDgoGdmVyaWZ5GAMgASgIIqkBChJTdGF0U2hhcmRzUmVzcG9uc2USOwoGc3RhdGVzGAEgAygOMisuZG9saXVtLnN0b3JhZ2UudjEuU3RhdFNoYXJkc1Jlc3BvbnNlLlN0YXRlEg8KB3dhbGxfbXMYAiABKAQiRQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHTUlTU0lORxACEgsKB0NPUlJVUFQQAyJ5ChFMaXN0U2hhcmRzUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEisKBWFmdGVyGAIgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEg0KBWxpbWl0GAMgASgNEhcKD2JlZ3VuX2JlZm9yZV9tcxgEIAEoBCKIAgoSTGlzdFNoYXJkc1Jlc3BvbnNlEjwKB2VudHJpZXMYASADKAsyKy5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVzcG9uc2UuRW50cnkSKgoEbmV4dBgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRqHAQoFRW50cnkSKgoEbmFtZRgBIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgCIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgDIAEoDRIQCghiZWd1bl9tcxgEIAEoBCJGChRMaXN0QmFkU2hhcmRzUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEg4KBmN1cnNvchgCIAEoBBINCgVsaW1pdBgDIAEoDSIjChBSZXRyeURpc2tSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0iEwoRUmV0cnlEaXNrUmVzcG9uc2Ui3wEKFUxpc3RCYWRTaGFyZHNSZXNwb25zZRI/CgdlbnRyaWVzGAEgAygLMi4uZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1Jlc3BvbnNlLkVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgEGnAKBUVudHJ5EioKBG5hbWUYASABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSKwoFb3duZXIYAiABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlNoYXJkT3duZXISDgoGcmVhc29uGAMgASgJMpgFCgxTaGFyZFNlcnZpY2USWwoKV3JpdGVTaGFyZBIkLmRvbGl1bS5zdG9yYWdlLnYxLldyaXRlU2hhcmRSZXF1ZXN0GiUuZG9saXVtLnN0b3JhZ2UudjEuV3JpdGVTaGFyZFJlc3BvbnNlKAESWAoJUmVhZFNoYXJkEiMuZG9saXVtLnN0b3JhZ2UudjEuUmVhZFNoYXJkUmVxdWVzdBokLmRvbGl1bS5zdG9yYWdlLnYxLlJlYWRTaGFyZFJlc3BvbnNlMAESXwoMRGVsZXRlU2hhcmRzEiYuZG9saXVtLnN0b3JhZ2UudjEuRGVsZXRlU2hhcmRzUmVxdWVzdBonLmRvbGl1bS5zdG9yYWdlLnYxLkRlbGV0ZVNoYXJkc1Jlc3BvbnNlElkKClN0YXRTaGFyZHMSJC5kb2xpdW0uc3RvcmFnZS52MS5TdGF0U2hhcmRzUmVxdWVzdBolLmRvbGl1bS5zdG9yYWdlLnYxLlN0YXRTaGFyZHNSZXNwb25zZRJZCgpMaXN0U2hhcmRzEiQuZG9saXVtLnN0b3JhZ2UudjEuTGlzdFNoYXJkc1JlcXVlc3QaJS5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVzcG9uc2USYgoNTGlzdEJhZFNoYXJkcxInLmRvbGl1bS5zdG9yYWdlLnYxLkxpc3RCYWRTaGFyZHNSZXF1ZXN0GiguZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1Jlc3BvbnNlElYKCVJldHJ5RGlzaxIjLmRvbGl1bS5zdG9yYWdlLnYxLlJldHJ5RGlza1JlcXVlc3QaJC5kb2xpdW0uc3RvcmFnZS52MS5SZXRyeURpc2tSZXNwb25zZWIGcHJvdG8z", [file_dolium_record_v1_object]);
+  fileDesc("Ch9kb2xpdW0vc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFkb2xpdW0uc3RvcmFnZS52MSIyCglTaGFyZE5hbWUSEAoIY2h1bmtfaWQYASABKAwSEwoLc2hhcmRfaW5kZXgYAiABKA0isgEKC1NoYXJkSGVhZGVyEg8KB2Rpc2tfaWQYASABKA0SKgoEbmFtZRgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgDIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEhAKCGJlZ3VuX21zGAYgASgEIiYKBENlbGwSDAoEZGF0YRgBIAEoDBIQCghjaGVja3N1bRgCIAEoByJ2ChFXcml0ZVNoYXJkUmVxdWVzdBIwCgZoZWFkZXIYASABKAsyHi5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZEhlYWRlckgAEicKBGNlbGwYAiABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsSABCBgoEa2luZCIsChJXcml0ZVNoYXJkUmVzcG9uc2USFgoOc2hhcmRfY2hlY2tzdW0YASABKAcidwoQUmVhZFNoYXJkUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEioKBG5hbWUYAiABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSEgoKZmlyc3RfY2VsbBgDIAEoDRISCgpjZWxsX2NvdW50GAQgASgNIjoKEVJlYWRTaGFyZFJlc3BvbnNlEiUKBGNlbGwYASABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsIsQBChNEZWxldGVTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SOgoFaXRlbXMYAiADKAsyKy5kb2xpdW0uc3RvcmFnZS52MS5EZWxldGVTaGFyZHNSZXF1ZXN0Lkl0ZW0aYAoESXRlbRIqCgRuYW1lGAEgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEhMKC21hbmlmZXN0X2lkGAIgASgMEhcKD2JlZ3VuX2JlZm9yZV9tcxgDIAEoBCInChREZWxldGVTaGFyZHNSZXNwb25zZRIPCgdkZWxldGVkGAEgASgNImEKEVN0YXRTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SKwoFbmFtZXMYAiADKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSDgoGdmVyaWZ5GAMgASgIIqkBChJTdGF0U2hhcmRzUmVzcG9uc2USOwoGc3RhdGVzGAEgAygOMisuZG9saXVtLnN0b3JhZ2UudjEuU3RhdFNoYXJkc1Jlc3BvbnNlLlN0YXRlEg8KB3dhbGxfbXMYAiABKAQiRQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHTUlTU0lORxACEgsKB0NPUlJVUFQQAyJ5ChFMaXN0U2hhcmRzUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEisKBWFmdGVyGAIgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEg0KBWxpbWl0GAMgASgNEhcKD2JlZ3VuX2JlZm9yZV9tcxgEIAEoBCKIAgoSTGlzdFNoYXJkc1Jlc3BvbnNlEjwKB2VudHJpZXMYASADKAsyKy5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVzcG9uc2UuRW50cnkSKgoEbmV4dBgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRqHAQoFRW50cnkSKgoEbmFtZRgBIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgCIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgDIAEoDRIQCghiZWd1bl9tcxgEIAEoBCJGChRMaXN0QmFkU2hhcmRzUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEg4KBmN1cnNvchgCIAEoBBINCgVsaW1pdBgDIAEoDSIjChBSZXRyeURpc2tSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0iEwoRUmV0cnlEaXNrUmVzcG9uc2UiNwoQRGlza0RvdWJ0UmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEhIKCnNldHRsZWRfbXMYAiABKAQiZwoTRGFtYWdlQ2FuYXJ5UmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEioKBG5hbWUYAiABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSEwoLbWFuaWZlc3RfaWQYAyABKAwiFgoURGFtYWdlQ2FuYXJ5UmVzcG9uc2UiJQoRRGlza0RvdWJ0UmVzcG9uc2USEAoIZG91YnRfbXMYASABKAQi3wEKFUxpc3RCYWRTaGFyZHNSZXNwb25zZRI/CgdlbnRyaWVzGAEgAygLMi4uZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1Jlc3BvbnNlLkVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgEGnAKBUVudHJ5EioKBG5hbWUYASABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSKwoFb3duZXIYAiABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlNoYXJkT3duZXISDgoGcmVhc29uGAMgASgJMtEGCgxTaGFyZFNlcnZpY2USWwoKV3JpdGVTaGFyZBIkLmRvbGl1bS5zdG9yYWdlLnYxLldyaXRlU2hhcmRSZXF1ZXN0GiUuZG9saXVtLnN0b3JhZ2UudjEuV3JpdGVTaGFyZFJlc3BvbnNlKAESWAoJUmVhZFNoYXJkEiMuZG9saXVtLnN0b3JhZ2UudjEuUmVhZFNoYXJkUmVxdWVzdBokLmRvbGl1bS5zdG9yYWdlLnYxLlJlYWRTaGFyZFJlc3BvbnNlMAESXwoMRGVsZXRlU2hhcmRzEiYuZG9saXVtLnN0b3JhZ2UudjEuRGVsZXRlU2hhcmRzUmVxdWVzdBonLmRvbGl1bS5zdG9yYWdlLnYxLkRlbGV0ZVNoYXJkc1Jlc3BvbnNlElkKClN0YXRTaGFyZHMSJC5kb2xpdW0uc3RvcmFnZS52MS5TdGF0U2hhcmRzUmVxdWVzdBolLmRvbGl1bS5zdG9yYWdlLnYxLlN0YXRTaGFyZHNSZXNwb25zZRJZCgpMaXN0U2hhcmRzEiQuZG9saXVtLnN0b3JhZ2UudjEuTGlzdFNoYXJkc1JlcXVlc3QaJS5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVzcG9uc2USYgoNTGlzdEJhZFNoYXJkcxInLmRvbGl1bS5zdG9yYWdlLnYxLkxpc3RCYWRTaGFyZHNSZXF1ZXN0GiguZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1Jlc3BvbnNlElYKCVJldHJ5RGlzaxIjLmRvbGl1bS5zdG9yYWdlLnYxLlJldHJ5RGlza1JlcXVlc3QaJC5kb2xpdW0uc3RvcmFnZS52MS5SZXRyeURpc2tSZXNwb25zZRJWCglEaXNrRG91YnQSIy5kb2xpdW0uc3RvcmFnZS52MS5EaXNrRG91YnRSZXF1ZXN0GiQuZG9saXVtLnN0b3JhZ2UudjEuRGlza0RvdWJ0UmVzcG9uc2USXwoMRGFtYWdlQ2FuYXJ5EiYuZG9saXVtLnN0b3JhZ2UudjEuRGFtYWdlQ2FuYXJ5UmVxdWVzdBonLmRvbGl1bS5zdG9yYWdlLnYxLkRhbWFnZUNhbmFyeVJlc3BvbnNlYgZwcm90bzM", [file_dolium_record_v1_object]);
 
 /**
  * @generated from message dolium.storage.v1.ShardName
@@ -519,6 +519,89 @@ export const RetryDiskResponseSchema: GenMessage<RetryDiskResponse> = /*@__PURE_
   messageDesc(file_dolium_storage_v1_storage, 15);
 
 /**
+ * @generated from message dolium.storage.v1.DiskDoubtRequest
+ */
+export type DiskDoubtRequest = Message<"dolium.storage.v1.DiskDoubtRequest"> & {
+  /**
+   * @generated from field: uint32 disk_id = 1;
+   */
+  diskId: number;
+
+  /**
+   * The doubt (DiskDoubtResponse.doubt_ms) that was settled; 0: only asks.
+   *
+   * @generated from field: uint64 settled_ms = 2;
+   */
+  settledMs: bigint;
+};
+
+/**
+ * Describes the message dolium.storage.v1.DiskDoubtRequest.
+ * Use `create(DiskDoubtRequestSchema)` to create a new message.
+ */
+export const DiskDoubtRequestSchema: GenMessage<DiskDoubtRequest> = /*@__PURE__*/
+  messageDesc(file_dolium_storage_v1_storage, 16);
+
+/**
+ * @generated from message dolium.storage.v1.DamageCanaryRequest
+ */
+export type DamageCanaryRequest = Message<"dolium.storage.v1.DamageCanaryRequest"> & {
+  /**
+   * @generated from field: uint32 disk_id = 1;
+   */
+  diskId: number;
+
+  /**
+   * @generated from field: dolium.storage.v1.ShardName name = 2;
+   */
+  name?: ShardName | undefined;
+
+  /**
+   * @generated from field: bytes manifest_id = 3;
+   */
+  manifestId: Uint8Array;
+};
+
+/**
+ * Describes the message dolium.storage.v1.DamageCanaryRequest.
+ * Use `create(DamageCanaryRequestSchema)` to create a new message.
+ */
+export const DamageCanaryRequestSchema: GenMessage<DamageCanaryRequest> = /*@__PURE__*/
+  messageDesc(file_dolium_storage_v1_storage, 17);
+
+/**
+ * @generated from message dolium.storage.v1.DamageCanaryResponse
+ */
+export type DamageCanaryResponse = Message<"dolium.storage.v1.DamageCanaryResponse"> & {
+};
+
+/**
+ * Describes the message dolium.storage.v1.DamageCanaryResponse.
+ * Use `create(DamageCanaryResponseSchema)` to create a new message.
+ */
+export const DamageCanaryResponseSchema: GenMessage<DamageCanaryResponse> = /*@__PURE__*/
+  messageDesc(file_dolium_storage_v1_storage, 18);
+
+/**
+ * @generated from message dolium.storage.v1.DiskDoubtResponse
+ */
+export type DiskDoubtResponse = Message<"dolium.storage.v1.DiskDoubtResponse"> & {
+  /**
+   * Since when, in milliseconds since 1970; 0: no doubt.
+   *
+   * @generated from field: uint64 doubt_ms = 1;
+   */
+  doubtMs: bigint;
+};
+
+/**
+ * Describes the message dolium.storage.v1.DiskDoubtResponse.
+ * Use `create(DiskDoubtResponseSchema)` to create a new message.
+ */
+export const DiskDoubtResponseSchema: GenMessage<DiskDoubtResponse> = /*@__PURE__*/
+  messageDesc(file_dolium_storage_v1_storage, 19);
+
+/**
  * @generated from message dolium.storage.v1.ListBadShardsResponse
  */
 export type ListBadShardsResponse = Message<"dolium.storage.v1.ListBadShardsResponse"> & {
@@ -538,7 +621,7 @@ export type ListBadShardsResponse = Message<"dolium.storage.v1.ListBadShardsResp
  * Use `create(ListBadShardsResponseSchema)` to create a new message.
  */
 export const ListBadShardsResponseSchema: GenMessage<ListBadShardsResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 16);
+  messageDesc(file_dolium_storage_v1_storage, 20);
 
 /**
  * @generated from message dolium.storage.v1.ListBadShardsResponse.Entry
@@ -565,7 +648,7 @@ export type ListBadShardsResponse_Entry = Message<"dolium.storage.v1.ListBadShar
  * Use `create(ListBadShardsResponse_EntrySchema)` to create a new message.
  */
 export const ListBadShardsResponse_EntrySchema: GenMessage<ListBadShardsResponse_Entry> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 16, 0);
+  messageDesc(file_dolium_storage_v1_storage, 20, 0);
 
 /**
  * @generated from service dolium.storage.v1.ShardService
@@ -643,6 +726,29 @@ export const ShardService: GenService<{
     methodKind: "unary";
     input: typeof RetryDiskRequestSchema;
     output: typeof RetryDiskResponseSchema;
+  },
+  /**
+   * Is it in doubt whether the disk has all shards that it acknowledged? So it is after a start that left out torn or
+   * damaged records, or that made a lost index anew, until somebody compared the disk with the manifests.
+   *
+   * @generated from rpc dolium.storage.v1.ShardService.DiskDoubt
+   */
+  diskDoubt: {
+    methodKind: "unary";
+    input: typeof DiskDoubtRequestSchema;
+    output: typeof DiskDoubtResponseSchema;
+  },
+  /**
+   * Flips a bit of a canary's shard where it lies, to see that damage is found and repaired. Fails with "denied" unless
+   * the shard's own header on the disk says that it is a canary's (its key begins with bytes that no S3 key can have)
+   * and of that manifest; with "not-found".
+   *
+   * @generated from rpc dolium.storage.v1.ShardService.DamageCanary
+   */
+  damageCanary: {
+    methodKind: "unary";
+    input: typeof DamageCanaryRequestSchema;
+    output: typeof DamageCanaryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_dolium_storage_v1_storage, 0);
