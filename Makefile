@@ -84,9 +84,10 @@ sim-cluster: install ## a whole cluster in simulation, SEEDS=A..B (1..1000)
 planted: install ## every planted bug of the simulated cluster must be found by its check
 	DOLIUM_TEST_PLANTED=1 node test/run.ts test/sim/cluster
 
-crash: install ## cuts the power after every disk operation of a metadata cluster (CRASH_EVERY: each n-th), the stores' own points too
+crash: install ## cuts the power after every disk operation of a metadata cluster and of a whole small one (CRASH_EVERY: each n-th), the stores' own points too
 	node test/run.ts test/crash test/unit/storage/crash.test.ts test/unit/metadata/log-store.test.ts
 	node test/crash/main.ts --every $${CRASH_EVERY:-1}
+	node test/crash/cluster-main.ts --every $${CRASH_EVERY:-1}
 
 power: install ## whole-store power cuts on loop ext4 and XFS under load (CYCLES, SEED); needs root and xfs_io
 	node test/power/main.ts --cycles $${CYCLES:-1000} --seed $${SEED:-1}

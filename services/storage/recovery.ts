@@ -49,7 +49,7 @@ export interface SegmentFindings {
   readonly sealed: boolean;
   /** Records with a whole footer whose bytes are wrong. */
   readonly damagedRecords: number;
-  /** Behind `verifyFrom` lie bytes that are no whole record: torn writes, or records that rotted. */
+  /** Behind `verifyFrom` lie bytes of no whole record: torn writes, or records that rotted. */
   readonly hasDebris: boolean;
 }
 

@@ -51,9 +51,9 @@ export function createShardHandlers(
       return {};
     },
     diskDoubt: async ({ diskId, settledMs }) => {
-      const store = disks().store(diskId);
-      store.settleDoubt(safe("settled", settledMs));
-      return { doubtMs: BigInt(store.doubtMs) };
+      const { doubt } = disks().store(diskId);
+      doubt.settleDoubt(safe("settled", settledMs));
+      return { doubtMs: BigInt(doubt.doubtMs) };
     },
   };
 }

@@ -40,7 +40,7 @@ import {
   segmentBytesFor,
   type Trust,
 } from "./store-opening.ts";
-import { adoptStats, applyChanges, type ShardStoreStatus } from "./store-stats.ts";
+import { adoptStats, applyChanges, type ShardStoreStatus, showGauges } from "./store-stats.ts";
 
 export interface ShardStoreDeps extends DiskHealthDeps {
   readonly random: Random;
@@ -223,7 +223,7 @@ export class ShardStore {
     return deleteShards(this.#context, items);
   }
 
-  /** Damages a canary's shard; nothing else can be (see canary-damage.ts, also for what it throws). */
+  /** Damages a canary's shard and no other; throws what damageCanary throws. */
   async damageCanary(name: ShardName, manifestId: Uint8Array): Promise<void> {
     this.#requireOpen();
     await damageCanary(this.#context, name, manifestId);
@@ -250,14 +250,9 @@ export class ShardStore {
     return index.listBad(cursor, limit).map((bad) => ({ bad, entry: index.get(bad.name) }));
   }
 
-  /** Since when it is in doubt whether all shards are here, milliseconds since 1970; 0: no doubt. */
-  get doubtMs(): number {
-    return this.#context.parts.index.doubtMs;
-  }
-
-  /** The doubt of that time is settled; power-safe with the next checkpoint. */
-  settleDoubt(doubtMs: number): void {
-    this.#context.parts.index.settleDoubt(doubtMs);
+  /** Whether all shards that were acknowledged are here, and who settles it. */
+  get doubt(): Pick<ShardIndex, "doubtMs" | "settleDoubt"> {
+    return this.#context.parts.index;
   }
 
   /** Watches space, checkpoints when due, rebuilds a lost index, compacts one segment. */
@@ -265,7 +260,7 @@ export class ShardStore {
     const { health, clock, settings, index } = this.#context.parts;
     if (this.#closed || health.condition === "failed") return;
     await this.#guarded("measure", () => health.measure());
-    this.#showGauges();
+    showGauges(this.#context.parts, this.status);
     if (index.damaged) await this.#guarded("rebuild the index", () => this.#rebuild());
     const isDue = clock.monotonicMs() - this.#checkpointMs >= settings.checkpointMs;
     const isChanged = index.changeCount > 0 || this.#scrubber.isUnsaved;
@@ -498,16 +493,6 @@ export class ShardStore {
       if (error.code === "io") health.fail(error);
       else log.warn("a chore did not finish", { what, reason: error.message });
     }
-  }
-
-  #showGauges(): void {
-    const { metrics, label, segments } = this.#context.parts;
-    const { usedBytes, shardCount, badShards } = this.status;
-    const deadBytes = segments.all().reduce((sum, segment) => sum + segment.deadBytes, 0);
-    metrics.usedBytes.set(usedBytes, { disk: label });
-    metrics.pendingBytes.set(deadBytes, { disk: label });
-    metrics.shardCount.set(shardCount, { disk: label });
-    metrics.badShards.set(badShards, { disk: label });
   }
 }
 

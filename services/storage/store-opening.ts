@@ -50,7 +50,7 @@ export interface RecoveredIndex {
   /** Segments that do not end in a seal; `toSeal` and those with torn or damaged records. */
   readonly unsealed: readonly Segment[];
   readonly rebuilt: boolean;
-  /** Shards that were acknowledged may be missing: something was left out, or the index was lost. */
+  /** Acknowledged shards may be missing: something was left out, or the index was lost. */
   readonly inDoubt: boolean;
 }
 

@@ -5,6 +5,7 @@ import { account, type StatsTable } from "./recovery.ts";
 import type { SegmentStats } from "./segment.ts";
 import type { SegmentSet } from "./segment-set.ts";
 import type { EntryChange } from "./shard-index.ts";
+import type { StoreContextParts } from "./store-context.ts";
 
 export interface ShardStoreStatus {
   readonly condition: DiskCondition;
@@ -39,4 +40,16 @@ export function applyChanges(
     if (stored !== undefined) account(stats, stored, -1);
     if (change.kind === "put") account(stats, change.entry, 1);
   }
+}
+
+/** What is seen of a disk's store from outside. */
+export function showGauges(
+  { metrics, label, segments }: Pick<StoreContextParts, "metrics" | "label" | "segments">,
+  { usedBytes, shardCount, badShards }: ShardStoreStatus,
+): void {
+  const deadBytes = segments.all().reduce((sum, segment) => sum + segment.deadBytes, 0);
+  metrics.usedBytes.set(usedBytes, { disk: label });
+  metrics.pendingBytes.set(deadBytes, { disk: label });
+  metrics.shardCount.set(shardCount, { disk: label });
+  metrics.badShards.set(badShards, { disk: label });
 }

@@ -1,8 +1,8 @@
 // Every disk operation of what clients and the keeper do to a cluster may be the last before the
 // power of all machines goes: whole and small bodies, overwrites, deletes, copies, uploads, garbage
 // collection and repair, from the gateway down. After each cut everything starts again; what was
-// acknowledged is there byte by byte, nothing else is half there, and in the end nothing is missing,
-// waiting or left over.
+// acknowledged is there byte by byte, nothing else is half there, and in the end nothing is
+// missing, waiting or left over.
 import assert from "node:assert/strict";
 import type { CrashMode } from "../sim/disk.ts";
 import { ClusterWorld, type CrashPoint } from "./cluster-world.ts";

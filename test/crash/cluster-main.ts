@@ -1,7 +1,7 @@
-// `node test/crash/cluster-main.ts [--scenario NAME] [--mode MODE] [--every N] [--offset N] [--seed S]
-// [--machine NAME --at K]`: cuts the power of a whole small cluster after every disk operation
-// (every N-th) of every scenario, in all four modes. Exit code 1 and the command that repeats it for
-// each point that does not hold.
+// `node test/crash/cluster-main.ts [--scenario NAME] [--mode MODE] [--every N] [--offset N]
+// [--seed S] [--machine NAME --at K]`: cuts the power of a whole small cluster after every disk
+// operation (every N-th) of every scenario, in all four modes. Exit code 1 and the command that
+// repeats it for each point that does not hold.
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { clusterCrashPoints, crashCluster, SCENARIOS } from "./cluster-crash.ts";

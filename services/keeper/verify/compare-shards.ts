@@ -31,7 +31,7 @@ export interface Compared {
   readonly silent: number;
 }
 
-/** Walks the group's manifests; ends early on the signal. Throws what the metadata service throws. */
+/** Walks the group's manifests; ends early on the signal. Throws what the metadata client does. */
 export async function compareShards(deps: KeeperDeps, run: Comparison): Promise<Compared> {
   const { groupId, onDisk, pace, signal, metrics } = run;
   const diskIds = onDisk === undefined ? [] : [onDisk];

@@ -186,14 +186,14 @@ test("a rotten header or footer is found by the scrubber and mended by a copy", 
 test("a disk that left something out, or lost its index, is in doubt until that is settled", async () => {
   const disk = new SimDisk();
   const [store] = await filled(disk, 3);
-  assert.equal(store.doubtMs, 0);
+  assert.equal(store.doubt.doubtMs, 0);
   await store.close();
   const closed = await openStore({ disk });
-  assert.equal(closed.doubtMs, 0, "closed in order");
+  assert.equal(closed.doubt.doubtMs, 0, "closed in order");
   await writeShard(closed, makeShard(20));
   disk.crash("all");
   const whole = await openStore({ disk });
-  assert.equal(whole.doubtMs, 0, "everything was found whole");
+  assert.equal(whole.doubt.doubtMs, 0, "everything was found whole");
   await writeShard(whole, makeShard(21, { bytes: 3000 }));
   // The header of the record rots before a checkpoint knows of it.
   const path = disk.filePaths("disk0/segments").at(-1) as string;
@@ -201,24 +201,24 @@ test("a disk that left something out, or lost its index, is in doubt until that 
   disk.flipBit(path, Buffer.from(disk.content(path)).indexOf(chunkId), 1);
   disk.crash("all");
   const doubting = await openStore({ disk });
-  const { doubtMs } = doubting;
+  const { doubtMs } = doubting.doubt;
   assert.ok(doubtMs > 0);
   disk.crash("none");
   const again = await openStore({ disk });
-  assert.equal(again.doubtMs, doubtMs, "kept over a restart");
-  again.settleDoubt(doubtMs - 1);
-  assert.equal(again.doubtMs, doubtMs, "another doubt was meant");
-  again.settleDoubt(doubtMs);
+  assert.equal(again.doubt.doubtMs, doubtMs, "kept over a restart");
+  again.doubt.settleDoubt(doubtMs - 1);
+  assert.equal(again.doubt.doubtMs, doubtMs, "another doubt was meant");
+  again.doubt.settleDoubt(doubtMs);
   await again.checkpoint();
   disk.crash("none");
   const settled = await openStore({ disk });
-  assert.equal(settled.doubtMs, 0);
+  assert.equal(settled.doubt.doubtMs, 0);
   await settled.close();
   for (const file of disk.filePaths("disk0")) {
     if (file.includes("/index-")) await disk.remove(file);
   }
   const rebuilt = await openStore({ disk });
-  assert.ok(rebuilt.doubtMs > 0, "the index was lost");
+  assert.ok(rebuilt.doubt.doubtMs > 0, "the index was lost");
   await rebuilt.close();
 });
 
