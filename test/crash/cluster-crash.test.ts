@@ -2,7 +2,8 @@
 // takes them all.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clusterCrashPoints, crashCluster, SCENARIOS } from "./cluster-crash.ts";
+import { PLANTED_BUGS } from "../sim/cluster/planted/plant.ts";
+import { AFTER_ANSWER, clusterCrashPoints, crashCluster, SCENARIOS } from "./cluster-crash.ts";
 
 const MODES = ["none", "torn", "random", "all"] as const;
 const POINTS = 2;
@@ -17,5 +18,15 @@ for (const [at, scenario] of Object.keys(SCENARIOS).entries()) {
     for (const [index, point] of points.entries()) {
       if (index % step === Math.min(at, step - 1)) await crashCluster(options, point);
     }
+  });
+}
+
+for (const name of ["skipped-fsync-storage", "skipped-fsync-raft-log"]) {
+  test(`a cut after the answer finds the planted bug ${name}`, async () => {
+    const planted = PLANTED_BUGS.get(name);
+    assert.ok(planted !== undefined);
+    const options = { scenario: "put", mode: "none", seed: 1 } as const;
+    await crashCluster(options, AFTER_ANSWER);
+    await assert.rejects(crashCluster({ ...options, planted }, AFTER_ANSWER));
   });
 }

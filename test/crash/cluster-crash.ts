@@ -5,7 +5,7 @@
 // missing, waiting or left over.
 import assert from "node:assert/strict";
 import type { CrashMode } from "../sim/disk.ts";
-import { ClusterWorld, type CrashPoint } from "./cluster-world.ts";
+import { ClusterWorld, type CrashPoint, type WorldOptions } from "./cluster-world.ts";
 
 interface Scenario {
   /** What must be there before; not cut. */
@@ -56,30 +56,34 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-export interface ClusterCrashOptions {
+export interface ClusterCrashOptions extends WorldOptions {
   readonly scenario: string;
   readonly mode: CrashMode;
-  readonly seed: number;
 }
 
-async function begun({ scenario, seed }: ClusterCrashOptions): Promise<[ClusterWorld, Scenario]> {
+/** No disk operation: the power goes when the last answer is there. */
+export const AFTER_ANSWER: CrashPoint = { machine: "client", change: 0 };
+
+async function begun(options: ClusterCrashOptions): Promise<[ClusterWorld, Scenario]> {
+  const { scenario } = options;
   const found = SCENARIOS[scenario];
   assert.ok(found !== undefined, `no such scenario: ${scenario}`);
-  const world = await ClusterWorld.make(seed);
+  const world = await ClusterWorld.make(options);
   await world.drive("start", () => world.start());
   await world.drive("before", () => found.before(world));
   return [world, found];
 }
 
-/** Every disk operation of the scenario, machine by machine. */
+/** Every disk operation of the scenario, machine by machine, and its end. */
 export async function clusterCrashPoints(options: ClusterCrashOptions): Promise<CrashPoint[]> {
   const [world, { act }] = await begun(options);
   const from = world.changes();
   await world.drive("act", () => act(world));
-  return [...world.changes()].flatMap(([machine, to]) => {
+  const points = [...world.changes()].flatMap(([machine, to]) => {
     const first = from.get(machine) ?? 0;
     return Array.from({ length: to - first }, (_, at) => ({ machine, change: first + at + 1 }));
   });
+  return [...points, AFTER_ANSWER];
 }
 
 /** Cuts the power right after `point`; throws when something does not hold afterwards. */
@@ -88,8 +92,9 @@ export async function crashCluster(options: ClusterCrashOptions, point: CrashPoi
   const { machine, change } = point;
   const where = `${scenario}, ${mode} after change ${change} of ${machine}, seed ${seed}`;
   const [world, { act }] = await begun(options);
-  world.cutAfter(point, mode);
+  if (point !== AFTER_ANSWER) world.cutAfter(point, mode);
   await world.drive(where, () => act(world));
+  if (point === AFTER_ANSWER) world.cut(mode);
   assert.ok(world.isCut, `${where}: the work ended before`);
   await world.check(where);
 }

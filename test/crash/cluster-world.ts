@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { type Clients, createClients } from "../../services/cli/compose/clients.ts";
 import { isStoreError } from "../../services/lib/base/errors.ts";
-import { loadChecksums } from "../../services/lib/s3/checksums.ts";
+import { type ChecksumFactory, loadChecksums } from "../../services/lib/s3/checksums.ts";
 import { childText, parseXml } from "../../services/lib/s3/xml-reader.ts";
 import { type BodyName, makeBody } from "../sim/cluster/bodies.ts";
 import { census } from "../sim/cluster/census.ts";
 import { OBSERVER, SimCluster } from "../sim/cluster/cluster.ts";
 import type { HttpAnswer } from "../sim/cluster/http-call.ts";
 import { Life } from "../sim/cluster/life.ts";
+import type { Bug } from "../sim/cluster/planted/bug.ts";
 import { plant } from "../sim/cluster/planted/plant.ts";
 import type { SimProcess } from "../sim/cluster/process.ts";
 import { callS3, type S3Call } from "../sim/cluster/s3-client.ts";
@@ -36,6 +37,12 @@ export interface CrashPoint {
   readonly change: number;
 }
 
+export interface WorldOptions {
+  readonly seed: number;
+  /** Put in on purpose, to see that it is found. */
+  readonly planted?: Bug | undefined;
+}
+
 export class ClusterWorld {
   readonly cluster: SimCluster;
   readonly lines: LogLine[] = [];
@@ -48,13 +55,13 @@ export class ClusterWorld {
   #life = 0;
   isCut = false;
 
-  private constructor(seed: number, checksums: Awaited<ReturnType<typeof loadChecksums>>) {
-    const random = createSimRandom(seed);
+  private constructor(options: WorldOptions, checksums: ChecksumFactory) {
+    const random = createSimRandom(options.seed);
     this.cluster = new SimCluster({
       random,
       checksums,
       shape: { gateways: 1, metadata: 1, storage: 3, keepers: 1 },
-      plants: plant(undefined),
+      plants: plant(options.planted),
       settings: SETTINGS,
       onDamage: (what) => this.#damage.push(what),
       lines: this.lines,
@@ -66,8 +73,8 @@ export class ClusterWorld {
     this.#observer = createClients({ transport, ...parts }, addresses);
   }
 
-  static async make(seed: number): Promise<ClusterWorld> {
-    return new ClusterWorld(seed, await loadChecksums());
+  static async make(options: WorldOptions): Promise<ClusterWorld> {
+    return new ClusterWorld(options, await loadChecksums());
   }
 
   get #machines(): readonly SimProcess<unknown>[] {
@@ -102,13 +109,16 @@ export class ClusterWorld {
   cutAfter({ machine, change }: CrashPoint, mode: CrashMode): void {
     const struck = this.#machines.find(({ name }) => name === machine);
     assert.ok(struck !== undefined, machine);
-    struck.disk.onCrash = () => {
-      if (this.isCut) return;
-      this.isCut = true;
-      this.#life += 1;
-      for (const process of this.#machines) process.crash(mode);
-    };
+    struck.disk.onCrash = () => this.cut(mode);
     struck.disk.crashAfter(change, mode);
+  }
+
+  /** The power of all machines goes now. */
+  cut(mode: CrashMode): void {
+    if (this.isCut) return;
+    this.isCut = true;
+    this.#life += 1;
+    for (const process of this.#machines) process.crash(mode);
   }
 
   /** Starts all but keepers, and makes the bucket where there is none. */
