@@ -9,8 +9,11 @@ export interface LogLine {
   readonly error?: unknown;
 }
 
+/** Told of every error that is logged. */
+export type OnError = (message: string, error: unknown) => void;
+
 /** Keeps every line in `lines`, or drops them all when that is left out. */
-export function recordingLog(lines?: LogLine[], base: LogFields = {}): Log {
+export function recordingLog(lines?: LogLine[], base: LogFields = {}, onError?: OnError): Log {
   const add = (level: LogLine["level"], message: string, fields?: LogFields): void => {
     lines?.push({ level, message, fields: { ...base, ...fields } });
   };
@@ -20,8 +23,9 @@ export function recordingLog(lines?: LogLine[], base: LogFields = {}): Log {
     warn: (message, fields) => add("warn", message, fields),
     error: (message, error, fields) => {
       lines?.push({ level: "error", message, fields: { ...base, ...fields }, error });
+      onError?.(message, error);
     },
-    child: (fields) => recordingLog(lines, { ...base, ...fields }),
+    child: (fields) => recordingLog(lines, { ...base, ...fields }, onError),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Workload {
   readonly targets: readonly string[];
   readonly bodyBytesMax: number;
   readonly pauseMs: number;
+  /** Share of the operations that list a bucket. */
+  readonly listShare: number;
 }
 
 interface Asked {
@@ -116,11 +118,12 @@ export class Client {
 
   #step(): Promise<unknown> {
     const random = this.#random;
-    const { buckets, sources, targets } = this.#workload;
+    const { buckets, sources, targets, listShare } = this.#workload;
     const bucket = random.pick(buckets);
     const source = random.pick(sources);
     const key = random.chance(0.25) ? random.pick(targets) : source;
-    const dice = random.unit();
+    if (random.chance(listShare)) return this.#list(bucket);
+    const dice = 0.95 * random.unit();
     if (dice < 0.3) return this.#put(bucket, key);
     if (dice < 0.55) return this.get(bucket.name, key);
     if (dice < 0.62) return this.#head(bucket, key);
@@ -128,8 +131,7 @@ export class Client {
     if (dice < 0.8) return this.#delete(bucket, key);
     if (dice < 0.88) return this.#multipart(bucket, key);
     if (dice < 0.93) return this.#copy(bucket, source, random.pick(targets));
-    if (dice < 0.95) return this.#vanish(bucket, key);
-    return this.#list(bucket);
+    return this.#vanish(bucket, key);
   }
 
   #newValue(): { readonly value: string; readonly body: BodyName } {
@@ -261,11 +263,13 @@ export class Client {
     const asked = { kind: "list" as const, bucket: bucket.name, key: "", prefix: "" };
     const invokedAt = this.#history.now();
     const pages: ListPage[] = [];
+    const isWhole = this.#random.chance(0.5);
     let token: string | undefined;
     do {
       const more = token === undefined ? "" : `&continuation-token=${encodeURIComponent(token)}`;
       const started = this.#history.now();
-      const target = `/${bucket.name}?list-type=2&max-keys=${this.#random.between(2, 6)}${more}`;
+      const size = isWhole ? 1000 : this.#random.between(2, 6);
+      const target = `/${bucket.name}?list-type=2&max-keys=${size}${more}`;
       const answer = await this.#call({ method: "GET", target });
       if (!isOk(answer)) {
         this.#checkAnswer(asked, answer);

@@ -36,6 +36,8 @@ export interface ClusterParts {
   readonly plants: Plants;
   readonly checksums: ChecksumFactory;
   readonly settings: Omit<ClusterOptions, "metadata" | "checksums" | "plants">;
+  /** A metadata replica found damage, though no fault did any. */
+  readonly onDamage: (what: string) => void;
   readonly lines?: LogLine[] | undefined;
   /** Kept when given: every event of the trace. */
   readonly events?: string[] | undefined;
@@ -74,8 +76,8 @@ export class SimCluster {
       trace,
     });
     this.rpc = rpc;
-    const { lines } = parts;
-    const world = { clock: this.clock, random, rpc, lines, trace, plants };
+    const { lines, onDamage } = parts;
+    const world = { clock: this.clock, random, rpc, lines, trace, onDamage, plants };
     const names = Array.from({ length: shape.metadata }, (_, at) => `metadata-${at + 1}`);
     const metadata = names.map((name) => ({ name, address: `${name}:1` }));
     const options: ClusterOptions = { ...settings, metadata, plants, checksums };

@@ -182,7 +182,7 @@ export class Nemesis {
   }
 
   #partition(): string | undefined {
-    const side = this.#cluster.processes.filter(() => this.#random.chance(0.3));
+    const side = this.#random.chance(0.3) ? this.#leaderAndGateway() : this.#anySide();
     if (side.length === 0 || !this.#mayHarm(side)) return undefined;
     const { network, processes } = this.#cluster;
     const numbers = side.map(({ number }) => number);
@@ -192,6 +192,20 @@ export class Nemesis {
     );
     this.#forAWhile(side, () => network.heal());
     return side.map(({ name }) => name).join("+");
+  }
+
+  #anySide(): readonly AnyProcess[] {
+    return this.#cluster.processes.filter(() => this.#random.chance(0.3));
+  }
+
+  /** A leader that does not know yet that another one is chosen, and somebody who asks it. */
+  #leaderAndGateway(): readonly AnyProcess[] {
+    const { metadata, gateways } = this.#cluster;
+    const leaders = metadata.filter(({ running }) =>
+      running?.status().groups?.some(({ groupId, role }) => groupId !== 1 && role === "leader"),
+    );
+    if (leaders.length === 0) return [];
+    return [this.#random.pick(leaders), this.#random.pick(gateways)];
   }
 
   #oneWayCut(): string | undefined {
@@ -227,6 +241,7 @@ export class Nemesis {
 
   #diskErrors(victim: AnyProcess, kind: "read" | "datasync"): void {
     const share = this.#random.pick([0.05, 0.3, 1]);
+    victim.hasFailingDisk ||= kind === "datasync";
     victim.disk.fault = (operation) =>
       operation.kind === kind && this.#random.chance(share) ? "io" : undefined;
     this.#forAWhile([victim], () => {

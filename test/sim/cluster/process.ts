@@ -1,7 +1,7 @@
 // A simulated process on a machine of its own: a disk that outlives it, an address, a wall clock
 // that may be wrong. A crash ends its life; the supervisor starts it anew. A start that fails is
 // tried again, as systemd would.
-import { toStoreError } from "../../../services/lib/base/errors.ts";
+import { isStoreError, toStoreError } from "../../../services/lib/base/errors.ts";
 import type { Disk } from "../../../services/lib/ports/disk.ts";
 import type { KvFactory } from "../../../services/lib/ports/kv.ts";
 import type { Log } from "../../../services/lib/ports/log.ts";
@@ -39,6 +39,8 @@ export interface ProcessWorld {
   readonly rpc: RpcNetwork;
   readonly lines: LogLine[] | undefined;
   readonly trace: (event: string) => void;
+  /** A process found damage that no fault did. */
+  readonly onDamage: (what: string) => void;
   /** Disks and stores as this run's planted bug leaves them. */
   readonly plants: Pick<Plants, "disk" | "kvFactory">;
 }
@@ -72,6 +74,8 @@ export class SimProcess<H> {
   wallOffsetMs = 0;
   /** Added to every operation of the disk. */
   slowDiskMs = 0;
+  /** Its disk was made to fail: what it held of unsynced writes may be gone. */
+  hasFailingDisk = false;
   /** Lives that ended by their own failure. */
   failures = 0;
 
@@ -116,7 +120,8 @@ export class SimProcess<H> {
     this.#life = life;
     const pause = (): Promise<void> => life.clock.sleep(SYNC_MS_MAX);
     const disk = plants.disk(this.role, life.disk(this.disk), pause);
-    const log = recordingLog(lines, { process: this.name });
+    const onError = (message: string, error: unknown): void => this.#overhear(message, error);
+    const log = recordingLog(lines, { process: this.name }, onError);
     const fatal = (error: unknown): void => this.#failed(life, error);
     const ports: Ports = {
       clock: life.clock,
@@ -143,6 +148,12 @@ export class SimProcess<H> {
     life?.end();
     if (mode === "kill") this.disk.kill();
     else this.disk.crash(mode);
+  }
+
+  /** No fault of a run damages what a metadata replica synced: damage is our mistake. */
+  #overhear(message: string, error: unknown): void {
+    if (this.role !== "metadata" || this.hasFailingDisk || !isStoreError(error, "corrupt")) return;
+    this.#world.onDamage(`${this.name}: ${message}: ${error.message}`);
   }
 
   #failed(life: Life, error: unknown): void {

@@ -77,7 +77,7 @@ export async function bootMetadata(
       clusterId: "simulated",
       indexGroupCount: cluster.indexGroupCount,
       cluster: { policies: [policy], defaultPolicy: POLICY, placementGroupCount: 16 },
-      times: { outAfterMs: cluster.outAfterMs, digestMs: 10_000 },
+      times: { outAfterMs: cluster.outAfterMs, digestMs: 10_000, auditMs: 20_000 },
     },
   );
   server.register(ports.server);

@@ -87,12 +87,17 @@ class Run {
       },
       plants: this.plants,
       checksums,
-      settings: drawSettings(random, this.plants.keeperConfig),
+      settings: {
+        ...drawSettings(random, this.plants.keeperConfig),
+        ...(planted?.inlineBytes === undefined ? {} : { inlineBytes: planted.inlineBytes }),
+      },
+      onDamage: (what) => this.fail(new Violation("replicas", what)),
       lines,
       events,
     });
     this.#history = new History(this.#cluster);
-    this.#workload = drawWorkload(random);
+    const mix = createSimRandom(seed).fork("mix");
+    this.#workload = { ...drawWorkload(random), ...drawMix(mix), ...planted?.workload };
     this.#clients = Array.from({ length: random.between(3, 6) }, (_, at) =>
       this.#client(`c${at + 1}`),
     );
@@ -249,13 +254,20 @@ function drawSettings(
       repairRetryMs: 1000,
       rebalanceDelayMs: 2000,
       rebalanceIntervalMs: 5000,
-      verifyIntervalMs: 10_000,
+      verifyIntervalMs: 86_400_000,
       ...keeper,
     },
   };
 }
 
-function drawWorkload(random: SimRandom): Workload {
+/** Some runs are about listings, some about very few keys that everybody wants. */
+function drawMix(random: SimRandom): Partial<Workload> & Pick<Workload, "listShare"> {
+  const listShare = random.pick([0.05, 0.05, 0.25]);
+  if (!random.chance(0.25)) return { listShare };
+  return { listShare, sources: ["s1"], targets: ["t1"], pauseMs: 30 };
+}
+
+function drawWorkload(random: SimRandom): Omit<Workload, "listShare"> {
   const count = random.between(2, 5);
   return {
     buckets: [

@@ -4,6 +4,7 @@ import type { Clients } from "../../../../services/cli/compose/clients.ts";
 import type { KeeperConfig } from "../../../../services/keeper/config.ts";
 import type { Disk } from "../../../../services/lib/ports/disk.ts";
 import type { KvFactory } from "../../../../services/lib/ports/kv.ts";
+import type { Workload } from "../client.ts";
 import type { Fault } from "../nemesis.ts";
 import type { Ports, Role } from "../process.ts";
 import type { Check } from "../violation.ts";
@@ -27,6 +28,10 @@ export interface Bug {
   readonly checks: readonly Check[];
   /** Faults without which it stays asleep; as the seed draws them when not given. */
   readonly faults?: readonly Fault[];
+  /** What clients do so that it is met often; as the seed draws it where not given. */
+  readonly workload?: Partial<Workload>;
+  /** Bodies up to so many bytes are kept with the names; as the seed draws it when not given. */
+  readonly inlineBytes?: number;
   /** The first of five seeds, one of which finds it. */
   readonly seed: number;
   readonly places: Partial<Places>;
