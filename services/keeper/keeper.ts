@@ -38,6 +38,8 @@ interface Task {
 const HOLDER_BYTES = 8;
 /** A task that is seldom due looks this often whether it is. */
 const LOOK_MS_MAX = 60_000;
+/** Disks are seldom in doubt: they are asked so often, whatever the pause of other tasks. */
+const DOUBTS_MS = 5000;
 
 export class Keeper {
   readonly #deps: KeeperDeps;
@@ -113,7 +115,7 @@ export class Keeper {
         intervalMs: Math.min(config.verifyIntervalMs, LOOK_MS_MAX),
         round: (signal, lease) => this.#audit.round(signal, lease),
       },
-      { name: "doubts", intervalMs: intervalMs * 5, round: (signal) => this.#doubts.round(signal) },
+      { name: "doubts", intervalMs: DOUBTS_MS, round: (signal) => this.#doubts.round(signal) },
       {
         name: "read-back",
         intervalMs: config.verifyReadBackMs,
