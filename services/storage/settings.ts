@@ -9,8 +9,10 @@ export interface ShardStoreSettings {
    * clients, or they would keep the others out.
    */
   readonly openWritesMax: number;
-  /** Shards being read at once, per disk; each holds at most two cells in memory. */
+  /** Shards being read at once, per disk; each holds at most two cells in memory ... */
   readonly openReadsMax: number;
+  /** ... and all together so many bytes more, read in larger pieces. */
+  readonly readAheadBytesMax: number;
   /** Writers, and readers, that may wait for their turn; past it they are told "exhausted". */
   readonly waitingMax: number;
   /** Free space that writers leave: this share of the disk, at most `reserveBytesMax`. */
@@ -49,6 +51,7 @@ export const DEFAULT_SETTINGS: ShardStoreSettings = {
   segmentBytes: 256 * MIB,
   openWritesMax: 4096,
   openReadsMax: 512,
+  readAheadBytesMax: 32 * MIB,
   waitingMax: 1024,
   reserveFraction: 0.05,
   reserveBytesMax: 64 * GIB,

@@ -7,6 +7,7 @@ import { isStoreError, StoreError } from "../lib/base/errors.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
 import type { Random } from "../lib/ports/random.ts";
 import { damageCanary } from "./canary-damage.ts";
+import type { CheckedCell } from "./cell-source.ts";
 import { compactSegment, pickSegment } from "./compaction.ts";
 import { DiskHealth, type DiskHealthDeps } from "./disk-health.ts";
 import { openIdentity, SEGMENT_FOLDER, SPARE_FILE } from "./disk-identity.ts";
@@ -21,13 +22,7 @@ import { SegmentSet } from "./segment-set.ts";
 import type { ShardStoreSettings } from "./settings.ts";
 import { type DeleteItem, deleteShards } from "./shard-deleter.ts";
 import { type CheckpointState, ShardIndex } from "./shard-index.ts";
-import {
-  type CellSelection,
-  type CheckedCell,
-  readCells,
-  type ShardState,
-  statShard,
-} from "./shard-reader.ts";
+import { type CellSelection, readCells, type ShardState, statShard } from "./shard-reader.ts";
 import { checkDescription, type ShardDescription, type ShardName } from "./shard-types.ts";
 import { ShardWriter } from "./shard-writer.ts";
 import { FINDERS, StoreContext } from "./store-context.ts";

@@ -6,6 +6,7 @@ import type { Log } from "../lib/ports/log.ts";
 import type { DiskHealth } from "./disk-health.ts";
 import { type IndexEntry, recordBytesOf } from "./index-entry.ts";
 import type { KeyedMutex } from "./keyed-mutex.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { Extent, Segment } from "./segment.ts";
 import type { SegmentSet } from "./segment-set.ts";
 import type { ShardStoreSettings } from "./settings.ts";
@@ -42,11 +43,13 @@ export class StoreContext {
    * Recovered shards that this process did not see acknowledged: a rewrite must not rely on them.
    */
   readonly unproven: Set<string>;
+  readonly readAhead: ReadAhead;
 
   constructor(parts: StoreContextParts, start: { sequence: number; unproven: Set<string> }) {
     this.parts = parts;
     this.sequence = start.sequence;
     this.unproven = start.unproven;
+    this.readAhead = new ReadAhead(parts.settings.readAheadBytesMax);
   }
 
   nextSequence(): number {
