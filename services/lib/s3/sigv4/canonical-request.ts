@@ -2,7 +2,7 @@
 // normalized, it is decoded and encoded once; header values keep their bytes. Texts here hold one
 // byte a character. Source: Amazon S3 API reference, "Signature Calculations for the Authorization
 // Header".
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { HeaderList } from "../headers.ts";
 import type { RequestTarget } from "../request-target.ts";
 import { percentDecode, uriEncode, uriEncodeBytes } from "../uri-encoding.ts";
@@ -83,6 +83,6 @@ export interface SignedMoment {
 }
 
 export function stringToSign(moment: SignedMoment, canonical: string): string {
-  const digest = createHash("sha256").update(Buffer.from(canonical, "latin1")).digest("hex");
+  const digest = hash("sha256", Buffer.from(canonical, "latin1"), "hex");
   return [V4_ALGORITHM, moment.amzDate, moment.scope, digest].join("\n");
 }
