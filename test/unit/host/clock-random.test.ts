@@ -59,6 +59,21 @@ test("random numbers stay below their bound and cover it", () => {
   assert.ok(large.some((value) => value > 2 ** 40));
 });
 
+test("random bytes are all there, each given out once and owned by who asked", () => {
+  const random = createRandom();
+  const seen = new Set<string>();
+  for (let count = 1; count <= 40; count += 1) {
+    for (let time = 0; time < 40; time += 1) {
+      const bytes = random.bytes(count);
+      assert.equal(bytes.byteLength, count);
+      assert.equal(bytes.buffer.byteLength, count);
+      // Bytes that were never filled in, or were wiped, would be the same each time.
+      if (count >= 8) seen.add(Buffer.from(bytes).toString("hex"));
+    }
+  }
+  assert.equal(seen.size, 33 * 40);
+});
+
 test("random refuses bounds it cannot serve and hands out fresh bytes", () => {
   const random = createRandom();
   for (const bound of [0, -1, 1.5, 2 ** 48 + 1, Number.NaN]) {
