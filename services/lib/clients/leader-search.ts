@@ -56,7 +56,7 @@ export class LeaderSearch<T> {
   readonly #pending = new Map<string, Promise<Ended<T>>>();
   #backoffMs = BACKOFF_MIN_MS;
   #mayBeDone = false;
-  #last = new StoreError("unavailable", "no replica was asked");
+  #last: StoreError | undefined;
 
   constructor(
     deps: LeaderSearchDeps,
@@ -157,7 +157,7 @@ export class LeaderSearch<T> {
 
   #gaveUp(): StoreError {
     const isOpen = this.#mayBeDone || this.#pending.size > 0;
-    const { message } = this.#last;
+    const message = this.#last?.message ?? "no replica was asked";
     return new StoreError(isOpen ? "timeout" : "unavailable", message, { cause: this.#last });
   }
 }

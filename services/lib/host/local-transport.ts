@@ -204,7 +204,8 @@ class LocalCall implements RawCall {
   }
 
   cancel(): void {
-    this.#end(callerGaveUp(undefined));
+    // Every call is cancelled at last; an error, with its stack, is made only where it is one.
+    if (!this.#ended) this.#end(callerGaveUp(undefined));
   }
 
   /** The server stops: whether the handler acted is not known to the caller. */
