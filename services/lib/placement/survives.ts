@@ -1,7 +1,7 @@
 // What a policy survives on a cluster, in numbers and in a sentence, for `status` and `policy
 // check`. Counted from the placement groups themselves, so it is what is so and not what was meant.
 import type { ClusterMap, FailureDomain, Policy } from "./cluster-map.ts";
-import { computePlacementTable, survivedBy } from "./placement-table.ts";
+import { computePlacementGroups, survivedBy } from "./placement-table.ts";
 import { domainCount } from "./protection.ts";
 
 export interface Survival {
@@ -20,7 +20,7 @@ export interface Survival {
 
 /** Throws StoreError "invalid" when the policy is nonsense or there is no disk at all. */
 export function survivesText(policy: Policy, map: ClusterMap): Survival {
-  const { groups, places, relaxed } = computePlacementTable(map, policy, { relaxed: true });
+  const { groups, places, relaxed } = computePlacementGroups(map, policy, { relaxed: true });
   const survived = (domain: FailureDomain): number =>
     survivedBy(groups, { places, policy, domain });
   const numbers = {
