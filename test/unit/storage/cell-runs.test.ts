@@ -1,5 +1,5 @@
-// Readers take long shards in runs of cells: few reads, the same bytes; what cannot be read costs no
-// cell besides its own; what is read ahead is bounded for the whole disk.
+// Readers take long shards in runs of cells: few reads, the same bytes; what cannot be read costs
+// no cell besides its own; what is read ahead is bounded for the whole disk.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ShardStore } from "../../../services/storage/shard-store.ts";
