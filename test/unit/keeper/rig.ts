@@ -127,7 +127,7 @@ export class Rig {
     this.clock = clock;
     this.#network = createLocalNetwork({ clock, random, log });
     const transport = this.#network.createTransport();
-    const options = { addresses: [METADATA], deadlineMs: 500 };
+    const options = { addresses: [METADATA], deadlineMs: 3000 };
     this.metadata = new MetadataClient({ transport, clock, random, log }, options);
     this.view = new ClusterView(this.metadata, clock, log);
     this.shards = new ShardClient(transport);
