@@ -76,10 +76,12 @@ export class Kubernetes {
   readonly folder: string;
   readonly #temporary: TemporaryFolder;
   readonly #holder: ChildProcess;
+  readonly #parts: Parts;
   #first = "";
 
   private constructor(temporary: TemporaryFolder, parts: Parts) {
     this.#temporary = temporary;
+    this.#parts = parts;
     this.folder = temporary.path;
     const script = join(import.meta.dirname, "node.sh");
     const inside = ["bash", script, PROGRAMS, this.folder, parts];
@@ -202,7 +204,7 @@ export class Kubernetes {
     await promise;
     await eventually("no process is left", 60_000, async () => {
       if (this.#first !== "" && existsSync(`/proc/${this.#first}`)) return undefined;
-      await removeCgroups();
+      if (this.#parts === "node") await removeCgroups();
       return true;
     });
     this.#temporary.remove();

@@ -87,6 +87,7 @@ start_api() {
   until_works etcd curl -fsS http://127.0.0.1:2379/health
   start kube-apiserver kube-apiserver --etcd-servers http://127.0.0.1:2379 \
     --advertise-address $address --bind-address 0.0.0.0 --secure-port 6443 --cert-dir "$folder/apiserver" \
+    --kubelet-preferred-address-types InternalIP \
     --service-cluster-ip-range 10.75.0.0/24 --authorization-mode Node,RBAC --allow-privileged=true \
     --token-auth-file "$folder/tokens.csv" --enable-admission-plugins NodeRestriction \
     --service-account-issuer https://kubernetes.default.svc.cluster.local \
@@ -136,6 +137,7 @@ start_containerd() {
 	address = "/run/containerd/containerd.sock"
 	[plugins."io.containerd.grpc.v1.cri"]
 	sandbox_image = "dolium.test/pause:1"
+	restrict_oom_score_adj = true
 	[plugins."io.containerd.grpc.v1.cri".cni]
 	bin_dir = "$programs"
 	conf_dir = "$folder/cni"
@@ -148,12 +150,19 @@ start_containerd() {
   done
 }
 
-# Settings of the kernel are the machine's: the kubelet reads them and must not change them.
+# Settings of the kernel are the machine's: the kubelet would change them. It finds them as it wants them, in files.
 protect_kernel_settings() {
-  local settings
+  local settings setting
   for settings in /proc/sys/kernel /proc/sys/vm; do
     mount --bind $settings $settings
     mount -o remount,bind,ro $settings
+  done
+  mkdir "$folder/settings"
+  for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
+    kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
+    settings=${setting%=*}
+    echo "${setting#*=}" >"$folder/settings/${settings##*/}"
+    mount --bind "$folder/settings/${settings##*/}" "/proc/sys/$settings"
   done
 }
 
@@ -168,7 +177,6 @@ start_kubelet() {
 	enforceNodeAllocatable: []
 	failCgroupV1: false
 	failSwapOn: false
-	featureGates: {KubeletInUserNamespace: true}
 	makeIPTablesUtilChains: false
 	containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 	clusterDomain: cluster.local
@@ -190,9 +198,6 @@ start_node() {
   sysctl -q -w net.bridge.bridge-nf-call-iptables=1 || true
   start kube-scheduler kube-scheduler --kubeconfig "$folder/scheduler.conf" --leader-elect=false \
     --cert-dir "$folder/scheduler"
-  start kube-proxy kube-proxy --kubeconfig "$folder/proxy.conf" --hostname-override node-1 \
-    --proxy-mode "${KUBERNETES_PROXY_MODE:-iptables}" --cluster-cidr 10.77.0.0/24 --conntrack-max-per-core 0 \
-    --conntrack-tcp-timeout-established 0s --conntrack-tcp-timeout-close-wait 0s
   cat >"$folder/Corefile" <<-END
 	.:53 {
 	  bind $address
@@ -211,6 +216,15 @@ start_node() {
   mount --bind "$folder/resolv.conf" "$(realpath /etc/resolv.conf)"
   protect_kernel_settings
   start_kubelet
+  # It asks for the address of its node once.
+  until_works "the node" node_has_address
+  start kube-proxy kube-proxy --kubeconfig "$folder/proxy.conf" --hostname-override node-1 \
+    --proxy-mode "${KUBERNETES_PROXY_MODE:-iptables}" --cluster-cidr 10.77.0.0/24 --conntrack-max-per-core 0 \
+    --conntrack-tcp-timeout-established 0s --conntrack-tcp-timeout-close-wait 0s
+}
+
+node_has_address() {
+  curl -fsSk -H 'Authorization: Bearer admin' https://$address:6443/api/v1/nodes/node-1 | grep -q InternalIP
 }
 
 isolate
