@@ -374,6 +374,11 @@ test("helm test signs, compares, deletes, and asks for the cluster", () => {
   for (const words of ["helm.sh/hook: test", "cmp sent got", "/health/cluster", "dolium rb"]) {
     assert.ok(text.includes(words), words);
   }
+  // The image's own directory of data would come before the endpoint: the commands refuse it there.
+  const [pod] = manifests().filter((object) => object.kind === "Pod");
+  const variables = listAt(pod, "spec", "containers", 0, "env");
+  const data = variables.find((variable) => at(variable, "name") === "DOLIUM_DATA");
+  assert.equal(at(data, "value"), "");
 });
 
 test("the notes are three lines to the first listing", () => {
