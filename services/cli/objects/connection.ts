@@ -104,7 +104,7 @@ export async function openConnection(
   const withoutAny = plan.keys === undefined && !plan.anonymous && !mayHaveKeys(environment);
   if (withoutAny) throw new UsageError(`no keys: ${WHERE_KEYS_ARE_SOUGHT}`);
   trustFiles(set(environment.AWS_CA_BUNDLE), plan.certificateFile);
-  const { S3Client } = await import("@aws-sdk/client-s3");
+  const { s3ClientOf } = await import("./s3-client.ts");
   const config: S3ClientConfig = {
     region: plan.region,
     forcePathStyle: plan.pathStyle,
@@ -123,7 +123,7 @@ export async function openConnection(
     ...(plan.anonymous ? { signer: { sign: async (request) => request } } : {}),
   };
   if (plan.anonymous) config.credentials = { accessKeyId: "anonymous", secretAccessKey: "none" };
-  const s3 = new S3Client(config);
+  const s3 = s3ClientOf(config);
   askForChecksums(s3);
   return { ...plan, s3, signingKeys: async () => s3.config.credentials() };
 }
