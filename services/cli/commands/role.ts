@@ -6,7 +6,7 @@ import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
-import { createOpsServer, type HealthReport } from "../../lib/host/ops-server.ts";
+import { createOpsServer, departureReport, type HealthReport } from "../../lib/host/ops-server.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { advertisedAddress } from "../advertised-address.ts";
@@ -131,8 +131,7 @@ async function departure(
 ): Promise<HealthReport> {
   const objections = await running?.objections?.(node);
   const unknown = node === undefined ? [] : ["ask a gateway about other nodes"];
-  const reasons = objections ?? unknown;
-  return { ok: reasons.length === 0, detail: { reasons } };
+  return departureReport(objections ?? unknown);
 }
 
 function stopWithParent(life: ProcessLife): void {

@@ -10,7 +10,7 @@ import { isStoreError } from "../../lib/base/errors.ts";
 import { createClock } from "../../lib/host/clock.ts";
 import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createLocalNetwork, type LocalNetwork } from "../../lib/host/local-transport.ts";
-import { createOpsServer, type OpsServer } from "../../lib/host/ops-server.ts";
+import { createOpsServer, departureReport, type OpsServer } from "../../lib/host/ops-server.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import type { Log } from "../../lib/ports/log.ts";
 import type { ClusterKeys } from "../../lib/seal/cluster-keys.ts";
@@ -265,8 +265,7 @@ function opsOf(
       ready,
       cluster: async ({ maintenance, node }) => {
         if (!maintenance) return ready();
-        const reasons = (await serving.objections?.(node ?? GATEWAY)) ?? ["it is starting"];
-        return { ok: reasons.length === 0, detail: { reasons } };
+        return departureReport((await serving.objections?.(node ?? GATEWAY)) ?? ["it is starting"]);
       },
     },
   });

@@ -31,22 +31,30 @@ export interface Compared {
   readonly silent: number;
 }
 
+export const NOTHING_COMPARED: Compared = { looked: 0, problems: 0, silent: 0 };
+
+export function sumOf(a: Compared, b: Compared): Compared {
+  return {
+    looked: a.looked + b.looked,
+    problems: a.problems + b.problems,
+    silent: a.silent + b.silent,
+  };
+}
+
 /** Walks the group's manifests; ends early on the signal. Throws what the metadata client does. */
 export async function compareShards(deps: KeeperDeps, run: Comparison): Promise<Compared> {
   const { groupId, onDisk, pace, signal, metrics } = run;
   const diskIds = onDisk === undefined ? [] : [onDisk];
-  const total = { looked: 0, problems: 0, silent: 0 };
+  let total = NOTHING_COMPARED;
   let cursor: Uint8Array = new Uint8Array(0);
   do {
     const value = { cursor, limit: PAGE_MANIFESTS, diskIds };
     const page = await deps.metadata.query(groupId, { case: "scanManifests", value });
-    const { looked, problems, silent } = await comparePage(deps, run, page.entries);
-    total.looked += looked;
-    total.problems += problems;
-    total.silent += silent;
-    metrics.looked.increment(SHARDS_LABELS, looked);
-    metrics.problems.increment(SHARDS_LABELS, problems);
-    await pace.take(looked, signal);
+    const found = await comparePage(deps, run, page.entries);
+    total = sumOf(total, found);
+    metrics.looked.increment(SHARDS_LABELS, found.looked);
+    metrics.problems.increment(SHARDS_LABELS, found.problems);
+    await pace.take(found.looked, signal);
     cursor = page.nextCursor;
   } while (cursor.byteLength > 0 && !signal.aborted);
   return total;

@@ -7,7 +7,7 @@ import { isStoreError } from "../../lib/base/errors.ts";
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";
 import type { KeeperDeps } from "../deps.ts";
 import { Pace } from "../pace.ts";
-import { compareShards } from "./compare-shards.ts";
+import { compareShards, NOTHING_COMPARED, sumOf } from "./compare-shards.ts";
 import { type VerifyMetrics, verifyMetrics } from "./verify-metrics.ts";
 
 /** The second look comes so long after the first. */
@@ -71,13 +71,10 @@ export class DoubtfulDisks {
     const { view, clock, config, log } = this.#deps;
     const pace = new Pace(clock, config.verifyShardsPerSecond);
     const metrics = this.#metrics;
-    const total = { looked: 0, problems: 0, silent: 0 };
+    let total = NOTHING_COMPARED;
     for (const groupId of view.indexGroups()) {
       const run = { groupId, onDisk: diskId, pace, signal, metrics };
-      const { looked, problems, silent } = await compareShards(this.#deps, run);
-      total.looked += looked;
-      total.problems += problems;
-      total.silent += silent;
+      total = sumOf(total, await compareShards(this.#deps, run));
       if (signal.aborted) return false;
     }
     log.info("a disk in doubt was compared with the manifests", { diskId, ...total });

@@ -5,7 +5,7 @@ import type { PassReport } from "../../lib/clients/verify/verification-report.ts
 import type { KeeperDeps } from "../deps.ts";
 import type { HeldLease } from "../leases.ts";
 import { Pace } from "../pace.ts";
-import { compareShards, SHARDS_LABELS } from "./compare-shards.ts";
+import { compareShards, NOTHING_COMPARED, SHARDS_LABELS, sumOf } from "./compare-shards.ts";
 import { readNote, writeNote } from "./pass-note.ts";
 import { type VerifyMetrics, verifyMetrics } from "./verify-metrics.ts";
 
@@ -32,15 +32,13 @@ export class ManifestAudit {
     if (this.#report !== undefined && clock.wallMs() < dueMs) return;
     await view.refresh();
     const pace = new Pace(clock, config.verifyShardsPerSecond);
-    let looked = 0;
-    let problems = 0;
+    let total = NOTHING_COMPARED;
     for (const groupId of view.indexGroups()) {
       const run = { groupId, pace, signal, metrics: this.#metrics };
-      const found = await compareShards(this.#deps, run);
-      looked += found.looked;
-      problems += found.problems;
+      total = sumOf(total, await compareShards(this.#deps, run));
       if (signal.aborted) return;
     }
+    const { looked, problems } = total;
     this.#report = { atMs: clock.wallMs(), looked, problems };
     this.#metrics.lastPass.set(clock.wallMs() / 1000, SHARDS_LABELS);
     await lease.write(writeNote(this.#report));

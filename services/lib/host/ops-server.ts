@@ -15,6 +15,11 @@ export interface HealthReport {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
+/** Whether a node may be taken down: it may when there is no reason against it. */
+export function departureReport(reasons: readonly string[]): HealthReport {
+  return { ok: reasons.length === 0, detail: { reasons } };
+}
+
 type Check = () => HealthReport | Promise<HealthReport>;
 
 export interface ClusterQuestion {
