@@ -1,14 +1,16 @@
-// Runs the tests: `node test/run.ts [folder or file ...]` (default: everything under test/). The
-// last line is `N passed, N failed, N skipped`; the exit code is 1 when anything failed or nothing
-// ran.
+// Runs the tests: `node test/run.ts [folder or file ...]` (default: everything under test/). Names
+// the files that took longest. The last line is `N passed, N failed, N skipped`; the exit code is 1
+// when anything failed or nothing ran.
 import { readdirSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import process from "node:process";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
 const TEST_TIMEOUT_MS = 15 * 60 * 1000;
+// Files shorter than this are not worth a line of the table of times.
+const SLOW_FILE_MS = 5_000;
 
 function testFiles(path: string): string[] {
   if (statSync(path).isFile()) return [path];
@@ -24,6 +26,7 @@ const paths = wanted.length > 0 ? wanted : [join(root, "test")];
 const files = paths.flatMap(testFiles);
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
+const slow: { file: string; ms: number }[] = [];
 const stream = run({
   files,
   concurrency: Math.min(2, availableParallelism()),
@@ -31,7 +34,10 @@ const stream = run({
   cwd: root,
 });
 stream.on("test:summary", (summary) => {
-  if (summary.file !== undefined) return;
+  if (summary.file !== undefined) {
+    slow.push({ file: relative(root, summary.file), ms: summary.duration_ms });
+    return;
+  }
   const { tests, passed, skipped, todo } = summary.counts;
   counts.passed = passed;
   counts.skipped = skipped + todo;
@@ -45,6 +51,10 @@ stream.on("test:fail", ({ name, details: { error } }) => {
 });
 stream.on("end", () => {
   process.once("beforeExit", () => {
+    for (const { file, ms } of slow.sort((a, b) => b.ms - a.ms)) {
+      if (ms < SLOW_FILE_MS) break;
+      process.stdout.write(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}\n`);
+    }
     process.stdout.write(
       `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
     );
