@@ -14,6 +14,7 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
   readonly anyOf?: readonly SchemaNode[];
   readonly const?: unknown;
+  readonly default?: unknown;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { StoreError } from "../base/errors.ts";
 import type { Static, TSchema } from "../base/settings-schema.ts";
+import { fillDefaults } from "./config-defaults.ts";
 import {
   type Environment,
   type EnvironmentSetting,
@@ -30,41 +31,47 @@ export function loadConfig<S extends TSchema>(schema: S, sources: ConfigSources)
   return createConfigLoader(schema)(sources);
 }
 
-/** `loadConfig` for who loads several times: the schema is compiled once, at the first load. */
+/** `loadConfig` for who loads several times: what was compiled last is used again if it fits. */
 export function createConfigLoader<S extends TSchema>(
   schema: S,
 ): (sources: ConfigSources) => Static<S> {
-  let compiled: CompiledSchema<Static<S>> | undefined;
-  return (sources) => {
-    compiled ??= compileSchema<Static<S>>(schema);
-    return load(compiled, sources);
+  const closed = closeObjects(schema);
+  const compile = createCompiler<Static<S>>();
+  return (sources) => load(closed, compile, sources);
+}
+
+type Compile<T> = (schema: SchemaNode) => ValidateFunction<T>;
+
+/** Compiles a schema, unless it is that of the call before. */
+function createCompiler<T>(): Compile<T> {
+  let last: { readonly text: string; readonly validate: ValidateFunction<T> } | undefined;
+  return (schema) => {
+    const text = JSON.stringify(schema);
+    if (last?.text === text) return last.validate;
+    // Schemas are held against their own schema by a test, once; code that runs once is not worth
+    // making short.
+    const validate = new Ajv({
+      allErrors: true,
+      useDefaults: true,
+      strict: true,
+      allowUnionTypes: true,
+      ownProperties: true,
+      validateSchema: false,
+      code: { optimize: false },
+    }).compile<T>(schema);
+    last = { text, validate };
+    return validate;
   };
 }
 
-interface CompiledSchema<T> {
-  readonly closed: SchemaNode & Settings;
-  readonly validate: ValidateFunction<T>;
-}
-
-function compileSchema<T>(schema: TSchema): CompiledSchema<T> {
-  const closed = closeObjects(schema);
-  const validate = new Ajv({
-    allErrors: true,
-    useDefaults: true,
-    strict: true,
-    allowUnionTypes: true,
-    ownProperties: true,
-  }).compile<T>(closed);
-  return { closed, validate };
-}
-
-function load<T>({ closed, validate }: CompiledSchema<T>, sources: ConfigSources): T {
+function load<T>(closed: SchemaNode & Settings, compile: Compile<T>, sources: ConfigSources): T {
   const problems: string[] = [];
   const settings = sources.filePath === undefined ? {} : readFile(sources.filePath, problems);
   const fromEnvironment = readEnvironment(closed, sources.environment);
   problems.push(...fromEnvironment.problems);
   for (const setting of fromEnvironment.settings) apply(settings, setting, problems);
   addObjects(closed, settings);
+  const validate = compile(fillDefaults(closed, settings));
   const candidate: unknown = settings;
   const fits = validate(candidate);
   if (!fits) problems.push(...describe(validate.errors ?? [], closed, fromEnvironment.settings));

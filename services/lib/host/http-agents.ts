@@ -1,8 +1,8 @@
 // Connections to foreign HTTP servers, kept for the next request, and requests that are refused as
 // invalid where Node refuses them.
-import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { StoreError } from "../base/errors.ts";
+import { Agent as HttpAgent } from "./node-http.ts";
 
 /** To one server. */
 export const SOCKETS_MAX = 64;
@@ -13,7 +13,7 @@ export interface HttpAgentsOptions {
 }
 
 export interface HttpAgents {
-  readonly plain: HttpAgent;
+  readonly plain: InstanceType<typeof HttpAgent>;
   readonly secure: HttpsAgent;
   destroy(): void;
 }

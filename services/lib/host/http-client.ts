@@ -1,6 +1,6 @@
 // Posts to foreign HTTP servers over node:http and node:https, with connections kept for the next
 // post. An answer's body is drained up to a bound; one that is larger costs its connection.
-import { type Agent, type RequestOptions, request as requestHttp } from "node:http";
+import type { Agent, RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { StoreError } from "../base/errors.ts";
 import type { HttpClient, HttpPost } from "../ports/http.ts";
@@ -10,6 +10,7 @@ import {
   openRequest,
   parseHttpUrl,
 } from "./http-agents.ts";
+import { request as requestHttp } from "./node-http.ts";
 import { systemCode } from "./system-error.ts";
 
 const ANSWER_BYTES_MAX = 64 * 1024;

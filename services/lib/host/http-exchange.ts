@@ -1,16 +1,12 @@
 // Streaming exchanges over node:http and node:https. An answer that comes before the request's
 // body has gone out ends the sending; its connection is not used again.
 import { once } from "node:events";
-import {
-  type ClientRequest,
-  type IncomingMessage,
-  type RequestOptions,
-  request as requestHttp,
-} from "node:http";
+import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isStoreError, StoreError } from "../base/errors.ts";
 import type { HttpAnswer, HttpExchange, HttpExchanger } from "../ports/http-exchange.ts";
 import { createHttpAgents, type HttpAgentsOptions, openRequest } from "./http-agents.ts";
+import { request as requestHttp } from "./node-http.ts";
 import { OwnGateways, type OwnGatewaysOptions } from "./own-gateways.ts";
 import { systemCode } from "./system-error.ts";
 

@@ -2,10 +2,11 @@
 // orchestrators. Probes say only yes or no; what is wrong is for the cluster page, which people and
 // alerts read. A check that throws or takes too long counts as no. It is node:http alone: a
 // framework for seven paths is what every process of a cluster would load first.
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import { StoreError, toStoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { MetricsRegistry } from "./metrics.ts";
+import { createServer } from "./node-http.ts";
 
 const CHECK_MS_MAX = 5000;
 

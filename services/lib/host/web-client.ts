@@ -2,12 +2,13 @@
 // all. With `publicOnly` the address is checked at the moment of connecting, after its name was
 // resolved, so that a name which changes its mind (rebinding) gains nothing.
 import { lookup as lookupName } from "node:dns";
-import { type RequestOptions, request as requestHttp } from "node:http";
+import type { RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { StoreError } from "../base/errors.ts";
 import type { WebAnswer, WebClient, WebRequest } from "../ports/web.ts";
 import { parseHttpUrl } from "./http-agents.ts";
+import { request as requestHttp } from "./node-http.ts";
 import { systemCode } from "./system-error.ts";
 
 /** IANA special-purpose address registries: nothing of it is reachable for everybody. */
