@@ -5,7 +5,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
 import { StoreError } from "../lib/base/errors.ts";
-import { proveCell } from "../lib/erasure/proven-cells.ts";
+import { proveRun } from "../lib/erasure/proven-cells.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
 import { tableEntry } from "./record-format.ts";
@@ -13,9 +13,13 @@ import { readTable, type ShardPlace } from "./segment-scan.ts";
 import { printName } from "./shard-types.ts";
 import type { StoreContext } from "./store-context.ts";
 
-export interface CheckedCell {
+/** Cells that follow one another, in one piece of memory. */
+export interface CheckedRun {
   readonly data: Uint8Array;
-  readonly checksum: number;
+  /** Length of every cell but the last of the shard. */
+  readonly cellBytes: number;
+  /** One a cell. */
+  readonly checksums: readonly number[];
 }
 
 export interface SourceParts {
@@ -86,10 +90,13 @@ export class CellSource {
     return source;
   }
 
-  /** The cell, checked; the caller's. The bytes of several cells may share memory. */
-  async take(cell: number): Promise<CheckedCell> {
+  /**
+   * The cell, and with it those after it that were read already, up to `bytesMax` in all; each
+   * checked, none bad. The caller's. What is taken one after the other may share memory.
+   */
+  async take(cell: number, bytesMax: number): Promise<CheckedRun> {
     const held = this.#run;
-    if (held !== undefined && cell < held.endCell) return this.#cut(cell, held);
+    if (held !== undefined && cell < held.endCell) return this.#cut(cell, held, bytesMax);
     const next = await (this.#ahead ?? this.#start(cell));
     this.#ahead = undefined;
     this.#letGo(held);
@@ -97,7 +104,7 @@ export class CellSource {
     if (next instanceof StoreError) throw next;
     this.#run = next;
     if (next.endCell < this.#endCell) this.#ahead = this.#start(next.endCell);
-    return this.#cut(cell, next);
+    return this.#cut(cell, next, bytesMax);
   }
 
   /** Waits for a read that nobody wants any more. Nothing is taken afterwards. */
@@ -133,18 +140,26 @@ export class CellSource {
     }
   }
 
-  #cut(cell: number, { firstCell, bytes, readBytes }: Run): CheckedCell {
+  #cut(cell: number, run: Run, bytesMax: number): CheckedRun {
+    const { firstCell, endCell, bytes, readBytes } = run;
     assert(cell >= firstCell, "CellSource: cells are taken in order");
     const { context, entry } = this.#parts;
     const { name, cellBytes } = entry.shard;
     const at = (cell - firstCell) * cellBytes;
-    const data = bytes.subarray(at, at + cellBytes);
-    const checksum = tableEntry(this.#table, cell);
+    const cellsMax = Math.max(1, Math.floor(bytesMax / cellBytes));
+    const count = Math.min(cellsMax, endCell - cell);
+    const data = bytes.subarray(at, at + count * cellBytes);
+    const checksums = Array.from({ length: count }, (_, i) => tableEntry(this.#table, cell + i));
+    const place = { ...name, firstCell: cell, cellBytes };
     const isRead = at + data.byteLength <= readBytes;
-    if (isRead && proveCell({ ...name, cellIndex: cell }, data, checksum)) {
-      return { data, checksum };
-    }
-    throw damaged(context, entry, `cell ${cell} is damaged`);
+    // The file ended within the run: cell by cell, those before its end are whole.
+    if (!isRead && count > 1) return this.#cut(cell, run, 0);
+    const right = isRead ? proveRun(place, data, checksums) : 0;
+    if (right === count) return { data, cellBytes, checksums };
+    if (right === 0) throw damaged(context, entry, `cell ${cell} is damaged`);
+    // The bad one is met when it is taken.
+    const good = data.subarray(0, right * cellBytes);
+    return { data: good, cellBytes, checksums: checksums.slice(0, right) };
   }
 
   /** The run that begins with `cell`. Never rejects: nobody may be there to see it. */

@@ -3,7 +3,7 @@
 // removed.
 import { StoreError } from "../lib/base/errors.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";
-import { CellSource, type CheckedCell } from "./cell-source.ts";
+import { CellSource, type CheckedRun } from "./cell-source.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
 import { type ShardPlace, verifyShard } from "./segment-scan.ts";
 import { cellCountOf, type ShardName } from "./shard-types.ts";
@@ -13,6 +13,8 @@ export interface CellSelection {
   readonly firstCell: number;
   /** 0: to the end. */
   readonly cellCount: number;
+  /** Cells may come together, up to so many bytes; one by one when left out. */
+  readonly runBytes?: number;
 }
 
 /** Opens the segment of `entry`, does `work` with its file, and lets the segment go again. */
@@ -32,17 +34,17 @@ export async function withFile<T>(
 }
 
 /**
- * Cells of a shard in order; each is the caller's. Throws "not-found", "invalid" for cells past the
- * end, "corrupt" at the first bad one, "io".
+ * Cells of a shard in order; what comes is the caller's. Throws "not-found", "invalid" for cells
+ * past the end, "corrupt" at the first bad one, after those before it, "io".
  */
 export async function* readCells(
   context: StoreContext,
   name: ShardName,
   selection: CellSelection,
-): AsyncGenerator<CheckedCell, void, void> {
+): AsyncGenerator<CheckedRun, void, void> {
   const entry = context.requireEntry(name);
   const cells = cellCountOf(entry.shard);
-  const { firstCell } = selection;
+  const { firstCell, runBytes = 0 } = selection;
   const end = selection.cellCount === 0 ? cells : firstCell + selection.cellCount;
   if (firstCell >= cells || end > cells) {
     throw new StoreError("invalid", `shard has ${cells} cells, asked for ${firstCell} to ${end}`);
@@ -53,10 +55,11 @@ export async function* readCells(
   let source: CellSource | undefined;
   try {
     source = await CellSource.open({ context, entry, file }, { firstCell, endCell: end });
-    for (let cell = firstCell; cell < end; cell += 1) {
-      const data = await source.take(cell);
-      metrics.readBytes.increment({ disk: label }, data.data.byteLength);
-      yield data;
+    for (let cell = firstCell; cell < end; ) {
+      const run = await source.take(cell, runBytes);
+      cell += run.checksums.length;
+      metrics.readBytes.increment({ disk: label }, run.data.byteLength);
+      yield run;
     }
   } finally {
     await source?.close();

@@ -1,5 +1,6 @@
 // The storage service's calls over the disks of this process. Cells stream both ways with
 // backpressure; a write that ends early, or is cut, leaves nothing visible.
+import { present } from "../lib/base/assert.ts";
 import { copyBytes, toSafeNumber } from "../lib/base/bytes.ts";
 import { StoreError } from "../lib/base/errors.ts";
 import {
@@ -121,11 +122,13 @@ function safe(what: string, value: bigint): number {
 }
 
 async function* readShard(disks: DiskSet, request: ReadShardRequest, context: CallContext) {
-  const { firstCell, cellCount } = request;
+  const { firstCell, cellCount, runBytes } = request;
   const store = disks.store(request.diskId);
-  const selection = { firstCell, cellCount };
-  for await (const cell of store.readCells(named(request.name), selection, context.signal)) {
-    yield { cell };
+  const selection = { firstCell, cellCount, runBytes };
+  for await (const run of store.readCells(named(request.name), selection, context.signal)) {
+    const { data, cellBytes, checksums } = run;
+    if (runBytes > 0) yield { run: { data, cellBytes, checksums: [...checksums] } };
+    else yield { cell: { data, checksum: present(checksums[0], "checksum of a cell") } };
   }
 }
 

@@ -7,7 +7,7 @@ import { isStoreError, StoreError } from "../lib/base/errors.ts";
 import type { KvFactory } from "../lib/ports/kv.ts";
 import type { Random } from "../lib/ports/random.ts";
 import { damageCanary } from "./canary-damage.ts";
-import type { CheckedCell } from "./cell-source.ts";
+import type { CheckedRun } from "./cell-source.ts";
 import { compactSegment, pickSegment } from "./compaction.ts";
 import { DiskHealth, type DiskHealthDeps } from "./disk-health.ts";
 import { openIdentity, SEGMENT_FOLDER, SPARE_FILE } from "./disk-identity.ts";
@@ -194,14 +194,15 @@ export class ShardStore {
   }
 
   /**
-   * Cells in order, each checked; waits for its turn. Throws "not-found", "invalid", "corrupt",
+   * Cells in order, as `selection` has them come, each checked; waits for its turn. Throws
+   * "not-found", "invalid", "corrupt",
    * "io", "unavailable", "exhausted", "aborted".
    */
   async *readCells(
     name: ShardName,
     selection: CellSelection,
     signal?: AbortSignal,
-  ): AsyncGenerator<CheckedCell, void, void> {
+  ): AsyncGenerator<CheckedRun, void, void> {
     this.#requireServed();
     await this.#readers.acquire(1, signal);
     try {

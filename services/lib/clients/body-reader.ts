@@ -1,7 +1,7 @@
-// Reads a range of a body: the stripes that hold it, in order, one ahead of the consumer. Only
-// verified bytes are yielded; when they cannot be had the iteration throws, and nothing wrong was
-// yielded before.
-import { assert, present } from "../base/assert.ts";
+// Reads a range of a body: the stripes that hold it, in order, as many at a time as came together,
+// one time ahead of the consumer. Only verified bytes are yielded; when they cannot be had the
+// iteration throws, and nothing wrong was yielded before.
+import { assert } from "../base/assert.ts";
 import { isStoreError, type StoreError } from "../base/errors.ts";
 import { cellLength, stripeCount } from "../erasure/geometry.ts";
 import type { Chunk, Manifest } from "../gen/dolium/record/v1/object_pb.ts";
@@ -44,6 +44,8 @@ export interface BodyReadRequest {
 }
 
 const HEDGE_MS = 400;
+/** No further stripe is added to a batch of so many bytes. */
+const BATCH_BYTES = 1024 * 1024;
 
 /** Bytes [from, to) of one chunk. */
 interface ChunkSpan {
@@ -51,6 +53,12 @@ interface ChunkSpan {
   readonly chunk: Chunk;
   readonly from: number;
   readonly to: number;
+}
+
+/** Bytes of the stripes before `endStripe` that were not yielded yet, in order. */
+interface Batch {
+  readonly views: readonly Uint8Array[];
+  readonly endStripe: number;
 }
 
 export class BodyReader {
@@ -83,38 +91,21 @@ export class BodyReader {
     const reader = this.#openReader(request, span, lastStripe + 1);
     const stripes = stripeCount(span.chunk.size, scheme);
     assert(lastStripe < stripes, "BodyReader: stripe past the chunk");
-    const start = (stripe: number): Promise<Uint8Array[]> => {
-      const views = this.#readStripe(reader, span, stripe);
-      views.catch(() => undefined);
-      return views;
+    const start = (stripe: number): Promise<Batch> => {
+      const batch = readBatch(reader, span, { stripe, lastStripe });
+      batch.catch(() => undefined);
+      return batch;
     };
     try {
-      let next: Promise<Uint8Array[]> | undefined = start(firstStripe);
-      for (let stripe = firstStripe; stripe <= lastStripe; stripe += 1) {
-        const views: Uint8Array[] = await present(next, "stripe");
-        next = stripe < lastStripe ? start(stripe + 1) : undefined;
+      let next: Promise<Batch> | undefined = start(firstStripe);
+      while (next !== undefined) {
+        const { views, endStripe }: Batch = await next;
+        next = endStripe <= lastStripe ? start(endStripe) : undefined;
         yield* views;
       }
     } finally {
       reader.close();
     }
-  }
-
-  async #readStripe(reader: StripeReader, span: ChunkSpan, stripe: number): Promise<Uint8Array[]> {
-    const scheme = schemeOf(span.manifest);
-    const length = cellLength(span.chunk.size, scheme, stripe);
-    const stripeStart = stripe * scheme.k * scheme.cellBytes;
-    const from = Math.max(span.from, stripeStart) - stripeStart;
-    const to = Math.min(span.to - stripeStart, length * scheme.k);
-    const firstCell = Math.floor(from / length);
-    const lastCell = Math.floor((to - 1) / length);
-    const wanted = Array.from({ length: lastCell - firstCell + 1 }, (_, at) => firstCell + at);
-    const cells = await reader.read(stripe, wanted);
-    return cells.map((cell, at) => {
-      assert(cell.byteLength === length, "BodyReader: cell length");
-      const cellStart = (firstCell + at) * length;
-      return cell.subarray(Math.max(0, from - cellStart), Math.min(length, to - cellStart));
-    });
   }
 
   #openReader(request: BodyReadRequest, span: ChunkSpan, endStripe: number): StripeReader {
@@ -162,4 +153,73 @@ function* spansOf(request: BodyReadRequest): Iterable<ChunkSpan> {
       chunkStart += chunk.size;
     }
   }
+}
+
+/** The wanted cells of one stripe, and how to cut the wanted bytes out of them. */
+interface StripePart {
+  readonly wanted: readonly number[];
+  readonly cut: (cells: readonly Uint8Array[]) => Uint8Array[];
+}
+
+/** Waits for one stripe; those behind it are taken along where they came with it. */
+async function readBatch(
+  reader: StripeReader,
+  span: ChunkSpan,
+  { stripe, lastStripe }: { readonly stripe: number; readonly lastStripe: number },
+): Promise<Batch> {
+  const first = partOf(span, stripe);
+  const views = first.cut(await reader.read(stripe, first.wanted));
+  let bytes = lengthOf(views);
+  let endStripe = stripe + 1;
+  while (endStripe <= lastStripe && bytes < BATCH_BYTES) {
+    const { wanted, cut } = partOf(span, endStripe);
+    const cells = reader.readHeld(endStripe, wanted);
+    if (cells === undefined) break;
+    const more = cut(cells);
+    views.push(...more);
+    bytes += lengthOf(more);
+    endStripe += 1;
+  }
+  return { views: joinNeighbours(views), endStripe };
+}
+
+function partOf(span: ChunkSpan, stripe: number): StripePart {
+  const scheme = schemeOf(span.manifest);
+  const length = cellLength(span.chunk.size, scheme, stripe);
+  const stripeStart = stripe * scheme.k * scheme.cellBytes;
+  const from = Math.max(span.from, stripeStart) - stripeStart;
+  const to = Math.min(span.to - stripeStart, length * scheme.k);
+  const firstCell = Math.floor(from / length);
+  const lastCell = Math.floor((to - 1) / length);
+  return {
+    wanted: Array.from({ length: lastCell - firstCell + 1 }, (_, at) => firstCell + at),
+    cut: (cells) =>
+      cells.map((cell, at) => {
+        assert(cell.byteLength === length, "BodyReader: cell length");
+        const cellStart = (firstCell + at) * length;
+        return cell.subarray(Math.max(0, from - cellStart), Math.min(length, to - cellStart));
+      }),
+  };
+}
+
+function lengthOf(views: readonly Uint8Array[]): number {
+  return views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+/** Views that follow one another in memory become one: cells of a run, where there is one shard. */
+function joinNeighbours(views: readonly Uint8Array[]): readonly Uint8Array[] {
+  const joined: Uint8Array[] = [];
+  for (const view of views) {
+    const before = joined.at(-1);
+    const isNeighbour =
+      before !== undefined &&
+      before.buffer === view.buffer &&
+      before.byteOffset + before.byteLength === view.byteOffset;
+    if (!isNeighbour) joined.push(view);
+    else {
+      const { buffer, byteOffset, byteLength } = before;
+      joined[joined.length - 1] = new Uint8Array(buffer, byteOffset, byteLength + view.byteLength);
+    }
+  }
+  return joined;
 }

@@ -3,9 +3,10 @@
 // right. Within one process the very memory that the storage node checked arrives, which is proof.
 import { StoreError } from "../base/errors.ts";
 import { cellChecksum } from "../erasure/checksum.ts";
-import { isRightCell } from "../erasure/proven-cells.ts";
+import { countRightCells } from "../erasure/proven-cells.ts";
 import type { ShardOwner } from "../gen/dolium/record/v1/object_pb.ts";
 import {
+  type ReadShardResponse,
   ShardService,
   type StatShardsResponse_State,
   type WriteShardRequestSchema,
@@ -47,6 +48,8 @@ export interface ShardWrite {
 export interface CellRange {
   readonly firstCell: number;
   readonly cellCount: number;
+  /** Cells may arrive together, up to so many bytes; one by one when left out. */
+  readonly runBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -132,35 +135,32 @@ export class ShardClient {
     return new StreamedShard(stream, request);
   }
 
-  /** Cells of a shard in order, each verified. Throws "not-found", "corrupt", "unavailable", ... */
+  /**
+   * Cells of a shard in order, each verified, as they arrive together. Throws "not-found",
+   * "corrupt" after the cells before the bad one, "unavailable", ...
+   */
   async *readCells(
     source: DiskAddress,
     shard: ShardId,
     range: CellRange,
-  ): AsyncIterable<Uint8Array> {
+  ): AsyncIterable<readonly Uint8Array[]> {
     const channel = this.#transport.channel(source.address);
+    const { firstCell, cellCount, runBytes = 0, signal } = range;
     const responses = channel.serverStream(
       ShardService.method.readShard,
-      {
-        diskId: source.diskId,
-        name: shard,
-        firstCell: range.firstCell,
-        cellCount: range.cellCount,
-      },
-      {
-        deadlineMs: READ_DEADLINE_MS,
-        ...(range.signal === undefined ? {} : { signal: range.signal }),
-      },
+      { diskId: source.diskId, name: shard, firstCell, cellCount, runBytes },
+      { deadlineMs: READ_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) },
     );
     let cellIndex = range.firstCell;
     for await (const response of responses) {
-      const cell = response.cell;
-      if (cell === undefined) throw new StoreError("internal", "answer without a cell");
-      if (!isRightCell({ ...shard, cellIndex }, cell.data, cell.checksum)) {
+      const { data, cellBytes, checksums } = runOf(response);
+      const place = { ...shard, firstCell: cellIndex, cellBytes };
+      const right = countRightCells(place, data, checksums);
+      cellIndex += right;
+      if (right > 0) yield cellsOf(data, cellBytes, right);
+      if (right < checksums.length) {
         throw new StoreError("corrupt", `cell ${cellIndex} of shard ${shard.shardIndex} is wrong`);
       }
-      cellIndex += 1;
-      yield cell.data;
     }
   }
 
@@ -270,4 +270,29 @@ export class ShardClient {
     );
     return { owners, next: response.nextCursor };
   }
+}
+
+/** The cells of an answer; older nodes send them one by one. Throws for an answer without any. */
+function runOf({ cell, run }: ReadShardResponse): {
+  readonly data: Uint8Array;
+  readonly cellBytes: number;
+  readonly checksums: readonly number[];
+} {
+  if (run === undefined) {
+    if (cell === undefined) throw new StoreError("internal", "answer without a cell");
+    return { data: cell.data, cellBytes: cell.data.byteLength, checksums: [cell.checksum] };
+  }
+  const { data, cellBytes, checksums } = run;
+  const cellCount = cellBytes === 0 ? 0 : Math.ceil(data.byteLength / cellBytes);
+  if (cellCount === 0 || cellCount !== checksums.length) {
+    throw new StoreError("corrupt", "cells and checksums of an answer do not match");
+  }
+  return run;
+}
+
+function cellsOf(data: Uint8Array, cellBytes: number, count: number): readonly Uint8Array[] {
+  if (count === 1) return [data.subarray(0, cellBytes)];
+  return Array.from({ length: count }, (_, at) =>
+    data.subarray(at * cellBytes, (at + 1) * cellBytes),
+  );
 }

@@ -34,24 +34,28 @@ export interface StripeReaderRequest {
   readonly signal?: AbortSignal;
 }
 
+/** What shards of one chunk may have on the way at once in an answer each, all together. */
+const RUN_BYTES_MAX = 1024 * 1024;
+
+type OpenShard = (firstCell: number, signal: AbortSignal) => AsyncIterable<readonly Uint8Array[]>;
+
 /** The stream of one shard's cells, consumed in order; cells that nobody wants are skipped. */
 class Lane {
   readonly shardIndex: number;
   readonly disk: DiskAddress;
   slow = false;
   failure: StoreError | undefined;
-  readonly #open: (firstCell: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly #open: OpenShard;
   readonly #abort = new AbortController();
-  #cells: AsyncIterator<Uint8Array> | undefined;
-  #position = 0;
+  #runs: AsyncIterator<readonly Uint8Array[]> | undefined;
+  /** The cells that arrived together last, the first of them for stripe `#firstHeld`. */
+  #held: readonly Uint8Array[] = [];
+  #firstHeld = 0;
   #openedAt = 0;
+  #waiting = 0;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    shardIndex: number,
-    disk: DiskAddress,
-    open: (firstCell: number, signal: AbortSignal) => AsyncIterable<Uint8Array>,
-  ) {
+  constructor(shardIndex: number, disk: DiskAddress, open: OpenShard) {
     this.shardIndex = shardIndex;
     this.disk = disk;
     this.#open = open;
@@ -59,14 +63,24 @@ class Lane {
 
   /** The cell of `stripe`; calls must name ascending stripes. */
   cellAt(stripe: number): Promise<Uint8Array> {
+    this.#waiting += 1;
     const cell = this.#tail.then(() => this.#advance(stripe));
-    this.#tail = cell.catch(() => undefined);
+    this.#tail = cell.then(this.#isOver, this.#isOver);
     return cell;
+  }
+
+  /** The cell of `stripe` where it came already and nobody waits for an earlier one. */
+  heldAt(stripe: number): Uint8Array | undefined {
+    return this.#waiting === 0 ? this.#held[stripe - this.#firstHeld] : undefined;
   }
 
   close(): void {
     this.#abort.abort();
   }
+
+  readonly #isOver = (): void => {
+    this.#waiting -= 1;
+  };
 
   async #advance(stripe: number): Promise<Uint8Array> {
     for (;;) {
@@ -76,24 +90,29 @@ class Lane {
       } catch (thrown) {
         const error = toStoreError(thrown, "unavailable");
         // A stream that moved and then ran out of time (a slow reader downstream) is opened again.
-        const again = isStoreError(error, "timeout") && this.#position > this.#openedAt;
-        this.#cells = undefined;
+        const hasMoved = this.#firstHeld + this.#held.length > this.#openedAt;
+        const again = isStoreError(error, "timeout") && hasMoved;
+        this.#runs = undefined;
+        this.#held = [];
         if (!again) this.failure = error;
       }
     }
   }
 
   async #readUpTo(stripe: number): Promise<Uint8Array> {
-    if (this.#cells === undefined) {
-      this.#position = stripe;
+    if (this.#runs === undefined) {
+      this.#held = [];
+      this.#firstHeld = stripe;
       this.#openedAt = stripe;
-      this.#cells = this.#open(stripe, this.#abort.signal)[Symbol.asyncIterator]();
+      this.#runs = this.#open(stripe, this.#abort.signal)[Symbol.asyncIterator]();
     }
     for (;;) {
-      const result = await this.#cells.next();
+      const cell = this.#held[stripe - this.#firstHeld];
+      if (cell !== undefined) return cell;
+      const result = await this.#runs.next();
       if (result.done === true) throw new StoreError("corrupt", "shard ended before its last cell");
-      this.#position += 1;
-      if (this.#position > stripe) return result.value;
+      this.#firstHeld += this.#held.length;
+      this.#held = result.value;
     }
   }
 }
@@ -138,7 +157,36 @@ export class StripeReader {
       if (this.#usable(lane) && !lane.slow) this.#ask(gathering, lane);
     }
     await this.#gather(gathering, wanted);
-    return this.#complete(gathering, wanted);
+    return this.#complete(gathering.known, wanted);
+  }
+
+  /**
+   * As `read`, where all that is needed came already, and undefined where it did not: then `read`
+   * waits for it.
+   */
+  readHeld(stripe: number, wanted: readonly number[]): Uint8Array[] | undefined {
+    const { k, m, signal } = this.#request;
+    if (signal?.aborted === true) return undefined;
+    const known = new Array<Uint8Array | undefined>(k + m).fill(undefined);
+    let knownCount = 0;
+    const take = (lane: Lane): void => {
+      known[lane.shardIndex] = lane.heldAt(stripe);
+      if (known[lane.shardIndex] !== undefined) knownCount += 1;
+    };
+    let readable = 0;
+    for (const index of wanted) {
+      const lane = this.#lanes[index];
+      if (!this.#usable(lane) || lane.slow) continue;
+      readable += 1;
+      take(lane);
+    }
+    if (knownCount < readable) return undefined;
+    if (knownCount === wanted.length) return this.#complete(known, wanted);
+    for (const lane of this.#lanes) {
+      const isNew = this.#usable(lane) && !lane.slow && known[lane.shardIndex] === undefined;
+      if (isNew && knownCount < k) take(lane);
+    }
+    return knownCount === k ? this.#complete(known, wanted) : undefined;
   }
 
   close(): void {
@@ -218,18 +266,18 @@ export class StripeReader {
     this.#deps.onBadShard(lane.shardIndex, lane.disk, error);
   }
 
-  #complete(gathering: Gathering, wanted: readonly number[]): Uint8Array[] {
-    const missing = wanted.filter((index) => gathering.known[index] === undefined);
+  #complete(known: (Uint8Array | undefined)[], wanted: readonly number[]): Uint8Array[] {
+    const missing = wanted.filter((index) => known[index] === undefined);
     if (missing.length > 0) {
       const { k, m } = this.#request;
       if (!this.#isReconstructing) this.#deps.onReconstructed?.();
       this.#isReconstructing = true;
-      const rebuilt = this.#deps.erasure.reconstruct(gathering.known, { k, m }, missing);
+      const rebuilt = this.#deps.erasure.reconstruct(known, { k, m }, missing);
       missing.forEach((index, at) => {
-        gathering.known[index] = present(rebuilt[at], "rebuilt cell");
+        known[index] = present(rebuilt[at], "rebuilt cell");
       });
     }
-    return wanted.map((index) => present(gathering.known[index], "wanted cell"));
+    return wanted.map((index) => present(known[index], "wanted cell"));
   }
 
   #tooFew(gathering: Gathering, knownCount: number): StoreError {
@@ -264,12 +312,14 @@ export class StripeReader {
 
   #lane(shardIndex: number, disk: DiskAddress | undefined): Lane | undefined {
     if (disk === undefined) return undefined;
-    const { chunkId, endStripe } = this.#request;
+    const { chunkId, endStripe, k } = this.#request;
     const shard = { chunkId, shardIndex };
+    const runBytes = Math.floor(RUN_BYTES_MAX / k);
     const lane = new Lane(shardIndex, disk, (firstCell, signal) =>
       this.#deps.shards.readCells(disk, shard, {
         firstCell,
         cellCount: endStripe - firstCell,
+        runBytes,
         signal,
       }),
     );

@@ -1,7 +1,7 @@
 // Cells, the bulk of what crosses between gateways and storage nodes, encoded straight into their
 // message: one copy of the data, where the general encoder nests and copies at each level. The
-// bytes are the same; a test compares them. gRPC's calling side, which
-// copies what it sends, gives the buffers back.
+// bytes are the same; a test compares them. gRPC, which copies what it sends, gives the buffers
+// back.
 import type { DescMessage } from "@bufbuild/protobuf";
 import { FreeBuffers } from "../base/free-buffers.ts";
 import {
@@ -12,23 +12,39 @@ import {
 /** Field number of the cell in the messages that carry one, as in storage.proto. */
 const CELL_FIELD_IN_REQUEST = 2;
 const CELL_FIELD_IN_RESPONSE = 1;
+const RUN_FIELD_IN_RESPONSE = 2;
 const DATA_FIELD = 1;
 const CHECKSUM_FIELD = 2;
+const RUN_CELL_BYTES_FIELD = 2;
+const RUN_CHECKSUMS_FIELD = 3;
+const WIRE_VARINT = 0;
 const WIRE_LENGTH_DELIMITED = 2;
 const WIRE_FIXED32 = 5;
 const TAG_SHIFT = 3;
 const FIXED32_FIELD_BYTES = 5;
+
+const FIXED32_BYTES = 4;
+const UINT32_MAX = 0xffff_ffff;
 
 interface Cell {
   readonly data: Uint8Array;
   readonly checksum: number;
 }
 
+interface Run {
+  readonly data: Uint8Array;
+  readonly cellBytes: number;
+  readonly checksums: number[];
+}
+
 /**
- * The encoded message when it is one that carries a cell with data and checksum, else undefined.
+ * The encoded message when it is one that carries a cell or a run with data and checksums, else
+ * undefined.
  */
 export function encodeCellMessage(schema: DescMessage, message: object): Uint8Array | undefined {
   if (schema === ReadShardResponseSchema) {
+    const run = runOf(Reflect.get(message, "run"));
+    if (run !== undefined) return encodeRun(run);
     const cell = cellOf(Reflect.get(message, "cell"));
     return cell === undefined ? undefined : encode(CELL_FIELD_IN_RESPONSE, cell);
   }
@@ -47,9 +63,41 @@ function cellOf(value: unknown): Cell | undefined {
   const checksum: unknown = Reflect.get(value, "checksum");
   if (!(data instanceof Uint8Array) || data.byteLength === 0) return undefined;
   if (typeof checksum !== "number" || checksum === 0) return undefined;
-  return Number.isInteger(checksum) && checksum > 0 && checksum <= 0xffff_ffff
-    ? { data, checksum }
-    : undefined;
+  return isUint32(checksum) ? { data, checksum } : undefined;
+}
+
+function isUint32(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= UINT32_MAX;
+}
+
+/** `value` when it is a run of cells, with every field that one has; else undefined. */
+export function runOf(value: unknown): Run | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const data: unknown = Reflect.get(value, "data");
+  const cellBytes: unknown = Reflect.get(value, "cellBytes");
+  const checksums: unknown = Reflect.get(value, "checksums");
+  if (!(data instanceof Uint8Array) || data.byteLength === 0) return undefined;
+  if (!isUint32(cellBytes) || cellBytes === 0) return undefined;
+  if (!Array.isArray(checksums) || checksums.length === 0) return undefined;
+  return checksums.every(isUint32) ? { data, cellBytes, checksums } : undefined;
+}
+
+function encodeRun({ data, cellBytes, checksums }: Run): Uint8Array {
+  const sumsBytes = checksums.length * FIXED32_BYTES;
+  const runBytes = 1 + varintBytes(data.byteLength) + data.byteLength + 1 + varintBytes(cellBytes);
+  const wholeBytes = runBytes + 1 + varintBytes(sumsBytes) + sumsBytes;
+  const bytes = takeBuffer(1 + varintBytes(wholeBytes) + wholeBytes);
+  let at = bytes.writeUInt8((RUN_FIELD_IN_RESPONSE << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, 0);
+  at = writeVarint(bytes, wholeBytes, at);
+  at = bytes.writeUInt8((DATA_FIELD << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, at);
+  at = writeVarint(bytes, data.byteLength, at);
+  bytes.set(data, at);
+  at = bytes.writeUInt8((RUN_CELL_BYTES_FIELD << TAG_SHIFT) | WIRE_VARINT, at + data.byteLength);
+  at = writeVarint(bytes, cellBytes, at);
+  at = bytes.writeUInt8((RUN_CHECKSUMS_FIELD << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, at);
+  at = writeVarint(bytes, sumsBytes, at);
+  for (const checksum of checksums) at = bytes.writeUInt32LE(checksum, at);
+  return bytes;
 }
 
 function encode(field: number, cell: Cell): Uint8Array {

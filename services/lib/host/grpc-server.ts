@@ -26,6 +26,7 @@ import type { Random } from "../ports/random.ts";
 import { RPC_ACCESS, type RpcAccess } from "../ports/rpc-access.ts";
 import { type Tracing, traceCarrier } from "../ports/tracing.ts";
 import type { CallContext, RpcServer } from "../ports/transport.ts";
+import { releaseCellMessage } from "./cell-codec.ts";
 import { widenConnections } from "./flow-windows.ts";
 import { callerOf, ServerTls } from "./grpc-identity.ts";
 import { closeDistrusted } from "./grpc-sessions.ts";
@@ -189,7 +190,7 @@ async function serveStream(bound: BoundMethod, shared: Shared, call: StreamCall)
       call,
       context: admit(call, { context, path: bound.path }, shared),
       requests: requestsOf(call),
-      send: createSender(call, context.signal),
+      send: createSender(call, bound.method, context.signal),
     });
     call.end();
   } catch (error) {
@@ -284,7 +285,11 @@ async function* requestsOf(call: StreamCall): AsyncGenerator<Uint8Array> {
 }
 
 /** Sends one message while the next is made: a send waits for the one before it to be taken. */
-function createSender(call: StreamCall, signal: AbortSignal): (bytes: Uint8Array) => Promise<void> {
+function createSender(
+  call: StreamCall,
+  { output }: BoundMethod["method"],
+  signal: AbortSignal,
+): (bytes: Uint8Array) => Promise<void> {
   let before: Promise<void> = Promise.resolve();
   return async (bytes) => {
     await before;
@@ -295,7 +300,11 @@ function createSender(call: StreamCall, signal: AbortSignal): (bytes: Uint8Array
       flush.resolve();
     };
     signal.addEventListener("abort", settle, { once: true });
-    call.write(asBuffer(bytes), settle);
+    call.write(asBuffer(bytes), () => {
+      settle();
+      // grpc-js has framed the message in a buffer of its own, or will never look at it.
+      releaseCellMessage(output, bytes);
+    });
     before = flush.promise;
   };
 }

@@ -9,6 +9,7 @@ import {
   ReadShardResponseSchema,
   WriteShardRequestSchema,
 } from "../gen/dolium/storage/v1/storage_pb.ts";
+import { runOf } from "./cell-codec.ts";
 
 export class PassedMessage {
   readonly byteLength: number;
@@ -35,6 +36,10 @@ export type Frame = Uint8Array | PassedMessage;
 /** The message, to be passed as it is; undefined where it has no cell and is to be encoded. */
 export function passable(schema: DescMessage, message: object): PassedMessage | undefined {
   if (schema === ReadShardResponseSchema) {
+    const run = runOf(Reflect.get(message, "run"));
+    if (run !== undefined) {
+      return new PassedMessage(schema, create(ReadShardResponseSchema, { run }), run.data.length);
+    }
     const cell = cellOf(Reflect.get(message, "cell"));
     if (cell === undefined) return undefined;
     return new PassedMessage(schema, create(ReadShardResponseSchema, { cell }), cell.data.length);

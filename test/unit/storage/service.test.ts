@@ -116,10 +116,18 @@ for (const [name, createSetting] of Object.entries(SETTINGS)) {
       const other = { ...a, body: makeShard(9, { bytes: a.shardBytes }).body };
       assert.equal(await codeOf(send(client, address, other)), "conflict");
       const pieces: Uint8Array[] = [];
-      for await (const cell of client.readCells(target, a.name, { firstCell: 2, cellCount: 2 })) {
-        pieces.push(cell);
-      }
+      const range = { firstCell: 2, cellCount: 2 };
+      for await (const cells of client.readCells(target, a.name, range)) pieces.push(...cells);
       assert.ok(Buffer.concat(pieces).equals(a.body.subarray(2 * 131_072, 4 * 131_072)));
+      const runs: Uint8Array[][] = [];
+      const whole = { firstCell: 0, cellCount: 0, runBytes: 262_144 };
+      for await (const cells of client.readCells(target, a.name, whole)) runs.push([...cells]);
+      assert.deepEqual(
+        runs.map((cells) => cells.length),
+        [1, 2, 2, 1],
+        "longer runs as they are read, none longer than was asked for",
+      );
+      assert.ok(Buffer.concat(runs.flat()).equals(a.body));
       const missing = makeShard(8).name;
       const names = [a.name, missing, c.name];
       assert.deepEqual(await client.stat(target, names, { verify: true }), [

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dolium/storage/v1/storage.proto.
  */
 export const file_dolium_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kb2xpdW0vc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFkb2xpdW0uc3RvcmFnZS52MSIyCglTaGFyZE5hbWUSEAoIY2h1bmtfaWQYASABKAwSEwoLc2hhcmRfaW5kZXgYAiABKA0isgEKC1NoYXJkSGVhZGVyEg8KB2Rpc2tfaWQYASABKA0SKgoEbmFtZRgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgDIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEhAKCGJlZ3VuX21zGAYgASgEIiYKBENlbGwSDAoEZGF0YRgBIAEoDBIQCghjaGVja3N1bRgCIAEoByJ2ChFXcml0ZVNoYXJkUmVxdWVzdBIwCgZoZWFkZXIYASABKAsyHi5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZEhlYWRlckgAEicKBGNlbGwYAiABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsSABCBgoEa2luZCIsChJXcml0ZVNoYXJkUmVzcG9uc2USFgoOc2hhcmRfY2hlY2tzdW0YASABKAcidwoQUmVhZFNoYXJkUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEioKBG5hbWUYAiABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSEgoKZmlyc3RfY2VsbBgDIAEoDRISCgpjZWxsX2NvdW50GAQgASgNIjoKEVJlYWRTaGFyZFJlc3BvbnNlEiUKBGNlbGwYASABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsIsQBChNEZWxldGVTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SOgoFaXRlbXMYAiADKAsyKy5kb2xpdW0uc3RvcmFnZS52MS5EZWxldGVTaGFyZHNSZXF1ZXN0Lkl0ZW0aYAoESXRlbRIqCgRuYW1lGAEgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEhMKC21hbmlmZXN0X2lkGAIgASgMEhcKD2JlZ3VuX2JlZm9yZV9tcxgDIAEoBCInChREZWxldGVTaGFyZHNSZXNwb25zZRIPCgdkZWxldGVkGAEgASgNImEKEVN0YXRTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SKwoFbmFtZXMYAiADKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSDgoGdmVyaWZ5GAMgASgIIqkBChJTdGF0U2hhcmRzUmVzcG9uc2USOwoGc3RhdGVzGAEgAygOMisuZG9saXVtLnN0b3JhZ2UudjEuU3RhdFNoYXJkc1Jlc3BvbnNlLlN0YXRlEg8KB3dhbGxfbXMYAiABKAQiRQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHTUlTU0lORxACEgsKB0NPUlJVUFQQAyJ5ChFMaXN0U2hhcmRzUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEisKBWFmdGVyGAIgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEg0KBWxpbWl0GAMgASgNEhcKD2JlZ3VuX2JlZm9yZV9tcxgEIAEoBCKIAgoSTGlzdFNoYXJkc1Jlc3BvbnNlEjwKB2VudHJpZXMYASADKAsyKy5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVzcG9uc2UuRW50cnkSKgoEbmV4dBgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRqHAQoFRW50cnkSKgoEbmFtZRgBIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgCIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgDIAEoDRIQCghiZWd1bl9tcxgEIAEoBCJGChRMaXN0QmFkU2hhcmRzUmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEg4KBmN1cnNvchgCIAEoBBINCgVsaW1pdBgDIAEoDSIjChBSZXRyeURpc2tSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0iEwoRUmV0cnlEaXNrUmVzcG9uc2UiNwoQRGlza0RvdWJ0UmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEhIKCnNldHRsZWRfbXMYAiABKAQiZwoTRGFtYWdlQ2FuYXJ5UmVxdWVzdBIPCgdkaXNrX2lkGAEgASgNEioKBG5hbWUYAiABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSEwoLbWFuaWZlc3RfaWQYAyABKAwiFgoURGFtYWdlQ2FuYXJ5UmVzcG9uc2UiJQoRRGlza0RvdWJ0UmVzcG9uc2USEAoIZG91YnRfbXMYASABKAQi3wEKFUxpc3RCYWRTaGFyZHNSZXNwb25zZRI/CgdlbnRyaWVzGAEgAygLMi4uZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1Jlc3BvbnNlLkVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgEGnAKBUVudHJ5EioKBG5hbWUYASABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSKwoFb3duZXIYAiABKAsyHC5kb2xpdW0ucmVjb3JkLnYxLlNoYXJkT3duZXISDgoGcmVhc29uGAMgASgJMtEGCgxTaGFyZFNlcnZpY2USWwoKV3JpdGVTaGFyZBIkLmRvbGl1bS5zdG9yYWdlLnYxLldyaXRlU2hhcmRSZXF1ZXN0GiUuZG9saXVtLnN0b3JhZ2UudjEuV3JpdGVTaGFyZFJlc3BvbnNlKAESWAoJUmVhZFNoYXJkEiMuZG9saXVtLnN0b3JhZ2UudjEuUmVhZFNoYXJkUmVxdWVzdBokLmRvbGl1bS5zdG9yYWdlLnYxLlJlYWRTaGFyZFJlc3BvbnNlMAESXwoMRGVsZXRlU2hhcmRzEiYuZG9saXVtLnN0b3JhZ2UudjEuRGVsZXRlU2hhcmRzUmVxdWVzdBonLmRvbGl1bS5zdG9yYWdlLnYxLkRlbGV0ZVNoYXJkc1Jlc3BvbnNlElkKClN0YXRTaGFyZHMSJC5kb2xpdW0uc3RvcmFnZS52MS5TdGF0U2hhcmRzUmVxdWVzdBolLmRvbGl1bS5zdG9yYWdlLnYxLlN0YXRTaGFyZHNSZXNwb25zZRJZCgpMaXN0U2hhcmRzEiQuZG9saXVtLnN0b3JhZ2UudjEuTGlzdFNoYXJkc1JlcXVlc3QaJS5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVzcG9uc2USYgoNTGlzdEJhZFNoYXJkcxInLmRvbGl1bS5zdG9yYWdlLnYxLkxpc3RCYWRTaGFyZHNSZXF1ZXN0GiguZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1Jlc3BvbnNlElYKCVJldHJ5RGlzaxIjLmRvbGl1bS5zdG9yYWdlLnYxLlJldHJ5RGlza1JlcXVlc3QaJC5kb2xpdW0uc3RvcmFnZS52MS5SZXRyeURpc2tSZXNwb25zZRJWCglEaXNrRG91YnQSIy5kb2xpdW0uc3RvcmFnZS52MS5EaXNrRG91YnRSZXF1ZXN0GiQuZG9saXVtLnN0b3JhZ2UudjEuRGlza0RvdWJ0UmVzcG9uc2USXwoMRGFtYWdlQ2FuYXJ5EiYuZG9saXVtLnN0b3JhZ2UudjEuRGFtYWdlQ2FuYXJ5UmVxdWVzdBonLmRvbGl1bS5zdG9yYWdlLnYxLkRhbWFnZUNhbmFyeVJlc3BvbnNlYgZwcm90bzM", [file_dolium_record_v1_object]);
+  fileDesc("Ch9kb2xpdW0vc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFkb2xpdW0uc3RvcmFnZS52MSIyCglTaGFyZE5hbWUSEAoIY2h1bmtfaWQYASABKAwSEwoLc2hhcmRfaW5kZXgYAiABKA0isgEKC1NoYXJkSGVhZGVyEg8KB2Rpc2tfaWQYASABKA0SKgoEbmFtZRgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgDIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchITCgtzaGFyZF9ieXRlcxgEIAEoDRISCgpjZWxsX2J5dGVzGAUgASgNEhAKCGJlZ3VuX21zGAYgASgEIiYKBENlbGwSDAoEZGF0YRgBIAEoDBIQCghjaGVja3N1bRgCIAEoByJ2ChFXcml0ZVNoYXJkUmVxdWVzdBIwCgZoZWFkZXIYASABKAsyHi5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZEhlYWRlckgAEicKBGNlbGwYAiABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsSABCBgoEa2luZCIsChJXcml0ZVNoYXJkUmVzcG9uc2USFgoOc2hhcmRfY2hlY2tzdW0YASABKAciigEKEFJlYWRTaGFyZFJlcXVlc3QSDwoHZGlza19pZBgBIAEoDRIqCgRuYW1lGAIgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEhIKCmZpcnN0X2NlbGwYAyABKA0SEgoKY2VsbF9jb3VudBgEIAEoDRIRCglydW5fYnl0ZXMYBSABKA0iPgoHQ2VsbFJ1bhIMCgRkYXRhGAEgASgMEhIKCmNlbGxfYnl0ZXMYAiABKA0SEQoJY2hlY2tzdW1zGAMgAygHImMKEVJlYWRTaGFyZFJlc3BvbnNlEiUKBGNlbGwYASABKAsyFy5kb2xpdW0uc3RvcmFnZS52MS5DZWxsEicKA3J1bhgCIAEoCzIaLmRvbGl1bS5zdG9yYWdlLnYxLkNlbGxSdW4ixAEKE0RlbGV0ZVNoYXJkc1JlcXVlc3QSDwoHZGlza19pZBgBIAEoDRI6CgVpdGVtcxgCIAMoCzIrLmRvbGl1bS5zdG9yYWdlLnYxLkRlbGV0ZVNoYXJkc1JlcXVlc3QuSXRlbRpgCgRJdGVtEioKBG5hbWUYASABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSEwoLbWFuaWZlc3RfaWQYAiABKAwSFwoPYmVndW5fYmVmb3JlX21zGAMgASgEIicKFERlbGV0ZVNoYXJkc1Jlc3BvbnNlEg8KB2RlbGV0ZWQYASABKA0iYQoRU3RhdFNoYXJkc1JlcXVlc3QSDwoHZGlza19pZBgBIAEoDRIrCgVuYW1lcxgCIAMoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIOCgZ2ZXJpZnkYAyABKAgiqQEKElN0YXRTaGFyZHNSZXNwb25zZRI7CgZzdGF0ZXMYASADKA4yKy5kb2xpdW0uc3RvcmFnZS52MS5TdGF0U2hhcmRzUmVzcG9uc2UuU3RhdGUSDwoHd2FsbF9tcxgCIAEoBCJFCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEgsKB1BSRVNFTlQQARILCgdNSVNTSU5HEAISCwoHQ09SUlVQVBADInkKEUxpc3RTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SKwoFYWZ0ZXIYAiABKAsyHC5kb2xpdW0uc3RvcmFnZS52MS5TaGFyZE5hbWUSDQoFbGltaXQYAyABKA0SFwoPYmVndW5fYmVmb3JlX21zGAQgASgEIogCChJMaXN0U2hhcmRzUmVzcG9uc2USPAoHZW50cmllcxgBIAMoCzIrLmRvbGl1bS5zdG9yYWdlLnYxLkxpc3RTaGFyZHNSZXNwb25zZS5FbnRyeRIqCgRuZXh0GAIgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lGocBCgVFbnRyeRIqCgRuYW1lGAEgASgLMhwuZG9saXVtLnN0b3JhZ2UudjEuU2hhcmROYW1lEisKBW93bmVyGAIgASgLMhwuZG9saXVtLnJlY29yZC52MS5TaGFyZE93bmVyEhMKC3NoYXJkX2J5dGVzGAMgASgNEhAKCGJlZ3VuX21zGAQgASgEIkYKFExpc3RCYWRTaGFyZHNSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SDgoGY3Vyc29yGAIgASgEEg0KBWxpbWl0GAMgASgNIiMKEFJldHJ5RGlza1JlcXVlc3QSDwoHZGlza19pZBgBIAEoDSITChFSZXRyeURpc2tSZXNwb25zZSI3ChBEaXNrRG91YnRSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SEgoKc2V0dGxlZF9tcxgCIAEoBCJnChNEYW1hZ2VDYW5hcnlSZXF1ZXN0Eg8KB2Rpc2tfaWQYASABKA0SKgoEbmFtZRgCIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRITCgttYW5pZmVzdF9pZBgDIAEoDCIWChREYW1hZ2VDYW5hcnlSZXNwb25zZSIlChFEaXNrRG91YnRSZXNwb25zZRIQCghkb3VidF9tcxgBIAEoBCLfAQoVTGlzdEJhZFNoYXJkc1Jlc3BvbnNlEj8KB2VudHJpZXMYASADKAsyLi5kb2xpdW0uc3RvcmFnZS52MS5MaXN0QmFkU2hhcmRzUmVzcG9uc2UuRW50cnkSEwoLbmV4dF9jdXJzb3IYAiABKAQacAoFRW50cnkSKgoEbmFtZRgBIAEoCzIcLmRvbGl1bS5zdG9yYWdlLnYxLlNoYXJkTmFtZRIrCgVvd25lchgCIAEoCzIcLmRvbGl1bS5yZWNvcmQudjEuU2hhcmRPd25lchIOCgZyZWFzb24YAyABKAky0QYKDFNoYXJkU2VydmljZRJbCgpXcml0ZVNoYXJkEiQuZG9saXVtLnN0b3JhZ2UudjEuV3JpdGVTaGFyZFJlcXVlc3QaJS5kb2xpdW0uc3RvcmFnZS52MS5Xcml0ZVNoYXJkUmVzcG9uc2UoARJYCglSZWFkU2hhcmQSIy5kb2xpdW0uc3RvcmFnZS52MS5SZWFkU2hhcmRSZXF1ZXN0GiQuZG9saXVtLnN0b3JhZ2UudjEuUmVhZFNoYXJkUmVzcG9uc2UwARJfCgxEZWxldGVTaGFyZHMSJi5kb2xpdW0uc3RvcmFnZS52MS5EZWxldGVTaGFyZHNSZXF1ZXN0GicuZG9saXVtLnN0b3JhZ2UudjEuRGVsZXRlU2hhcmRzUmVzcG9uc2USWQoKU3RhdFNoYXJkcxIkLmRvbGl1bS5zdG9yYWdlLnYxLlN0YXRTaGFyZHNSZXF1ZXN0GiUuZG9saXVtLnN0b3JhZ2UudjEuU3RhdFNoYXJkc1Jlc3BvbnNlElkKCkxpc3RTaGFyZHMSJC5kb2xpdW0uc3RvcmFnZS52MS5MaXN0U2hhcmRzUmVxdWVzdBolLmRvbGl1bS5zdG9yYWdlLnYxLkxpc3RTaGFyZHNSZXNwb25zZRJiCg1MaXN0QmFkU2hhcmRzEicuZG9saXVtLnN0b3JhZ2UudjEuTGlzdEJhZFNoYXJkc1JlcXVlc3QaKC5kb2xpdW0uc3RvcmFnZS52MS5MaXN0QmFkU2hhcmRzUmVzcG9uc2USVgoJUmV0cnlEaXNrEiMuZG9saXVtLnN0b3JhZ2UudjEuUmV0cnlEaXNrUmVxdWVzdBokLmRvbGl1bS5zdG9yYWdlLnYxLlJldHJ5RGlza1Jlc3BvbnNlElYKCURpc2tEb3VidBIjLmRvbGl1bS5zdG9yYWdlLnYxLkRpc2tEb3VidFJlcXVlc3QaJC5kb2xpdW0uc3RvcmFnZS52MS5EaXNrRG91YnRSZXNwb25zZRJfCgxEYW1hZ2VDYW5hcnkSJi5kb2xpdW0uc3RvcmFnZS52MS5EYW1hZ2VDYW5hcnlSZXF1ZXN0GicuZG9saXVtLnN0b3JhZ2UudjEuRGFtYWdlQ2FuYXJ5UmVzcG9uc2ViBnByb3RvMw", [file_dolium_record_v1_object]);
 
 /**
  * @generated from message dolium.storage.v1.ShardName
@@ -186,6 +186,14 @@ export type ReadShardRequest = Message<"dolium.storage.v1.ReadShardRequest"> & {
    * @generated from field: uint32 cell_count = 4;
    */
   cellCount: number;
+
+  /**
+   * Cells may come in runs of up to so many bytes; 0: one cell an answer. Nodes that do not know the field send
+   * one cell an answer too.
+   *
+   * @generated from field: uint32 run_bytes = 5;
+   */
+  runBytes: number;
 };
 
 /**
@@ -196,6 +204,41 @@ export const ReadShardRequestSchema: GenMessage<ReadShardRequest> = /*@__PURE__*
   messageDesc(file_dolium_storage_v1_storage, 5);
 
 /**
+ * Cells of a shard that follow one another.
+ *
+ * @generated from message dolium.storage.v1.CellRun
+ */
+export type CellRun = Message<"dolium.storage.v1.CellRun"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * Length of every cell but the last.
+   *
+   * @generated from field: uint32 cell_bytes = 2;
+   */
+  cellBytes: number;
+
+  /**
+   * cellChecksum of each cell.
+   *
+   * @generated from field: repeated fixed32 checksums = 3;
+   */
+  checksums: number[];
+};
+
+/**
+ * Describes the message dolium.storage.v1.CellRun.
+ * Use `create(CellRunSchema)` to create a new message.
+ */
+export const CellRunSchema: GenMessage<CellRun> = /*@__PURE__*/
+  messageDesc(file_dolium_storage_v1_storage, 6);
+
+/**
+ * One of both.
+ *
  * @generated from message dolium.storage.v1.ReadShardResponse
  */
 export type ReadShardResponse = Message<"dolium.storage.v1.ReadShardResponse"> & {
@@ -203,6 +246,11 @@ export type ReadShardResponse = Message<"dolium.storage.v1.ReadShardResponse"> &
    * @generated from field: dolium.storage.v1.Cell cell = 1;
    */
   cell?: Cell | undefined;
+
+  /**
+   * @generated from field: dolium.storage.v1.CellRun run = 2;
+   */
+  run?: CellRun | undefined;
 };
 
 /**
@@ -210,7 +258,7 @@ export type ReadShardResponse = Message<"dolium.storage.v1.ReadShardResponse"> &
  * Use `create(ReadShardResponseSchema)` to create a new message.
  */
 export const ReadShardResponseSchema: GenMessage<ReadShardResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 6);
+  messageDesc(file_dolium_storage_v1_storage, 7);
 
 /**
  * @generated from message dolium.storage.v1.DeleteShardsRequest
@@ -232,7 +280,7 @@ export type DeleteShardsRequest = Message<"dolium.storage.v1.DeleteShardsRequest
  * Use `create(DeleteShardsRequestSchema)` to create a new message.
  */
 export const DeleteShardsRequestSchema: GenMessage<DeleteShardsRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 7);
+  messageDesc(file_dolium_storage_v1_storage, 8);
 
 /**
  * @generated from message dolium.storage.v1.DeleteShardsRequest.Item
@@ -263,7 +311,7 @@ export type DeleteShardsRequest_Item = Message<"dolium.storage.v1.DeleteShardsRe
  * Use `create(DeleteShardsRequest_ItemSchema)` to create a new message.
  */
 export const DeleteShardsRequest_ItemSchema: GenMessage<DeleteShardsRequest_Item> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 7, 0);
+  messageDesc(file_dolium_storage_v1_storage, 8, 0);
 
 /**
  * @generated from message dolium.storage.v1.DeleteShardsResponse
@@ -280,7 +328,7 @@ export type DeleteShardsResponse = Message<"dolium.storage.v1.DeleteShardsRespon
  * Use `create(DeleteShardsResponseSchema)` to create a new message.
  */
 export const DeleteShardsResponseSchema: GenMessage<DeleteShardsResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 8);
+  messageDesc(file_dolium_storage_v1_storage, 9);
 
 /**
  * @generated from message dolium.storage.v1.StatShardsRequest
@@ -307,7 +355,7 @@ export type StatShardsRequest = Message<"dolium.storage.v1.StatShardsRequest"> &
  * Use `create(StatShardsRequestSchema)` to create a new message.
  */
 export const StatShardsRequestSchema: GenMessage<StatShardsRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 9);
+  messageDesc(file_dolium_storage_v1_storage, 10);
 
 /**
  * @generated from message dolium.storage.v1.StatShardsResponse
@@ -331,7 +379,7 @@ export type StatShardsResponse = Message<"dolium.storage.v1.StatShardsResponse">
  * Use `create(StatShardsResponseSchema)` to create a new message.
  */
 export const StatShardsResponseSchema: GenMessage<StatShardsResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 10);
+  messageDesc(file_dolium_storage_v1_storage, 11);
 
 /**
  * @generated from enum dolium.storage.v1.StatShardsResponse.State
@@ -367,7 +415,7 @@ export type StatShardsResponse_State = (typeof StatShardsResponse_State)[keyof t
  * Describes the enum dolium.storage.v1.StatShardsResponse.State.
  */
 export const StatShardsResponse_StateSchema: GenEnum<StatShardsResponse_State> = /*@__PURE__*/
-  enumDesc(file_dolium_storage_v1_storage, 10, 0);
+  enumDesc(file_dolium_storage_v1_storage, 11, 0);
 
 /**
  * @generated from message dolium.storage.v1.ListShardsRequest
@@ -403,7 +451,7 @@ export type ListShardsRequest = Message<"dolium.storage.v1.ListShardsRequest"> &
  * Use `create(ListShardsRequestSchema)` to create a new message.
  */
 export const ListShardsRequestSchema: GenMessage<ListShardsRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 11);
+  messageDesc(file_dolium_storage_v1_storage, 12);
 
 /**
  * @generated from message dolium.storage.v1.ListShardsResponse
@@ -427,7 +475,7 @@ export type ListShardsResponse = Message<"dolium.storage.v1.ListShardsResponse">
  * Use `create(ListShardsResponseSchema)` to create a new message.
  */
 export const ListShardsResponseSchema: GenMessage<ListShardsResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 12);
+  messageDesc(file_dolium_storage_v1_storage, 13);
 
 /**
  * @generated from message dolium.storage.v1.ListShardsResponse.Entry
@@ -459,7 +507,7 @@ export type ListShardsResponse_Entry = Message<"dolium.storage.v1.ListShardsResp
  * Use `create(ListShardsResponse_EntrySchema)` to create a new message.
  */
 export const ListShardsResponse_EntrySchema: GenMessage<ListShardsResponse_Entry> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 12, 0);
+  messageDesc(file_dolium_storage_v1_storage, 13, 0);
 
 /**
  * @generated from message dolium.storage.v1.ListBadShardsRequest
@@ -486,7 +534,7 @@ export type ListBadShardsRequest = Message<"dolium.storage.v1.ListBadShardsReque
  * Use `create(ListBadShardsRequestSchema)` to create a new message.
  */
 export const ListBadShardsRequestSchema: GenMessage<ListBadShardsRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 13);
+  messageDesc(file_dolium_storage_v1_storage, 14);
 
 /**
  * @generated from message dolium.storage.v1.RetryDiskRequest
@@ -503,7 +551,7 @@ export type RetryDiskRequest = Message<"dolium.storage.v1.RetryDiskRequest"> & {
  * Use `create(RetryDiskRequestSchema)` to create a new message.
  */
 export const RetryDiskRequestSchema: GenMessage<RetryDiskRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 14);
+  messageDesc(file_dolium_storage_v1_storage, 15);
 
 /**
  * @generated from message dolium.storage.v1.RetryDiskResponse
@@ -516,7 +564,7 @@ export type RetryDiskResponse = Message<"dolium.storage.v1.RetryDiskResponse"> &
  * Use `create(RetryDiskResponseSchema)` to create a new message.
  */
 export const RetryDiskResponseSchema: GenMessage<RetryDiskResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 15);
+  messageDesc(file_dolium_storage_v1_storage, 16);
 
 /**
  * @generated from message dolium.storage.v1.DiskDoubtRequest
@@ -540,7 +588,7 @@ export type DiskDoubtRequest = Message<"dolium.storage.v1.DiskDoubtRequest"> & {
  * Use `create(DiskDoubtRequestSchema)` to create a new message.
  */
 export const DiskDoubtRequestSchema: GenMessage<DiskDoubtRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 16);
+  messageDesc(file_dolium_storage_v1_storage, 17);
 
 /**
  * @generated from message dolium.storage.v1.DamageCanaryRequest
@@ -567,7 +615,7 @@ export type DamageCanaryRequest = Message<"dolium.storage.v1.DamageCanaryRequest
  * Use `create(DamageCanaryRequestSchema)` to create a new message.
  */
 export const DamageCanaryRequestSchema: GenMessage<DamageCanaryRequest> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 17);
+  messageDesc(file_dolium_storage_v1_storage, 18);
 
 /**
  * @generated from message dolium.storage.v1.DamageCanaryResponse
@@ -580,7 +628,7 @@ export type DamageCanaryResponse = Message<"dolium.storage.v1.DamageCanaryRespon
  * Use `create(DamageCanaryResponseSchema)` to create a new message.
  */
 export const DamageCanaryResponseSchema: GenMessage<DamageCanaryResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 18);
+  messageDesc(file_dolium_storage_v1_storage, 19);
 
 /**
  * @generated from message dolium.storage.v1.DiskDoubtResponse
@@ -599,7 +647,7 @@ export type DiskDoubtResponse = Message<"dolium.storage.v1.DiskDoubtResponse"> &
  * Use `create(DiskDoubtResponseSchema)` to create a new message.
  */
 export const DiskDoubtResponseSchema: GenMessage<DiskDoubtResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 19);
+  messageDesc(file_dolium_storage_v1_storage, 20);
 
 /**
  * @generated from message dolium.storage.v1.ListBadShardsResponse
@@ -621,7 +669,7 @@ export type ListBadShardsResponse = Message<"dolium.storage.v1.ListBadShardsResp
  * Use `create(ListBadShardsResponseSchema)` to create a new message.
  */
 export const ListBadShardsResponseSchema: GenMessage<ListBadShardsResponse> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 20);
+  messageDesc(file_dolium_storage_v1_storage, 21);
 
 /**
  * @generated from message dolium.storage.v1.ListBadShardsResponse.Entry
@@ -648,7 +696,7 @@ export type ListBadShardsResponse_Entry = Message<"dolium.storage.v1.ListBadShar
  * Use `create(ListBadShardsResponse_EntrySchema)` to create a new message.
  */
 export const ListBadShardsResponse_EntrySchema: GenMessage<ListBadShardsResponse_Entry> = /*@__PURE__*/
-  messageDesc(file_dolium_storage_v1_storage, 20, 0);
+  messageDesc(file_dolium_storage_v1_storage, 21, 0);
 
 /**
  * @generated from service dolium.storage.v1.ShardService
