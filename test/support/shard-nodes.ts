@@ -1,7 +1,7 @@
 // Storage nodes for tests of the clients: the shard service over the in-process transport, with
 // shards in memory and faults at will (refusing, stalling, wrong bytes). What is durable on real
 // disks is tested with the storage service itself.
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { toHex } from "../../services/lib/base/bytes.ts";
 import { StoreError } from "../../services/lib/base/errors.ts";
 import { ClusterView } from "../../services/lib/clients/cluster-view.ts";
@@ -15,6 +15,8 @@ import {
 } from "../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import {
   type ReadShardRequest,
+  type ReadShardResponseSchema,
+  type ShardName,
   ShardService,
   StatShardsResponse_State as ShardState,
   type WriteShardRequest,
@@ -45,8 +47,10 @@ export interface NodeFaults {
   stall?: boolean;
   /** The shard arrives, but the end of a write fails. */
   failFinish?: boolean;
-  /** Cells are served with a flipped bit. */
-  rot?: boolean;
+  /** Cells are served with a flipped bit: all of them, or the one of this number. */
+  rot?: boolean | number;
+  /** As nodes of earlier releases: one cell an answer, whatever was asked for. */
+  single?: boolean;
 }
 
 export interface TestPolicy {
@@ -61,6 +65,8 @@ const GIB = 1024n ** 3n;
 export class ShardNodes {
   readonly shards = new Map<string, StoredShard>();
   readonly faults = new Map<number, NodeFaults>();
+  /** Answers with cells, of all nodes together. */
+  answers = 0;
   readonly client: ShardClient;
   readonly view: ClusterView;
   readonly clock = createClock();
@@ -145,24 +151,41 @@ export class ShardNodes {
     nodeId: number,
     request: ReadShardRequest,
     meet: () => Promise<void>,
-  ): AsyncIterable<{ cell: { data: Uint8Array; checksum: number } }> {
+  ): AsyncIterable<MessageInitShape<typeof ReadShardResponseSchema>> {
     await meet();
     const stored = this.shards.get(nameOf(nodeId, request.name));
     if (stored === undefined || request.name === undefined) {
       throw new StoreError("not-found", "no such shard");
     }
-    const { chunkId, shardIndex } = request.name;
-    const end =
-      request.cellCount === 0 ? stored.cells.length : request.firstCell + request.cellCount;
-    for (let at = request.firstCell; at < Math.min(end, stored.cells.length); at += 1) {
+    const { single = false } = this.faults.get(nodeId) ?? {};
+    const { firstCell, cellCount, runBytes } = request;
+    const end = cellCount === 0 ? stored.cells.length : firstCell + cellCount;
+    const cellBytes = stored.cells[0]?.byteLength ?? 1;
+    const runCells = single || runBytes === 0 ? 1 : Math.max(1, Math.floor(runBytes / cellBytes));
+    for (let at = firstCell; at < end; at += runCells) {
       await meet();
-      const good = stored.cells[at] ?? new Uint8Array(0);
-      const checksum = cellChecksum(chunkId, shardIndex, at, good);
-      const data = new Uint8Array(good);
-      if (this.faults.get(nodeId)?.rot === true) data[0] = (data[0] ?? 0) ^ 1;
-      yield { cell: { data, checksum } };
+      const cells = stored.cells.slice(at, Math.min(end, at + runCells));
+      const checksums = cells.map((cell, index) => checksumOf(request.name, at + index, cell));
+      const data = new Uint8Array(Buffer.concat(cells));
+      this.#spoil(nodeId, data, { firstCell: at, cellBytes });
+      this.answers += 1;
+      if (single || runBytes === 0) yield { cell: { data, checksum: checksums[0] ?? 0 } };
+      else yield { run: { data, cellBytes, checksums } };
     }
   }
+
+  /** Flips a bit of each cell that rotted. */
+  #spoil(nodeId: number, data: Uint8Array, run: { firstCell: number; cellBytes: number }): void {
+    const { rot = false } = this.faults.get(nodeId) ?? {};
+    for (let at = 0; at < data.byteLength; at += run.cellBytes) {
+      const isRotten = rot === true || rot === run.firstCell + at / run.cellBytes;
+      if (isRotten) data[at] = (data[at] ?? 0) ^ 1;
+    }
+  }
+}
+
+function checksumOf(name: ShardName | undefined, cellIndex: number, cell: Uint8Array): number {
+  return name === undefined ? 0 : cellChecksum(name.chunkId, name.shardIndex, cellIndex, cell);
 }
 
 export function nameOf(

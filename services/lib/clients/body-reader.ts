@@ -55,11 +55,15 @@ interface ChunkSpan {
   readonly to: number;
 }
 
-/** Bytes of the stripes before `endStripe` that were not yielded yet, in order. */
-interface Batch {
-  readonly views: readonly Uint8Array[];
-  readonly endStripe: number;
+/** A chunk that is being read, and how far. */
+interface OpenChunk {
+  readonly span: ChunkSpan;
+  readonly reader: StripeReader;
+  readonly lastStripe: number;
+  nextStripe: number;
 }
+
+type OpenReader = (span: ChunkSpan, endStripe: number) => StripeReader;
 
 export class BodyReader {
   readonly #deps: BodyReaderDeps;
@@ -74,38 +78,21 @@ export class BodyReader {
    */
   async *read(request: BodyReadRequest): AsyncIterable<Uint8Array> {
     let left = request.lastByte - request.firstByte + 1;
-    for (const span of spansOf(request)) {
-      for await (const view of this.#readChunk(request, span)) {
-        left -= view.byteLength;
-        yield view;
-      }
-    }
-    assert(left === 0, "BodyReader: the manifests do not cover the range");
-  }
-
-  async *#readChunk(request: BodyReadRequest, span: ChunkSpan): AsyncIterable<Uint8Array> {
-    const scheme = schemeOf(span.manifest);
-    const stripeBytes = scheme.k * scheme.cellBytes;
-    const firstStripe = Math.floor(span.from / stripeBytes);
-    const lastStripe = Math.floor((span.to - 1) / stripeBytes);
-    const reader = this.#openReader(request, span, lastStripe + 1);
-    const stripes = stripeCount(span.chunk.size, scheme);
-    assert(lastStripe < stripes, "BodyReader: stripe past the chunk");
-    const start = (stripe: number): Promise<Batch> => {
-      const batch = readBatch(reader, span, { stripe, lastStripe });
-      batch.catch(() => undefined);
-      return batch;
-    };
+    const walk = new ChunkWalk(spansOf(request), (...what) => this.#openReader(request, ...what));
     try {
-      let next: Promise<Batch> | undefined = start(firstStripe);
+      let next = walk.next();
       while (next !== undefined) {
-        const { views, endStripe }: Batch = await next;
-        next = endStripe <= lastStripe ? start(endStripe) : undefined;
-        yield* views;
+        const views: readonly Uint8Array[] = await next;
+        next = walk.next();
+        for (const view of views) {
+          left -= view.byteLength;
+          yield view;
+        }
       }
     } finally {
-      reader.close();
+      walk.close();
     }
+    assert(left === 0, "BodyReader: the manifests do not cover the range");
   }
 
   #openReader(request: BodyReadRequest, span: ChunkSpan, endStripe: number): StripeReader {
@@ -161,26 +148,64 @@ interface StripePart {
   readonly cut: (cells: readonly Uint8Array[]) => Uint8Array[];
 }
 
+/** Goes through chunks batch by batch; a chunk is opened when the one before was read. */
+class ChunkWalk {
+  readonly #spans: Iterator<ChunkSpan>;
+  readonly #open: OpenReader;
+  #chunk: OpenChunk | undefined;
+
+  constructor(spans: Iterable<ChunkSpan>, open: OpenReader) {
+    this.#spans = spans[Symbol.iterator]();
+    this.#open = open;
+  }
+
+  /** The bytes that come next, undefined at the end; only after those before have come. */
+  next(): Promise<readonly Uint8Array[]> | undefined {
+    if (this.#chunk === undefined || this.#chunk.nextStripe > this.#chunk.lastStripe) {
+      this.close();
+      const next = this.#spans.next();
+      if (next.done === true) return undefined;
+      this.#chunk = this.#openChunk(next.value);
+    }
+    const batch = readBatch(this.#chunk);
+    // Whoever leaves early never sees how it ended.
+    batch.catch(() => undefined);
+    return batch;
+  }
+
+  close(): void {
+    this.#chunk?.reader.close();
+    this.#chunk = undefined;
+  }
+
+  #openChunk(span: ChunkSpan): OpenChunk {
+    const scheme = schemeOf(span.manifest);
+    const stripeBytes = scheme.k * scheme.cellBytes;
+    const nextStripe = Math.floor(span.from / stripeBytes);
+    const lastStripe = Math.floor((span.to - 1) / stripeBytes);
+    const stripes = stripeCount(span.chunk.size, scheme);
+    assert(lastStripe < stripes, "BodyReader: stripe past the chunk");
+    return { span, reader: this.#open(span, lastStripe + 1), lastStripe, nextStripe };
+  }
+}
+
 /** Waits for one stripe; those behind it are taken along where they came with it. */
-async function readBatch(
-  reader: StripeReader,
-  span: ChunkSpan,
-  { stripe, lastStripe }: { readonly stripe: number; readonly lastStripe: number },
-): Promise<Batch> {
-  const first = partOf(span, stripe);
-  const views = first.cut(await reader.read(stripe, first.wanted));
+async function readBatch(chunk: OpenChunk): Promise<readonly Uint8Array[]> {
+  const { span, reader, lastStripe } = chunk;
+  const first = partOf(span, chunk.nextStripe);
+  const views = first.cut(await reader.read(chunk.nextStripe, first.wanted));
   let bytes = lengthOf(views);
-  let endStripe = stripe + 1;
-  while (endStripe <= lastStripe && bytes < BATCH_BYTES) {
-    const { wanted, cut } = partOf(span, endStripe);
-    const cells = reader.readHeld(endStripe, wanted);
+  chunk.nextStripe += 1;
+  while (chunk.nextStripe <= lastStripe && bytes < BATCH_BYTES) {
+    const { wanted, cut } = partOf(span, chunk.nextStripe);
+    const cells = reader.readHeld(chunk.nextStripe, wanted);
     if (cells === undefined) break;
     const more = cut(cells);
     views.push(...more);
     bytes += lengthOf(more);
-    endStripe += 1;
+    chunk.nextStripe += 1;
   }
-  return { views: joinNeighbours(views), endStripe };
+  return joinNeighbours(views);
 }
 
 function partOf(span: ChunkSpan, stripe: number): StripePart {

@@ -21,10 +21,12 @@ interface Bench {
   readonly damages: ChunkDamage[];
   write(body: Uint8Array, size?: number): Promise<Manifest>;
   read(manifest: Manifest, first?: number, last?: number): Promise<Buffer>;
+  /** The views that the reader yields. */
+  pieces(manifest: Manifest, first?: number, last?: number): Promise<Uint8Array[]>;
 }
 
-async function bench(nodeCount: number): Promise<Bench> {
-  const nodes = new ShardNodes(nodeCount, POLICY);
+async function bench(nodeCount: number, policy = POLICY): Promise<Bench> {
+  const nodes = new ShardNodes(nodeCount, policy);
   await nodes.listen(nodeCount);
   const erasure = createErasureCompute();
   const pool = new StripePool(4 * MIB);
@@ -36,24 +38,26 @@ async function bench(nodeCount: number): Promise<Bench> {
   );
   const onDamage = (damage: ChunkDamage): void => void damages.push(damage);
   const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
+  const pieces: Bench["pieces"] = async (manifest, first = 0, last = Number(manifest.size) - 1) => {
+    const manifests = [{ manifest, offset: 0 }];
+    const request = { bucketId: 1, manifests, firstByte: first, lastByte: last };
+    const views: Uint8Array[] = [];
+    for await (const view of reader.read(request)) views.push(view);
+    return views;
+  };
   return {
     nodes,
     pool,
     damages,
     write: (body, size = body.byteLength) =>
-      writer.write({ bucketId: 1, key: KEY, policy: "standard", size, source: pieces(body) }),
-    read: async (manifest, first = 0, last = Number(manifest.size) - 1) => {
-      const views: Uint8Array[] = [];
-      const manifests = [{ manifest, offset: 0 }];
-      const request = { bucketId: 1, manifests, firstByte: first, lastByte: last };
-      for await (const view of reader.read(request)) views.push(Buffer.from(view));
-      return Buffer.concat(views);
-    },
+      writer.write({ bucketId: 1, key: KEY, policy: "standard", size, source: scraps(body) }),
+    pieces,
+    read: async (...what) => Buffer.concat(await pieces(...what)),
   };
 }
 
 /** Pieces of odd lengths in one buffer that is used again, as a socket would hand them over. */
-async function* pieces(body: Uint8Array): AsyncIterable<Uint8Array> {
+async function* scraps(body: Uint8Array): AsyncIterable<Uint8Array> {
   const scratch = Buffer.alloc(60_001);
   for (let at = 0; at < body.byteLength; at += scratch.byteLength) {
     const part = body.subarray(at, at + scratch.byteLength);
@@ -159,6 +163,59 @@ test("reads go around any two nodes that are away or rotten", async () => {
   }
   assert.ok(damages.length > 0);
   assert.ok(damages.every((damage) => damage.reason.code === "corrupt"));
+});
+
+test("cells come together, many to an answer, and out of the reader in few pieces", async () => {
+  const { nodes, write, pieces: piecesOf } = await bench(6);
+  const manifest = await write(seededBytes("runs", 8 * MIB));
+  // 2 MiB a shard, 256 KiB an answer.
+  assert.equal((await piecesOf(manifest)).length, (8 * MIB) / POLICY.cellBytes);
+  assert.equal(nodes.answers, 4 * 8);
+});
+
+test("cells that follow one another in memory leave the reader as one piece", async () => {
+  const { nodes, write, pieces: piecesOf } = await bench(3, { k: 1, m: 2, cellBytes: 16 * 1024 });
+  const manifest = await write(seededBytes("one shard", 8 * MIB));
+  assert.deepEqual(
+    (await piecesOf(manifest)).map((piece) => piece.byteLength),
+    new Array<number>(8).fill(MIB),
+  );
+  assert.equal(nodes.answers, 8);
+});
+
+test("a run with one rotten cell gives those before it; the rest comes from others", async () => {
+  const { nodes, write, read, damages } = await bench(6);
+  const body = seededBytes("one cell", 2 * MIB);
+  const manifest = await write(body);
+  const [first = 0] = diskIdsOf(manifest);
+  nodes.faults.set(first, { rot: 5 });
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+  assert.deepEqual(
+    damages.map(({ shardIndex, reason }) => [shardIndex, reason.code]),
+    [[0, "corrupt"]],
+  );
+  assert.match(damages[0]?.reason.message ?? "", /cell 5 of shard 0/);
+  const before = await read(manifest, 0, 5 * 4 * POLICY.cellBytes - 1);
+  assert.equal(sha256Hex(before), sha256Hex(body.subarray(0, before.byteLength)));
+});
+
+test("with two shards gone, no more answers are awaited than with all", async () => {
+  const { nodes, write, read } = await bench(6);
+  const body = seededBytes("degraded", 8 * MIB);
+  const manifest = await write(body);
+  for (const nodeId of diskIdsOf(manifest).slice(0, 2)) nodes.faults.set(nodeId, { refuse: true });
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+  assert.equal(nodes.answers, 4 * 8);
+});
+
+test("nodes of earlier releases answer cell by cell, and are read all the same", async () => {
+  const { nodes, write, read } = await bench(6);
+  const body = seededBytes("older", MIB + 77);
+  const manifest = await write(body);
+  for (const nodeId of [1, 2, 5]) nodes.faults.set(nodeId, { single: true });
+  nodes.faults.set(4, { refuse: true });
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+  assert.equal(sha256Hex(await read(manifest, 70_000)), sha256Hex(body.subarray(70_000)));
 });
 
 test("three rotten shards: the read fails and yields nothing wrong", async () => {

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cellChecksum } from "../../../services/lib/erasure/checksum.ts";
-import { isRightCell, proveCell } from "../../../services/lib/erasure/proven-cells.ts";
+import {
+  countRightCells,
+  isRightCell,
+  proveCell,
+  proveRun,
+} from "../../../services/lib/erasure/proven-cells.ts";
 
 const chunkId = Uint8Array.from({ length: 16 }, (_, index) => index);
 const place = { chunkId, shardIndex: 3, cellIndex: 7 };
@@ -49,4 +54,26 @@ test("bytes that do not add up prove nothing", () => {
   data[4] = (data[4] ?? 0) ^ 1;
   assert.equal(proveCell(place, data, checksum), false);
   assert.equal(isRightCell(place, data, checksum), false);
+});
+
+test("of a run, the cells before the first wrong one count; only a whole run is proven", () => {
+  const run = { chunkId, shardIndex: 2, firstCell: 4, cellBytes: 10 };
+  const data = Uint8Array.from({ length: 25 }, (_, at) => at);
+  const checksums = [0, 1, 2].map((at) =>
+    cellChecksum(chunkId, 2, 4 + at, data.subarray(at * 10, at * 10 + 10)),
+  );
+  assert.equal(countRightCells(run, data, checksums), 3);
+  data[12] = 99;
+  assert.equal(proveRun(run, data, checksums), 1);
+  assert.equal(countRightCells(run, data, checksums), 1, "what was wrong is gone through again");
+  data[12] = 12;
+  assert.equal(proveRun(run, data, checksums), 3);
+  // Nobody may do this: it shows whether the bytes were gone through again.
+  data[12] = 99;
+  assert.equal(countRightCells(run, data, [...checksums]), 3, "proven");
+  for (const other of [{ firstCell: 5 }, { shardIndex: 3 }, { cellBytes: 11 }]) {
+    assert.notEqual(countRightCells({ ...run, ...other }, data, checksums), 3);
+  }
+  assert.equal(countRightCells(run, data, [checksums[0] ?? 0, 7, checksums[2] ?? 0]), 1);
+  assert.throws(() => countRightCells({ ...run, cellBytes: 8 }, data, checksums), /a checksum/);
 });

@@ -28,12 +28,31 @@ test("cells are encoded as the general encoder does, at every length of the leng
   }
 });
 
+test("runs of cells are encoded as the general encoder does", () => {
+  for (const length of LENGTHS) {
+    for (const count of [1, 2, 31, 32, 33]) {
+      const checksums = Array.from({ length: count }, (_, at) => (at * 0x1234_5678) >>> 0);
+      const cellBytes = Math.ceil(length / count);
+      const run = { data: new Uint8Array(length).fill(length), cellBytes, checksums };
+      assert.deepEqual(
+        Buffer.from(encodeCellMessage(ReadShardResponseSchema, { run }) ?? []),
+        Buffer.from(toBinary(ReadShardResponseSchema, create(ReadShardResponseSchema, { run }))),
+        `${count} cells of ${cellBytes} bytes`,
+      );
+    }
+  }
+});
+
 test("everything else is left to the general encoder", () => {
   const empty = { data: new Uint8Array(0), checksum: 7 };
   const wrong = { data: new Uint8Array(1), checksum: 1.5 };
   const header = { kind: { case: "header" as const, value: { shardBytes: 1 } } };
   assert.equal(encodeCellMessage(ReadShardResponseSchema, { cell: empty }), undefined);
   assert.equal(encodeCellMessage(ReadShardResponseSchema, { cell: wrong }), undefined);
+  for (const fault of [{ cellBytes: 0 }, { checksums: [] }, { checksums: [-1] }, { data: [] }]) {
+    const run = { data: new Uint8Array(2), cellBytes: 1, checksums: [1, 2], ...fault };
+    assert.equal(encodeCellMessage(ReadShardResponseSchema, { run }), undefined);
+  }
   assert.equal(encodeCellMessage(ReadShardResponseSchema, {}), undefined);
   assert.equal(encodeCellMessage(WriteShardRequestSchema, header), undefined);
   assert.equal(encodeCellMessage(WriteShardRequestSchema, {}), undefined);

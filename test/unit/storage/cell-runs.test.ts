@@ -116,6 +116,39 @@ test("a bad cell in the middle of a run ends the answer there, and no other cell
   await store.close();
 });
 
+test("cells come together as they are read, up to what is asked for; a bad one ends a run", async () => {
+  const { disk, store, shard } = await openWithShard();
+  const counts = async (runBytes: number): Promise<number[]> => {
+    const found: number[] = [];
+    const bytes: Uint8Array[] = [];
+    const all = store.readCells(shard.name, { firstCell: 0, cellCount: 0, runBytes });
+    const code = await codeOf(
+      (async () => {
+        for await (const { data, checksums, cellBytes } of all) {
+          assert.equal(Math.ceil(data.byteLength / cellBytes), checksums.length);
+          found.push(checksums.length);
+          bytes.push(data);
+        }
+      })(),
+    );
+    const whole = Buffer.concat(bytes);
+    assert.ok(whole.equals(shard.body.subarray(0, whole.byteLength)));
+    assert.equal(code, whole.byteLength === shard.shardBytes ? "no error" : "corrupt");
+    return found;
+  };
+  assert.deepEqual(await counts(1 << 20), RUNS);
+  assert.deepEqual(await counts(1 << 30), RUNS);
+  assert.deepEqual((await counts(3 * CELL_BYTES)).slice(0, 6), [1, 2, 3, 1, 3, 3]);
+  assert.deepEqual(await counts(1), new Array(CELLS).fill(1));
+  const { data } = cellsOf(shard)[20] as { data: Uint8Array };
+  for (const path of disk.filePaths("disk0/segments")) {
+    const at = Buffer.from(disk.content(path)).indexOf(data);
+    if (at >= 0) disk.flipBit(path, at + 999, 2);
+  }
+  assert.deepEqual(await counts(1 << 20), [1, 2, 4, 8, 5]);
+  await store.close();
+});
+
 test("readers share what may be read ahead, and give it back when they end or leave", async () => {
   const { disk, store, shard, reads } = await openWithShard(40 * CELL_BYTES);
   const fault = disk.fault;
