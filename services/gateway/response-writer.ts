@@ -5,6 +5,7 @@ import type { ServerResponse } from "node:http";
 import { assert } from "../lib/base/assert.ts";
 import { type Deferred, deferred } from "../lib/base/bounded.ts";
 import { StoreError } from "../lib/base/errors.ts";
+import { giveBackRead } from "../lib/base/read-buffers.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { HeaderField } from "../lib/s3/headers.ts";
 import { formatHttpDate } from "../lib/s3/http-date.ts";
@@ -196,7 +197,10 @@ class AnswerSink {
     response.on("close", this.#onClose);
   }
 
-  /** Resolves when the next piece may follow; throws StoreError "aborted". */
+  /**
+   * Resolves when the next piece may follow; throws StoreError "aborted". The bytes are the sink's
+   * from then on, as they may be read over with others once they were sent.
+   */
   async write(view: Uint8Array): Promise<void> {
     const { response, pace, onSent, clock } = this.#options;
     for (let at = 0; at < view.byteLength; ) {
@@ -205,7 +209,10 @@ class AnswerSink {
       if (pace !== undefined) await pace(piece.byteLength);
       if (response.destroyed) throw new StoreError("aborted", "the client went away");
       const beganMs = clock.monotonicMs();
-      const hasRoom = response.write(piece);
+      const hasRoom = response.write(piece, (error) => {
+        // The system has it: nobody reads these bytes here again.
+        if (!(error instanceof Error)) giveBackRead(piece);
+      });
       onSent(piece.byteLength);
       if (hasRoom) continue;
       await this.#until("drain");

@@ -5,6 +5,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../lib/base/assert.ts";
 import { StoreError } from "../lib/base/errors.ts";
+import { takeReadBuffer } from "../lib/base/read-buffers.ts";
 import { proveRun } from "../lib/erasure/proven-cells.ts";
 import type { DiskFile } from "../lib/ports/disk.ts";
 import { type IndexEntry, placeOf } from "./index-entry.ts";
@@ -169,7 +170,8 @@ export class CellSource {
     const { cellCount, extraBytes } = this.#planRun(cell);
     const offset = this.#place.offset + this.#place.layout.headerBytes + cell * cellBytes;
     try {
-      const bytes = new Uint8Array(Math.min(cellCount * cellBytes, shardBytes - cell * cellBytes));
+      const length = Math.min(cellCount * cellBytes, shardBytes - cell * cellBytes);
+      const bytes = takeReadBuffer(length);
       const readBytes = await timed(context, () => file.read(bytes, offset));
       return { firstCell: cell, endCell: cell + cellCount, bytes, readBytes, extraBytes };
     } catch (error) {

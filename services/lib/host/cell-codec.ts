@@ -4,6 +4,7 @@
 // back.
 import type { DescMessage } from "@bufbuild/protobuf";
 import { FreeBuffers } from "../base/free-buffers.ts";
+import { giveBackRead } from "../base/read-buffers.ts";
 import {
   ReadShardResponseSchema,
   WriteShardRequestSchema,
@@ -113,6 +114,13 @@ function encode(field: number, cell: Cell): Uint8Array {
   at = bytes.writeUInt8((CHECKSUM_FIELD << TAG_SHIFT) | WIRE_FIXED32, at + data.byteLength);
   bytes.writeUInt32LE(checksum, at);
   return bytes;
+}
+
+/** The run of cells in a message that was encoded is not needed any more. */
+export function releaseCarried(schema: DescMessage, message: object): void {
+  if (schema !== ReadShardResponseSchema) return;
+  const run = runOf(Reflect.get(message, "run"));
+  if (run !== undefined) giveBackRead(run.data);
 }
 
 /** Messages of this length and more are kept; a cell of the usual size is one. */

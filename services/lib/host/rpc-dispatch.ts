@@ -7,6 +7,7 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import { pathOf } from "../ports/rpc-access.ts";
 import type { CallContext, ServiceHandlers } from "../ports/transport.ts";
+import { releaseCarried } from "./cell-codec.ts";
 import { type Frame, type PassedMessage, passable } from "./passed-message.ts";
 import { decodeFrame, encodeMessage, errorForPeer } from "./rpc-codec.ts";
 
@@ -78,7 +79,11 @@ async function runHandler(
   for await (const message of answer as AsyncIterable<Init>) {
     const passed = call.pass === undefined ? undefined : passable(method.output, message);
     if (call.pass !== undefined && passed !== undefined) await call.pass(passed);
-    else await call.send(encodeMessage(method.output, message));
+    else {
+      const bytes = encodeMessage(method.output, message);
+      releaseCarried(method.output, message);
+      await call.send(bytes);
+    }
   }
 }
 
