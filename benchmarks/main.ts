@@ -12,9 +12,14 @@ import { type Options, parseOptions, USAGE } from "./runner/options.ts";
 import { plotsOf } from "./runner/plots.ts";
 import { tableOf } from "./runner/report.ts";
 import { runBench } from "./runner/run-bench.ts";
+import { runSoak } from "./runner/soak.ts";
 
 async function measure(options: Options): Promise<number> {
   if (options.isMicro) return runParts();
+  if (options.soakSeconds !== undefined) {
+    process.stdout.write(`${JSON.stringify(await runSoak(options, tell))}\n`);
+    return 0;
+  }
   const { document, measured } = await runBench(options, tell);
   process.stdout.write(options.isJson ? `${JSON.stringify(document)}\n` : tableOf(document));
   if (options.record !== undefined) {

@@ -30,8 +30,12 @@ const NAMES = ["head", "list"].flatMap((name) => [1, 32].map((c) => `${name}-4Ki
 const OTHERS = ["multipart-64MiB-c1", "mixed-64KiB-c16", "put-4KiB-c32-open", "get-4KiB-c32-open"];
 const FULL = [...LARGE, ...MIDDLE, ...SMALL, ...NAMES, "delete-4KiB-c8", ...OTHERS];
 
+/** Nodes can only be taken away where there are several. */
+const DEGRADED = ["get-64MiB-c1-degraded"];
+
 export function casesOf(mode: Mode, isQuick: boolean): Case[] {
-  return (isQuick ? QUICK[mode] : FULL).map(named);
+  if (isQuick) return QUICK[mode].map(named);
+  return (mode === "cluster" ? [...FULL, ...DEGRADED] : FULL).map(named);
 }
 
 /** Throws BenchError for a name that is none. */
@@ -39,6 +43,6 @@ export function named(name: string): Case {
   const found = parseCase(name);
   if (found !== undefined) return found;
   throw new BenchError(
-    `"${name}" names no case: put|get|head|delete|list|multipart|mixed-SIZE-cCONNECTIONS[-open]`,
+    `"${name}" names no case: put|get|head|delete|list|multipart|mixed-SIZE-cCONNECTIONS[-open|-degraded]`,
   );
 }

@@ -20,6 +20,8 @@ export interface Case {
    * Requests come at a fixed rate, whether or not answers keep up; latency counts from their time.
    */
   readonly isOpenLoop: boolean;
+  /** Two storage nodes stand still meanwhile; only the local cluster can be asked for it. */
+  readonly isDegraded: boolean;
 }
 
 export interface Figures {
@@ -72,32 +74,35 @@ const UNITS: readonly (readonly [string, number])[] = [
 const SIZE_MAX = 2 ** 30;
 const CONNECTIONS_MAX = 256;
 const OPEN = "-open";
+const DEGRADED = "-degraded";
 
 export function sizeName(size: number): string {
   const [name, bytes] = UNITS.find(([, unit]) => size >= unit && size % unit === 0) ?? ["B", 1];
   return `${size / bytes}${name}`;
 }
 
-export function caseName({ operation, size, connections, isOpenLoop }: Case): string {
-  return `${operation}-${sizeName(size)}-c${connections}${isOpenLoop ? OPEN : ""}`;
+export function caseName({ operation, size, connections, isOpenLoop, isDegraded }: Case): string {
+  const suffix = isOpenLoop ? OPEN : isDegraded ? DEGRADED : "";
+  return `${operation}-${sizeName(size)}-c${connections}${suffix}`;
 }
 
 /** The case of a name; undefined where the name is none. */
 export function parseCase(name: string): Case | undefined {
-  const pattern = /^([a-z]+)-([1-9]\d*)(B|KiB|MiB|GiB)-c([1-9]\d*)(-open)?$/;
-  const [, verb, count, unitName, connectionsText, open] = pattern.exec(name) ?? [];
+  const pattern = /^([a-z]+)-([1-9]\d*)(B|KiB|MiB|GiB)-c([1-9]\d*)(-open|-degraded)?$/;
+  const [, verb, count, unitName, connectionsText, suffix] = pattern.exec(name) ?? [];
   const operation = [...OPERATIONS, ...OTHER_OPERATIONS].find((known) => known === verb);
   const unit = UNITS.find(([known]) => known === unitName)?.[1];
   if (operation === undefined || unit === undefined) return undefined;
   const size = Number(count) * unit;
   const connections = Number(connectionsText);
   if (size > SIZE_MAX || connections > CONNECTIONS_MAX) return undefined;
-  return { operation, size, connections, isOpenLoop: open !== undefined };
+  const isDegraded = suffix === DEGRADED;
+  return { operation, size, connections, isOpenLoop: suffix === OPEN, isDegraded };
 }
 
 /** Only these are named as the contract says; the others stand beside the results. */
-export function isContractCase({ operation, isOpenLoop }: Case): boolean {
-  return !isOpenLoop && OPERATIONS.some((known) => known === operation);
+export function isContractCase({ operation, isOpenLoop, isDegraded }: Case): boolean {
+  return !isOpenLoop && !isDegraded && OPERATIONS.some((known) => known === operation);
 }
 
 const NAME = /^(?:put|get|head|delete|list)-[1-9]\d*(?:B|KiB|MiB|GiB)-c[1-9]\d*$/;

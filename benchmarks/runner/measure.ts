@@ -64,14 +64,17 @@ export class Measure {
    * was no time for one.
    */
   async run(wanted: Case, untilMs: number): Promise<Measured | undefined> {
-    const { options, mode, endMs } = this.#deps;
+    const { mode } = this.#deps;
     const floors: Round[] = [];
     const stores: Round[] = [];
     const jobs = await this.#prepare(wanted);
-    for (let round = 0; round < options.rounds; round += 1) {
-      if (performance.now() > (round === 0 ? endMs : Math.min(endMs, untilMs))) break;
-      floors.push(await this.#round(this.#sides.floor, jobs.floor));
-      stores.push(await this.#round(this.#sides.store, jobs.store));
+    const { target } = this.#sides.store;
+    if (wanted.isDegraded && target.degrade === undefined) return undefined;
+    const restore = wanted.isDegraded ? await target.degrade?.() : undefined;
+    try {
+      await this.#rounds(jobs, { floors, stores, untilMs });
+    } finally {
+      await restore?.();
     }
     if (stores.length === 0) return undefined;
     const ratios = stores.map((store, at) => rateOf(store) / rateOf(floors[at] ?? store));
@@ -85,6 +88,18 @@ export class Measure {
     };
     const floorLatency = latenciesOf(floors);
     return { result, latency: latenciesOf(stores), floorLatency };
+  }
+
+  async #rounds(
+    jobs: { readonly floor: Job; readonly store: Job },
+    { floors, stores, untilMs }: { floors: Round[]; stores: Round[]; readonly untilMs: number },
+  ): Promise<void> {
+    const { options, endMs } = this.#deps;
+    for (let round = 0; round < options.rounds; round += 1) {
+      if (performance.now() > (round === 0 ? endMs : Math.min(endMs, untilMs))) break;
+      floors.push(await this.#round(this.#sides.floor, jobs.floor));
+      stores.push(await this.#round(this.#sides.store, jobs.store));
+    }
   }
 
   /** What each side does in a round, after a first taste of it. */
@@ -149,7 +164,8 @@ export class Measure {
     const name = `${side.bucket.name}/${prefix}`;
     if (this.#stored.has(name)) return;
     this.#stored.add(name);
-    const job = this.#job(side, { operation, size, connections: 1, isOpenLoop: false });
+    const how = { connections: 1, isOpenLoop: false, isDegraded: false };
+    const job = this.#job(side, { operation, size, ...how });
     await this.#storeKeys(side, job, job.stored);
   }
 

@@ -8,7 +8,7 @@ import { type Case, MODES, type Mode } from "./contract.ts";
 export const USAGE = `npm run bench -- [options]
   --json             print one JSON object, nothing else (npm adds a banner, unless --silent)
   --quick            the cases that say most, within two minutes
-  --only NAME,...    these cases: put|get|head|delete|list|multipart|mixed-SIZE-cCONNECTIONS[-open]
+  --only NAME,...    these cases: put|get|head|delete|list|multipart|mixed-SIZE-cN[-open|-degraded]
   --mode MODE        server (one process) or cluster (of processes, 4+2); both when left out
   --endpoint URL     any S3 server, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   --rounds N         floor and store by turns, medians are told (5; with --quick 3)
@@ -19,6 +19,7 @@ export const USAGE = `npm run bench -- [options]
   --plots DIR        write latencies and scaling as SVG
   --record FILE      write the document there, as a baseline
   --compare FILE     compare ratios with a baseline: exit code 1 where one is much worse
+  --soak SECONDS     one process under a mixed load and 64 MiB reads: memory and event loop, as JSON
   --micro            only the parts, each by its program in benchmarks/micro`;
 
 export interface Options {
@@ -36,6 +37,8 @@ export interface Options {
   readonly plots: string | undefined;
   readonly record: string | undefined;
   readonly compare: string | undefined;
+  /** Seconds of a soak, instead of cases. */
+  readonly soakSeconds: number | undefined;
 }
 
 const TEXT = { type: "string" } as const;
@@ -62,6 +65,7 @@ export function parseOptions(args: readonly string[]): Options {
     plots,
     record,
     compare,
+    soakSeconds: values.soak === undefined ? undefined : wholeNumber("soak", values.soak),
   };
 }
 
@@ -84,6 +88,7 @@ function valuesOf(args: readonly string[]) {
         plots: TEXT,
         record: TEXT,
         compare: TEXT,
+        soak: TEXT,
       },
     });
     return values;

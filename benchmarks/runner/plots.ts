@@ -67,7 +67,7 @@ function scalingPlots(measured: readonly Measured[]): Plot[] {
   const groups = new Map<string, Point[]>();
   for (const { result } of measured) {
     const parsed = parseCase(result.name);
-    if (parsed === undefined || parsed.isOpenLoop) continue;
+    if (parsed === undefined || parsed.isOpenLoop || parsed.isDegraded) continue;
     const name = `${result.mode}-${groupName(parsed)}`;
     const store = result.opsPerSecond;
     const point = { connections: parsed.connections, store, floor: result.floor.opsPerSecond };

@@ -30,22 +30,34 @@ test("every case of the catalogue is named as its name is read", () => {
 });
 
 test("names are read whole or not at all", () => {
-  const expected = { operation: "put", size: 64 * 2 ** 20, connections: 1, isOpenLoop: false };
+  const closed = { isOpenLoop: false, isDegraded: false };
+  const expected = { operation: "put", size: 64 * 2 ** 20, connections: 1, ...closed };
   assert.deepEqual(parseCase("put-64MiB-c1"), expected);
+  assert.deepEqual(parseCase("put-64MiB-c1-degraded"), { ...expected, isDegraded: true });
   assert.deepEqual(parseCase("get-1B-c64-open"), {
     operation: "get",
     size: 1,
     connections: 64,
     isOpenLoop: true,
+    isDegraded: false,
   });
-  const wrong = ["put-64MB-c1", "put-0B-c1", "copy-1B-c1", "put-1B", "put-1B-c0", "put-1B-c999"];
+  const wrong = [
+    "put-64MB-c1",
+    "put-0B-c1",
+    "copy-1B-c1",
+    "put-1B",
+    "put-1B-c0",
+    "put-1B-c999",
+    "put-1B-c1-degraded-open",
+  ];
   for (const name of [...wrong, "put-2GiB-c1", " put-1B-c1", ""]) {
     assert.equal(parseCase(name), undefined, name);
   }
 });
 
-test("multipart, mixed and open loops stand beside the results", () => {
+test("multipart, mixed, open loops and degraded reads stand beside the results", () => {
   const names = ["put-1B-c1", "list-1B-c1", "mixed-1B-c1", "multipart-1B-c1", "get-1B-c1-open"];
+  names.push("get-1B-c1-degraded");
   const contract = names.filter((name) => isContractCase(parseCase(name) ?? assert.fail(name)));
   assert.deepEqual(contract, ["put-1B-c1", "list-1B-c1"]);
 });
