@@ -39,10 +39,13 @@ export function utf8(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
 }
 
+/** Whole texts only, so it keeps nothing between calls; making one costs more than most texts. */
+const STRICT_UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Text of UTF-8 `view`; undefined when the bytes are not valid UTF-8. */
 export function fromUtf8(view: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(view);
+    return STRICT_UTF8.decode(view);
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;

@@ -28,6 +28,8 @@ type StoreSnapshot = ReturnType<Store["snapshot"]>;
 type StoreIterator = { nextv(size: number): Promise<[Uint8Array, Uint8Array][]> };
 
 const MIB = 1024 * 1024;
+/** What one `next` of an iterator reads at most; LevelDB's own 16 KiB are a hundred heads. */
+const NEXT_BYTES_MAX = MIB;
 
 /** Sizes in bytes, per store. */
 export interface KvFactoryOptions {
@@ -188,6 +190,7 @@ function createIterator(
   const iterator = store.iterator({
     ...at,
     reverse,
+    highWaterMarkBytes: NEXT_BYTES_MAX,
     ...(from === undefined ? {} : { gte: from }),
     // Reversed, the excluded end is let in and dropped again, so that a seek at or past it starts
     // at the last key below; LevelDB's iterator takes a target out of range for the end.

@@ -13,12 +13,22 @@ const NEEDS_ESCAPE = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/;
 /** `text` with markup and control characters escaped; lone surrogates become U+FFFD. */
 export function escapeXml(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
-  if (!NEEDS_ESCAPE.test(wellFormed)) return wellFormed;
-  let escaped = "";
-  for (let index = 0; index < wellFormed.length; index += 1) {
-    escaped += escapeUnit(wellFormed.charCodeAt(index), wellFormed.charAt(index));
+  const first = wellFormed.search(NEEDS_ESCAPE);
+  if (first < 0) return wellFormed;
+  let escaped = wellFormed.slice(0, first);
+  let plainFrom = first;
+  for (let index = first; index < wellFormed.length; index += 1) {
+    const unit = wellFormed.charCodeAt(index);
+    if (isPlain(unit)) continue;
+    escaped += wellFormed.slice(plainFrom, index) + escapeUnit(unit, wellFormed.charAt(index));
+    plainFrom = index + 1;
   }
-  return escaped;
+  return escaped + wellFormed.slice(plainFrom);
+}
+
+/** Surely; of a few others it is not said, they are looked at one by one. */
+function isPlain(unit: number): boolean {
+  return (unit > 0x3e && unit < 0x7f) || (unit > 0x26 && unit < 0x3c) || unit === 0x20;
 }
 
 function escapeUnit(unit: number, character: string): string {
@@ -44,18 +54,20 @@ function escapeUnit(unit: number, character: string): string {
 
 /** Writes elements in order. `finish` asserts that every opened element was closed. */
 export class XmlWriter {
-  readonly #pieces: string[] = [XML_DECLARATION];
+  #text = XML_DECLARATION;
   readonly #open: string[] = [];
+  /** Names found to be good: documents repeat a few of them. */
+  readonly #names = new Set<string>();
 
   /** Opens `name` with `attributes` (name, value pairs in order). */
   open(name: string, attributes: readonly (readonly [string, string])[] = []): this {
-    assert(NAME.test(name), `XmlWriter: bad element name ${name}`);
+    this.#checkName(name);
     let tag = `<${name}`;
     for (const [attribute, value] of attributes) {
       assert(NAME.test(attribute), `XmlWriter: bad attribute name ${attribute}`);
       tag += ` ${attribute}="${escapeAttribute(value)}"`;
     }
-    this.#pieces.push(tag, ">");
+    this.#text += `${tag}>`;
     this.#open.push(name);
     return this;
   }
@@ -63,21 +75,22 @@ export class XmlWriter {
   /** Closes `name`, which must be the innermost open element. */
   close(name: string): this {
     assert(this.#open.pop() === name, `XmlWriter: ${name} is not the open element`);
-    this.#pieces.push(`</${name}>`);
+    this.#text += `</${name}>`;
     return this;
   }
 
   /** Text inside the open element. */
   text(text: string): this {
     assert(this.#open.length > 0, "XmlWriter: text outside of elements");
-    this.#pieces.push(escapeXml(text));
+    this.#text += escapeXml(text);
     return this;
   }
 
   /** An element with nothing but text. */
   leaf(name: string, text: string | number | boolean): this {
-    assert(NAME.test(name), `XmlWriter: bad element name ${name}`);
-    this.#pieces.push(`<${name}>`, escapeXml(String(text)), `</${name}>`);
+    this.#checkName(name);
+    const shown = typeof text === "string" ? escapeXml(text) : String(text);
+    this.#text += `<${name}>${shown}</${name}>`;
     return this;
   }
 
@@ -89,7 +102,13 @@ export class XmlWriter {
   /** The whole document, declaration included. */
   finish(): string {
     assert(this.#open.length === 0, `XmlWriter: ${this.#open.join("/")} left open`);
-    return this.#pieces.join("");
+    return this.#text;
+  }
+
+  #checkName(name: string): void {
+    if (this.#names.has(name)) return;
+    assert(NAME.test(name), `XmlWriter: bad element name ${name}`);
+    this.#names.add(name);
   }
 }
 
