@@ -1,8 +1,7 @@
 // BrowseBucket: a bucket, or a folder of it, as a page for people, where a listing has
 // `browser=true`. Who may list sees it; each link is authorized when it is followed. Not an action
 // of S3: without the parameter, the listing is XML.
-import { present } from "../../lib/base/assert.ts";
-import { toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
+import { utf8 } from "../../lib/base/bytes.ts";
 import { checkKey } from "../../lib/s3/addressing.ts";
 import type { Answer } from "../answer.ts";
 import { browseAnswer } from "../browser/browse-page.ts";
@@ -45,11 +44,11 @@ async function run(context: BucketContext): Promise<Answer> {
       bucket: shownBucket(context),
       prefix,
       folders: page.commonPrefixes.map(keyText),
-      objects: page.entries.map(({ key, version }) => {
-        const { size, modifiedMs } = present(version, "version of a listed key");
-        const lastModifiedMs = toSafeNumber(modifiedMs);
-        return { key: keyText(key), size: toSafeNumber(size), lastModifiedMs };
-      }),
+      objects: page.entries.map(({ key, size, modifiedMs }) => ({
+        key: keyText(key),
+        size,
+        lastModifiedMs: modifiedMs,
+      })),
       nextStartAfter: next === undefined ? undefined : keyText(next),
     },
     links,

@@ -1,13 +1,9 @@
 // Folders that keys imply, shown as empty objects where the setting wants them (client row C6):
 // some clients find no `dir/a` unless `dir/` is listed before it. Listings by delimiter have common
 // prefixes for that. Only listings show them; nothing is stored.
-import { create } from "@bufbuild/protobuf";
 import { present } from "../../lib/base/assert.ts";
 import { compareBytes, toHex } from "../../lib/base/bytes.ts";
-import {
-  type ListObjectsAnswer_Entry,
-  ListObjectsAnswer_EntrySchema,
-} from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
+import type { ListedEntry } from "./listed-entry.ts";
 import type { ObjectPage, PageQuestion } from "./listing.ts";
 
 const SLASH = 0x2f;
@@ -19,7 +15,7 @@ const MD5_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e";
 export function withImpliedFolders(page: ObjectPage, question: PageQuestion): ObjectPage {
   if (question.delimiter !== undefined) return page;
   const shown = new Set(page.entries.map(({ key }) => toHex(key)));
-  const entries: ListObjectsAnswer_Entry[] = [];
+  const entries: ListedEntry[] = [];
   for (const entry of page.entries) {
     for (const folder of foldersOf(entry.key, question)) {
       const name = toHex(folder);
@@ -50,8 +46,8 @@ function foldersOf(key: Uint8Array, { prefix, startAfter }: PageQuestion): Uint8
 }
 
 /** As old as what is in it, and of the same owner. */
-function folderEntry(key: Uint8Array, inside: ListObjectsAnswer_Entry): ListObjectsAnswer_Entry {
-  const { modifiedMs, owner } = present(inside.version, "version of a listed key");
-  const version = { etag: MD5_OF_NOTHING, size: 0n, modifiedMs, owner, nullVersion: true };
-  return create(ListObjectsAnswer_EntrySchema, { key, version });
+function folderEntry(key: Uint8Array, inside: ListedEntry): ListedEntry {
+  const { modifiedMs, owner } = inside;
+  const alike = { modifiedMs, owner, storageClass: "", checksum: undefined };
+  return { key, ...alike, size: 0, etag: MD5_OF_NOTHING };
 }

@@ -1,13 +1,12 @@
 // One page of a listing of keys, and what documents show of its entries.
-import { present } from "../../lib/base/assert.ts";
-import { fromUtf8, toSafeNumber, utf8 } from "../../lib/base/bytes.ts";
+import { fromUtf8, utf8 } from "../../lib/base/bytes.ts";
 import { StoreError } from "../../lib/base/errors.ts";
-import type { ListObjectsAnswer_Entry } from "../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import type { ListedObject } from "../../lib/s3/list-documents.ts";
 import type { BucketContext } from "../operation.ts";
 import { shownBytes, storedMarker, viewPrefix } from "./bucket-view.ts";
-import { fromRecord } from "./checksum-records.ts";
+import { algorithmOf, typeOf } from "./checksum-records.ts";
 import { withImpliedFolders } from "./implied-folders.ts";
+import { type ListedEntry, listedEntries } from "./listed-entry.ts";
 import { queryAt } from "./name-space.ts";
 import { shownOwner, shownStorageClass } from "./object-record.ts";
 import { listOverRanges } from "./range-pages.ts";
@@ -22,7 +21,7 @@ export interface PageQuestion {
 }
 
 export interface ObjectPage {
-  readonly entries: readonly ListObjectsAnswer_Entry[];
+  readonly entries: readonly ListedEntry[];
   readonly commonPrefixes: readonly Uint8Array[];
   /** Where the next page goes on; undefined at the end. */
   readonly nextStartAfter: Uint8Array | undefined;
@@ -76,10 +75,13 @@ async function listStored(context: BucketContext, question: PageQuestion): Promi
             delimiter: utf8(delimiter ?? ""),
             startAfter: marker.key,
             limit: most,
+            packed: true,
           },
         },
       );
-      return { ...answer, next: { key: answer.nextStartAfter } };
+      const { commonPrefixes, truncated, nextStartAfter } = answer;
+      const entries = listedEntries(answer);
+      return { entries, commonPrefixes, truncated, next: { key: nextStartAfter } };
     },
     afterEntry: ({ key }) => ({ key }),
     afterPrefix: (key) => ({ key }),
@@ -97,19 +99,18 @@ export function keyText(key: Uint8Array): string {
 /** An entry as documents show it. */
 export function listedObject(
   context: BucketContext,
-  entry: ListObjectsAnswer_Entry,
+  entry: ListedEntry,
   withOwner: boolean,
 ): ListedObject {
-  const version = present(entry.version, "version of a listed key");
-  const [checksum] = version.checksums.map(fromRecord);
+  const { modifiedMs, etag, size, storageClass, checksum } = entry;
   return {
     key: keyText(entry.key),
-    lastModifiedMs: toSafeNumber(version.modifiedMs),
-    etag: version.etag,
-    size: toSafeNumber(version.size),
-    storageClass: shownStorageClass(version.storageClass),
-    owner: withOwner ? shownOwner(version.owner, context) : undefined,
-    checksumAlgorithm: checksum?.algorithm,
-    checksumType: checksum?.type,
+    lastModifiedMs: modifiedMs,
+    etag,
+    size,
+    storageClass: shownStorageClass(storageClass),
+    owner: withOwner ? shownOwner(entry.owner, context) : undefined,
+    checksumAlgorithm: checksum === undefined ? undefined : algorithmOf(checksum.algorithm),
+    checksumType: checksum === undefined ? undefined : (typeOf(checksum.type) ?? "FULL_OBJECT"),
   };
 }

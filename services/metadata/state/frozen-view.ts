@@ -35,8 +35,9 @@ export class FrozenView implements FrozenState {
     return found;
   }
 
-  cursor(range: KeyRange): Cursor {
-    return new PagedCursor(this.#snapshot.iterate(range));
+  cursor(range: KeyRange, ahead = PAGE_MIN): Cursor {
+    const pageSize = Math.min(Math.max(ahead, PAGE_MIN), PAGE_MAX);
+    return new PagedCursor(this.#snapshot.iterate(range), pageSize);
   }
 
   /** Entries as they are stored, unverified, `PAGE_MAX` at a time. */
@@ -63,11 +64,12 @@ class PagedCursor implements Cursor {
   readonly #iterator: KvIterator;
   #page: KvEntry[] = [];
   #at = 0;
-  #pageSize = PAGE_MIN;
+  #pageSize: number;
   #isClosed = false;
 
-  constructor(iterator: KvIterator) {
+  constructor(iterator: KvIterator, pageSize: number) {
     this.#iterator = iterator;
+    this.#pageSize = pageSize;
   }
 
   seek(key: Uint8Array): void {

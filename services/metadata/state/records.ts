@@ -24,7 +24,8 @@ export interface StateReader {
 
 /** A frozen state: every read sees the same moment. */
 export interface FrozenState extends StateReader {
-  cursor(range: KeyRange): Cursor;
+  /** `ahead`: so many entries are wanted for sure, and may be read at once. */
+  cursor(range: KeyRange, ahead?: number): Cursor;
 }
 
 export interface StateWriter extends StateReader {

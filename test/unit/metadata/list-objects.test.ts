@@ -1,12 +1,19 @@
 // ListObjects against a plain model: every page of every combination of prefix, delimiter and
 // limit, with keys of any bytes; and that common prefixes are jumped over.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
+import { ListObjectsQuerySchema } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import { Versioning } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
+import type { KvSnapshot } from "../../../services/lib/ports/kv.ts";
+import { encodeChecked } from "../../../services/metadata/state/checked-value.ts";
+import { FrozenView } from "../../../services/metadata/state/frozen-view.ts";
+import { TABLE, tableRange } from "../../../services/metadata/state/keys.ts";
 import { listObjects } from "../../../services/metadata/state/queries/list-objects.ts";
 import type { Cursor, Entry, FrozenState } from "../../../services/metadata/state/records.ts";
-import { key, Machine } from "./harness.ts";
+import { key, Machine, stateDeps, temporaryFolder } from "./harness.ts";
 
 async function put(machine: Machine, names: readonly Uint8Array[], etag = "x"): Promise<void> {
   const version = { size: 0n, etag, body: { case: "inline" as const, value: new Uint8Array(0) } };
@@ -167,6 +174,7 @@ test("a common prefix costs the same with one key below it and with a thousand",
       $typeName: "dolium.metadata.v1.ListObjectsQuery",
       prefix: new Uint8Array(0),
       startAfter: new Uint8Array(0),
+      packed: false,
       ...value,
     }),
   );
@@ -194,4 +202,47 @@ test("very many delete markers end a page early, and the listing goes on behind 
   const page = await machine.query({ case: "listObjects", value: { bucketId: 1, limit: 10 } });
   assert.deepEqual([page.entries.length, page.truncated], [0, true]);
   assert.equal((await listAll(machine, {}, 10)).length, 1);
+});
+
+test("a thousand keys are read ahead in a few pages, and packed", async (t) => {
+  const machine = await Machine.open(t);
+  const names = Array.from({ length: 1000 }, (_, at) => key(String(at).padStart(8, "0")));
+  await put(machine, names, "0".repeat(32));
+  const value = { bucketId: 1, limit: 1000, packed: true };
+  let reads = 0;
+  const counted = (snapshot: KvSnapshot): KvSnapshot => ({
+    ...snapshot,
+    iterate: (range) => {
+      const iterator = snapshot.iterate(range);
+      return {
+        ...iterator,
+        next: (count) => {
+          reads += 1;
+          return iterator.next(count);
+        },
+      };
+    },
+  });
+  const kv = await stateDeps.kvFactory.open(join(await temporaryFolder(t), "store"));
+  t.after(() => kv.close());
+  const page = await machine.query({ case: "listObjects", value });
+  const operations = await machine.state.read((view) =>
+    view.scan(tableRange(TABLE.head), names.length),
+  );
+  await kv.write(
+    operations.map(([name, payload]) => ({
+      type: "put",
+      key: name,
+      value: encodeChecked(name, payload),
+    })),
+    { sync: false },
+  );
+  const view = new FrozenView(counted(kv.snapshot()));
+  const query = create(ListObjectsQuerySchema, value);
+  const again = await listObjects(view, query);
+  await view.close();
+  assert.ok(reads <= 3, `${reads} reads`);
+  assert.deepEqual(again, page);
+  assert.deepEqual([page.entries.length, page.truncated], [0, false]);
+  assert.ok(page.packedEntries.byteLength > 32_000);
 });

@@ -5,20 +5,17 @@ import { create } from "@bufbuild/protobuf";
 import { compareBytes, copyBytes } from "../../../lib/base/bytes.ts";
 import {
   type ListObjectsAnswer,
-  type ListObjectsAnswer_Entry,
-  ListObjectsAnswer_EntrySchema,
   ListObjectsAnswerSchema,
   type ListObjectsQuery,
 } from "../../../lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import { type Version, VersionSchema } from "../../../lib/gen/dolium/record/v1/object_pb.ts";
 import { bucketRange, headKey, type KeyRange, keyOfHead, prefixEnd, TABLE } from "../keys.ts";
-import { type Cursor, decodeRecord, type FrozenState } from "../records.ts";
-import { bareVersion } from "./bare-version.ts";
+import type { Cursor, FrozenState } from "../records.ts";
 import { commonPrefix, startsWith } from "./delimited.ts";
+import { PackedEntries, scanHead } from "./packed-entries.ts";
 import { MESSAGE_BYTES, pageLimit, refuseSealed, SCANNED_MAX } from "./query-limits.ts";
 
-/** Bytes of an entry besides its key and the texts in it, generously. */
-const ENTRY_BYTES = 160;
+/** Of a common prefix besides its text. */
+const PREFIX_BYTES = 8;
 
 /** Throws StoreError "sealed". */
 export async function listObjects(
@@ -30,12 +27,17 @@ export async function listObjects(
   if (query.limit === 0) return answer;
   const range = rangeOf(query);
   if (range === undefined) return answer;
-  const cursor = state.cursor(range);
+  // Without a delimiter nothing is jumped over: what is read ahead is shown.
+  const ahead = query.delimiter.byteLength === 0 ? pageLimit(query.limit) + 1 : undefined;
+  const cursor = state.cursor(range, ahead);
+  const entries = new PackedEntries();
   try {
-    await fillPage(cursor, query, answer);
+    await fillPage({ cursor, query, answer, entries });
   } finally {
     await cursor.close();
   }
+  if (query.packed) answer.packedEntries = entries.bytes();
+  else answer.entries = entries.messages();
   return answer;
 }
 
@@ -62,38 +64,41 @@ function startKey(query: ListObjectsQuery): Uint8Array | undefined {
   return headKey(bucketId, Buffer.concat([startAfter, Uint8Array.of(0)]));
 }
 
-async function fillPage(
-  cursor: Cursor,
-  query: ListObjectsQuery,
-  answer: ListObjectsAnswer,
-): Promise<void> {
+interface Page {
+  readonly cursor: Cursor;
+  readonly query: ListObjectsQuery;
+  readonly answer: ListObjectsAnswer;
+  readonly entries: PackedEntries;
+}
+
+async function fillPage({ cursor, query, answer, entries }: Page): Promise<void> {
   const limit = pageLimit(query.limit);
-  let bytes = 0;
+  let prefixBytes = 0;
   let scanned = 0;
   let last: Uint8Array = query.startAfter;
   for (;;) {
     const entry = await cursor.next();
     if (entry === undefined) return;
     const key = keyOfHead(entry[0]);
-    const isFull = answer.entries.length + answer.commonPrefixes.length >= limit;
-    const version = decodeRecord(VersionSchema, entry[1]);
+    const isFull = entries.count + answer.commonPrefixes.length >= limit;
+    const head = scanHead(entry[1]);
     scanned += 1;
     // A page may end on a key that is not shown: the next one goes on after it.
-    if (!version.deleteMarker && (isFull || bytes > MESSAGE_BYTES)) return truncate(answer, last);
+    const isLong = entries.byteLength + prefixBytes > MESSAGE_BYTES;
+    if (!head.isDeleteMarker && (isFull || isLong)) return truncate(answer, last);
     if (scanned > SCANNED_MAX) return truncate(answer, last);
-    if (version.deleteMarker) {
+    if (head.isDeleteMarker) {
       if (!isFull) last = key;
       continue;
     }
     const group = commonPrefix(key, query);
     if (group === undefined) {
-      answer.entries.push(entryOf(key, version));
-      bytes += key.byteLength + ENTRY_BYTES + version.owner.length;
+      entries.add(key, entry[1], head);
       last = key;
       continue;
     }
     answer.commonPrefixes.push(copyBytes(group));
-    bytes += group.byteLength + 8;
+    prefixBytes += group.byteLength + PREFIX_BYTES;
     last = group;
     const next = prefixEnd(headKey(query.bucketId, group));
     if (next === undefined) return;
@@ -104,9 +109,4 @@ async function fillPage(
 function truncate(answer: ListObjectsAnswer, last: Uint8Array): void {
   answer.truncated = true;
   answer.nextStartAfter = copyBytes(last);
-}
-
-function entryOf(key: Uint8Array, version: Version): ListObjectsAnswer_Entry {
-  const shown = { key: copyBytes(key), version: bareVersion(version) };
-  return create(ListObjectsAnswer_EntrySchema, shown);
 }

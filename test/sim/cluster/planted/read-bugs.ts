@@ -1,5 +1,6 @@
 // Bugs in how gateways read: answers that are old, incomplete or not the bytes that were written.
 import type { Clients } from "../../../../services/cli/compose/clients.ts";
+import { WireReader } from "../../../../services/lib/base/wire-reader.ts";
 import { BodyReader } from "../../../../services/lib/clients/body-reader.ts";
 import type {
   MetadataClient,
@@ -49,13 +50,20 @@ function skippingKeys(clients: Clients): Clients {
   const ask: Query = metadata.query.bind(metadata);
   const query: Query = async (groupId, kind, options) => {
     const answer = await ask(groupId, kind, options);
-    if (answer.$typeName === "dolium.metadata.v1.ListObjectsAnswer" && answer.entries.length > 1) {
-      answer.entries.shift();
+    if (answer.$typeName === "dolium.metadata.v1.ListObjectsAnswer") {
+      answer.packedEntries = withoutFirst(answer.packedEntries);
     }
     return answer;
   };
   metadata.query = query;
   return clients;
+}
+
+/** One entry alone stays. */
+function withoutFirst(packed: Uint8Array): Uint8Array {
+  const reader = new WireReader(packed);
+  if (!reader.isAtEnd) reader.delimited();
+  return reader.isAtEnd ? packed : packed.subarray(reader.at);
 }
 
 /** The code rebuilds wrong bytes: one bit of each shard that it makes is off. */
