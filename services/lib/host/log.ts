@@ -1,10 +1,12 @@
-// Structured logging behind the port: one JSON line per event on stderr, written before the call
-// returns, so that a crash loses nothing. Values under keys that name secrets are replaced at any
+// Structured logging behind the port: one JSON line per event on stderr. Warnings and errors, and
+// what was logged before them, are written before the call returns; other lines within 10 ms and
+// before the process exits (line-batches.ts). Values under keys that name secrets are replaced at any
 // depth; errors are shown with code, stack and causes; bytes as hex, big integers as text.
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Log, LogFields } from "../ports/log.ts";
+import { LineBatches } from "./line-batches.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
@@ -22,9 +24,13 @@ const REDACTED = "[redacted]";
 const DEPTH_MAX = 8;
 const ITEMS_MAX = 100;
 const BYTES_SHOWN_MAX = 64;
+const NAMES_KEPT_MAX = 1000;
 
 export function createLog(options: LogOptions = {}): Log {
-  const stream = options.destination ?? destination({ fd: 2, sync: true });
+  const batches =
+    options.destination === undefined
+      ? new LineBatches(destination({ fd: 2, sync: true }))
+      : undefined;
   const logger = pino(
     {
       level: options.level ?? "info",
@@ -33,25 +39,60 @@ export function createLog(options: LogOptions = {}): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    batches ?? options.destination,
   );
-  return wrap(logger, options.fields);
+  const secretNames = new Map<string, boolean>();
+  const out = { logger, secretNames, flush: () => batches?.flush() };
+  return wrap(out, plainFields(out, options.fields));
 }
 
-function wrap(parent: Logger, fields: LogFields | undefined): Log {
-  const logger = fields === undefined ? parent : parent.child(plainFields(fields));
+interface Output {
+  readonly logger: Logger;
+  /** Whether fields of that name are secrets, for names met before. */
+  readonly secretNames: Map<string, boolean>;
+  /** Lets out what was logged. */
+  readonly flush: () => void;
+}
+
+/** `fields` are plain already; they are written with each line, which costs less than a child. */
+function wrap(out: Output, fields: Record<string, unknown>): Log {
+  const { logger, flush } = out;
+  const merged = (more: LogFields | undefined): Record<string, unknown> =>
+    more === undefined ? fields : { ...fields, ...plainFields(out, more) };
   return {
-    debug: (message, more) => logger.debug(plainFields(more), message),
-    info: (message, more) => logger.info(plainFields(more), message),
-    warn: (message, more) => logger.warn(plainFields(more), message),
-    error: (message, error, more) =>
-      logger.error({ ...plainFields(more), error: plain(error, 0) }, message),
-    child: (more) => wrap(logger, more),
+    debug: (message, more) => {
+      if (logger.isLevelEnabled("debug")) logger.debug(merged(more), message);
+    },
+    info: (message, more) => {
+      if (logger.isLevelEnabled("info")) logger.info(merged(more), message);
+    },
+    warn: (message, more) => {
+      logger.warn(merged(more), message);
+      flush();
+    },
+    error: (message, error, more) => {
+      logger.error({ ...merged(more), error: plain(error, 0) }, message);
+      flush();
+    },
+    child: (more) => wrap(out, merged(more)),
   };
 }
 
-function plainFields(fields: LogFields | undefined): Record<string, unknown> {
-  return fields === undefined ? {} : plainEntries(Object.entries(fields), 0);
+function plainFields(out: Output, fields: LogFields | undefined): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const [at, [name, value]] of Object.entries(fields ?? {}).entries()) {
+    if (at === ITEMS_MAX) break;
+    shown[name] = isSecret(out, name) ? REDACTED : plain(value, 1);
+  }
+  return shown;
+}
+
+function isSecret({ secretNames }: Output, name: string): boolean {
+  const known = secretNames.get(name);
+  if (known !== undefined) return known;
+  const secret = SECRET_NAME.test(name);
+  if (secretNames.size < NAMES_KEPT_MAX) secretNames.set(name, secret);
+  return secret;
 }
 
 function plainEntries(
