@@ -1,4 +1,5 @@
-// Metrics behind the port, kept by prom-client and shown as Prometheus text. Every name of ours
+// Metrics behind the port, gathered in cells (metric-cells.ts), kept by prom-client but for
+// histograms, and shown as Prometheus text. Every name of ours
 // gets the prefix `dolium_`; Node's own metrics keep prom-client's names. A metric registered twice
 // with the same kind and labels is one metric, so that several nodes may live in one process.
 import {
@@ -10,7 +11,8 @@ import {
   Registry,
 } from "prom-client";
 import { assert } from "../base/assert.ts";
-import type { Labels, MetricOptions, Metrics } from "../ports/metrics.ts";
+import type { Counter, Gauge, MetricOptions, Metrics } from "../ports/metrics.ts";
+import { CellHistogram, Cells } from "./metric-cells.ts";
 
 const PREFIX = "dolium_";
 
@@ -50,6 +52,8 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
   if (options.nodeMetrics !== false) collectDefaultMetrics({ register: registry });
   const known = new Map<string, Registered>();
   const refreshers: (() => void | Promise<void>)[] = [];
+  const histograms: CellHistogram[] = [];
+  const settlers: (() => void)[] = [];
 
   function once<T>(name: string, shape: readonly unknown[], create: () => T): T {
     assert(/^[a-z][a-z0-9_]*$/.test(name), `metric ${name}: not in snake_case`);
@@ -75,43 +79,89 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
     contentType: registry.contentType,
     async expose(): Promise<string> {
       await Promise.allSettled(refreshers.map(async (refresh) => refresh()));
-      return registry.metrics();
+      for (const settle of settlers) settle();
+      const kept = await registry.metrics();
+      const own = histograms.map((histogram) => `${histogram.text()}\n`);
+      return [kept, ...own].join("\n");
     },
     beforeExpose: (refresh) => {
       refreshers.push(refresh);
     },
-    describe: () => descriptionsOf(registry),
+    describe: () => descriptionsOf(registry, histograms),
     counter(name, given) {
       assert(name.endsWith("_total"), `metric ${name}: a counter's name ends in _total`);
-      const create = () => new PromCounter(described(name, given));
-      const metric = once(name, ["counter", given.labels], create);
-      return { increment: (labels: Labels = {}, amount = 1) => metric.inc({ ...labels }, amount) };
+      return once(name, ["counter", given.labels], () => {
+        const made = counterOf(new PromCounter(described(name, given)), given.labels);
+        settlers.push(made.settle);
+        return made.counter;
+      });
     },
     gauge(name, given) {
       assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
-      const create = () => new PromGauge(described(name, given));
-      const metric = once(name, ["gauge", given.labels], create);
-      return {
-        set: (value, labels = {}) => metric.set({ ...labels }, value),
-        clear: () => metric.reset(),
-      };
+      return once(name, ["gauge", given.labels], () => {
+        const made = gaugeOf(new PromGauge(described(name, given)), given.labels);
+        settlers.push(made.settle);
+        return made.gauge;
+      });
     },
     histogram(name, given) {
       assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
-      const buckets = [...given.buckets];
+      const bounds = [...given.buckets];
       assert(
-        buckets.every((bound, index) => index === 0 || bound > (buckets[index - 1] ?? bound)),
+        bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] ?? bound)),
         `metric ${name}: buckets must ascend`,
       );
-      const create = () => new PromHistogram({ ...described(name, given), buckets });
-      const metric = once(name, ["histogram", given.labels, buckets], create);
-      return { observe: (value, labels = {}) => metric.observe({ ...labels }, value) };
+      return once(name, ["histogram", given.labels, bounds], () => {
+        const { help, labels: labelNames = [] } = given;
+        const made = new CellHistogram({ name: PREFIX + name, help, labelNames, bounds });
+        histograms.push(made);
+        return made;
+      });
     },
   };
 }
 
+/** `settle` brings prom-client's counter up to date. */
+function counterOf(metric: PromCounter, labelNames: readonly string[] = []) {
+  const cells = new Cells(labelNames, (labels) => ({ labels, pending: 0 }));
+  const counter: Counter = {
+    increment(labels, amount = 1): void {
+      assert(amount >= 0 && Number.isFinite(amount), "a counter only grows");
+      cells.at(labels).pending += amount;
+    },
+  };
+  const settle = (): void => {
+    for (const cell of cells.all()) {
+      metric.inc(cell.labels, cell.pending);
+      cell.pending = 0;
+    }
+  };
+  return { counter, settle };
+}
+
+function gaugeOf(metric: PromGauge, labelNames: readonly string[] = []) {
+  const cells = new Cells(labelNames, (labels) => ({ labels, value: 0 }));
+  const gauge: Gauge = {
+    set(value, labels): void {
+      assert(typeof value === "number", "a gauge shows a number");
+      cells.at(labels).value = value;
+    },
+    clear(): void {
+      cells.clear();
+      metric.reset();
+    },
+  };
+  const settle = (): void => {
+    for (const { labels, value } of cells.all()) metric.set(labels, value);
+  };
+  return { gauge, settle };
+}
+
 /** prom-client keeps kind and label names in the metric, though its types do not say so. */
-function descriptionsOf(registry: Registry): MetricDescription[] {
+function descriptionsOf(
+  registry: Registry,
+  histograms: readonly CellHistogram[],
+): MetricDescription[] {
   const found = registry.getMetricsAsArray().map((metric) => {
     const labels: unknown = Reflect.get(metric, "labelNames");
     return {
@@ -121,6 +171,10 @@ function descriptionsOf(registry: Registry): MetricDescription[] {
       labels: Array.isArray(labels) ? labels.map(String) : [],
     };
   });
+  for (const { shape } of histograms) {
+    const { name, help, labelNames } = shape;
+    found.push({ name, type: "histogram", help, labels: [...labelNames] });
+  }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
