@@ -27,10 +27,7 @@ const BYTES_SHOWN_MAX = 64;
 const NAMES_KEPT_MAX = 1000;
 
 export function createLog(options: LogOptions = {}): Log {
-  const batches =
-    options.destination === undefined
-      ? new LineBatches(destination({ fd: 2, sync: true }))
-      : undefined;
+  const stream = options.destination ?? new LineBatches(destination({ fd: 2, sync: true }));
   const logger = pino(
     {
       level: options.level ?? "info",
@@ -39,10 +36,13 @@ export function createLog(options: LogOptions = {}): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    batches ?? options.destination,
+    stream,
   );
   const secretNames = new Map<string, boolean>();
-  const out = { logger, secretNames, flush: () => batches?.flush() };
+  const flush = (): void => {
+    if (stream instanceof LineBatches) stream.flush();
+  };
+  const out = { logger, secretNames, flush };
   return wrap(out, plainFields(out, options.fields));
 }
 
