@@ -13,6 +13,10 @@ import {
   QueryResponseSchema,
 } from "../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import { LoggedCommandSchema } from "../../services/lib/gen/dolium/record/v1/command_pb.ts";
+import {
+  ChecksumAlgorithm,
+  ChecksumType,
+} from "../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { createKvFactory } from "../../services/lib/host/level-kv.ts";
 import { createDisk } from "../../services/lib/host/node-disk.ts";
 import { decodeFrame, encodeMessage } from "../../services/lib/host/rpc-codec.ts";
@@ -20,6 +24,8 @@ import { listObjectsV2Document } from "../../services/lib/s3/list-documents.ts";
 import { GroupState } from "../../services/metadata/state/group-state.ts";
 import { answerQuery } from "../../services/metadata/state/queries/query-table.ts";
 
+const { CRC64NVME } = ChecksumAlgorithm;
+const { FULL_OBJECT } = ChecksumType;
 const KEYS = 1000;
 const ROUNDS = 5;
 const PAGES = 20;
@@ -32,7 +38,7 @@ function put(at: number): Uint8Array {
     size: 4096n,
     etag: "d41d8cd98f00b204e9800998ecf8427e",
     headers: { contentType: "binary/octet-stream" },
-    checksums: [{ algorithm: 3, type: 1, value: Buffer.alloc(8, at) }],
+    checksums: [{ algorithm: CRC64NVME, type: FULL_OBJECT, value: Buffer.alloc(8, at) }],
     storageClass: "STANDARD",
     owner: "ann_org",
     body: { case: "inline" as const, value: Buffer.alloc(4096, at) },

@@ -1,6 +1,6 @@
 // A key in a listing, with what documents show of its version. Read field by field from the packed
-// entries of an answer: a page has a thousand of them, and shows six fields of each. A test compares
-// this with the entries decoded as messages.
+// entries of an answer: a page has a thousand of them, and shows six fields of each. A test
+// compares this with the entries decoded as messages.
 import { present } from "../../lib/base/assert.ts";
 import { toSafeNumber } from "../../lib/base/bytes.ts";
 import { WireReader } from "../../lib/base/wire-reader.ts";

@@ -1,7 +1,7 @@
 // Structured logging behind the port: one JSON line per event on stderr. Warnings and errors, and
 // what was logged before them, are written before the call returns; other lines within 10 ms and
-// before the process exits (line-batches.ts). Values under keys that name secrets are replaced at any
-// depth; errors are shown with code, stack and causes; bytes as hex, big integers as text.
+// before the process exits (line-batches.ts). Values under keys that name secrets are replaced at
+// any depth; errors are shown with code, stack and causes; bytes as hex, big integers as text.
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { toHex } from "../base/bytes.ts";
 import { StoreError } from "../base/errors.ts";

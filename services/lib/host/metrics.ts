@@ -91,26 +91,22 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
     counter(name, given) {
       assert(name.endsWith("_total"), `metric ${name}: a counter's name ends in _total`);
       return once(name, ["counter", given.labels], () => {
-        const made = counterOf(new PromCounter(described(name, given)), given.labels);
-        settlers.push(made.settle);
-        return made.counter;
+        const { counter, settle } = counterOf(new PromCounter(described(name, given)), given);
+        settlers.push(settle);
+        return counter;
       });
     },
     gauge(name, given) {
       assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
       return once(name, ["gauge", given.labels], () => {
-        const made = gaugeOf(new PromGauge(described(name, given)), given.labels);
-        settlers.push(made.settle);
-        return made.gauge;
+        const { gauge, settle } = gaugeOf(new PromGauge(described(name, given)), given);
+        settlers.push(settle);
+        return gauge;
       });
     },
     histogram(name, given) {
       assert(!name.endsWith("_total"), `metric ${name}: only a counter's name ends in _total`);
-      const bounds = [...given.buckets];
-      assert(
-        bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] ?? bound)),
-        `metric ${name}: buckets must ascend`,
-      );
+      const bounds = ascending(name, given.buckets);
       return once(name, ["histogram", given.labels, bounds], () => {
         const { help, labels: labelNames = [] } = given;
         const made = new CellHistogram({ name: PREFIX + name, help, labelNames, bounds });
@@ -121,8 +117,14 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
   };
 }
 
+function ascending(name: string, buckets: readonly number[]): readonly number[] {
+  const isSo = buckets.every((bound, at) => at === 0 || bound > (buckets[at - 1] ?? bound));
+  assert(isSo, `metric ${name}: buckets must ascend`);
+  return [...buckets];
+}
+
 /** `settle` brings prom-client's counter up to date. */
-function counterOf(metric: PromCounter, labelNames: readonly string[] = []) {
+function counterOf(metric: PromCounter, { labels: labelNames = [] }: MetricOptions) {
   const cells = new Cells(labelNames, (labels) => ({ labels, pending: 0 }));
   const counter: Counter = {
     increment(labels, amount = 1): void {
@@ -139,7 +141,7 @@ function counterOf(metric: PromCounter, labelNames: readonly string[] = []) {
   return { counter, settle };
 }
 
-function gaugeOf(metric: PromGauge, labelNames: readonly string[] = []) {
+function gaugeOf(metric: PromGauge, { labels: labelNames = [] }: MetricOptions) {
   const cells = new Cells(labelNames, (labels) => ({ labels, value: 0 }));
   const gauge: Gauge = {
     set(value, labels): void {

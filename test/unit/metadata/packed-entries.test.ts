@@ -9,7 +9,13 @@ import {
   ListObjectsAnswer_EntrySchema,
   ListObjectsAnswerSchema,
 } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
-import { VersionSchema } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import {
+  ChecksumAlgorithm,
+  ChecksumType,
+  Encryption_Kind,
+  Replication_Status,
+  VersionSchema,
+} from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { bareVersion } from "../../../services/metadata/state/queries/bare-version.ts";
 import {
   PackedEntries,
@@ -25,8 +31,8 @@ const body = fc.oneof(
   fc.constant({ case: undefined }),
 );
 const checksum = fc.record({
-  algorithm: fc.integer({ min: 0, max: 10 }),
-  type: fc.integer({ min: 0, max: 2 }),
+  algorithm: fc.constantFrom(...Object.values(ChecksumAlgorithm)),
+  type: fc.constantFrom(...Object.values(ChecksumType)),
   value: bytes,
 });
 const named = fc.array(fc.record({ name: text, value: text }), { maxLength: 3 });
@@ -47,9 +53,12 @@ const version = fc
       tags: named,
       lock: fc.record({ legalHold: fc.boolean() }),
       acl: fc.constant({ grants: [{ grantee: { case: "user" as const, value: "ann" } }] }),
-      encryption: fc.record({ kind: fc.integer({ min: 0, max: 3 }), wrappedKey: bytes }),
+      encryption: fc.record({
+        kind: fc.constantFrom(...Object.values(Encryption_Kind)),
+        wrappedKey: bytes,
+      }),
       bodyNonce: bytes,
-      replication: fc.record({ status: fc.integer({ min: 0, max: 4 }) }),
+      replication: fc.record({ status: fc.constantFrom(...Object.values(Replication_Status)) }),
     },
     { requiredKeys: [] },
   )
