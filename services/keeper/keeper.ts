@@ -11,7 +11,7 @@ import { FollowTask } from "./follow/follow-task.ts";
 import { collectGarbage } from "./garbage/collect-garbage.ts";
 import { OrphanSweeper } from "./garbage/sweep-orphans.ts";
 import { type KeeperMetrics, keeperMetrics } from "./keeper-metrics.ts";
-import { type HeldLease, withLease } from "./leases.ts";
+import { type HeldLease, TaskLease } from "./leases.ts";
 import { LifecycleTask } from "./lifecycle/lifecycle-task.ts";
 import { type LogMetrics, logMetrics } from "./logs/log-metrics.ts";
 import { type NotifyMetrics, notifyMetrics } from "./notify/notify-metrics.ts";
@@ -155,13 +155,18 @@ export class Keeper {
   async #loop(task: Task): Promise<void> {
     const { clock, log, metadata, config } = this.#deps;
     const { signal } = this.#stop;
-    const lease = { metadata, clock, log, holder: this.#holder, leaseMs: config.leaseMs };
+    const { leaseMs } = config;
+    const deps = { metadata, clock, log, holder: this.#holder, leaseMs };
+    const lease = new TaskLease(deps, `keeper/${task.name}`);
+    // One that would run out before the next round, or soon after, is for others meanwhile.
+    const keepsLease = task.intervalMs * 2 <= leaseMs;
     while (!signal.aborted) {
       let pauseMs = task.intervalMs;
       try {
-        const isOurs = await withLease(lease, `keeper/${task.name}`, task.round, signal);
+        const isOurs = await lease.run(task.round, signal);
+        if (!keepsLease) await lease.release();
         // Another keeper does it: asking often would only fill the root group's log.
-        if (!isOurs) pauseMs = Math.max(pauseMs, config.leaseMs / 2);
+        if (!isOurs) pauseMs = Math.max(pauseMs, leaseMs / 2);
       } catch (error) {
         if (!signal.aborted) {
           this.#metrics.failures.increment({ task: task.name });
@@ -170,6 +175,7 @@ export class Keeper {
       }
       await this.#pause(pauseMs);
     }
+    await lease.release();
   }
 
   async #garbageRound(signal: AbortSignal): Promise<void> {

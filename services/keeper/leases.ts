@@ -23,13 +23,28 @@ export interface LeaseDeps {
 export interface HeldLease {
   /** What the last one to hold the lease wrote down; empty at first. */
   readonly note: Uint8Array;
-  /** Wall clock of the root group's leader when it granted the lease, milliseconds since 1970. */
+  /**
+   * Wall clock of the root group's leader as it was when it granted the lease, with the time that
+   * has passed here since its answer: never ahead of it. Milliseconds since 1970.
+   */
   readonly grantedMs: number;
   /**
    * Writes down where the task stands, for whoever holds the lease next; at most 4 KiB. Throws
    * "conflict" when the lease is lost.
    */
   write(note: Uint8Array): Promise<void>;
+}
+
+type Work = (signal: AbortSignal, lease: HeldLease) => Promise<void>;
+
+interface Grant {
+  readonly token: bigint;
+  readonly note: Uint8Array;
+  readonly grantedMs: number;
+  /** When the answer was here, on the monotonic clock. */
+  readonly answeredAt: number;
+  /** On the monotonic clock: until then surely nobody else has it. */
+  readonly validUntil: number;
 }
 
 /**
@@ -39,60 +54,128 @@ export interface HeldLease {
 export async function withLease(
   deps: LeaseDeps,
   name: string,
-  work: (signal: AbortSignal, lease: HeldLease) => Promise<void>,
+  work: Work,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const granted = await acquire(deps, name);
-  if (granted === undefined) return false;
-  const { token, note } = granted;
-  const lost = new AbortController();
-  let timer: Timer | undefined;
-  let renewing: Promise<void> = Promise.resolve();
-  let validUntil = deps.clock.monotonicMs() + deps.leaseMs;
-  const renew = async (): Promise<void> => {
-    const askedAt = deps.clock.monotonicMs();
-    try {
-      await renewed(deps, { name, token });
-      validUntil = askedAt + deps.leaseMs;
-    } catch (error) {
-      deps.log.warn("lease not renewed", { name, reason: String(error) });
-      const isOver = isStoreError(error, "conflict") || deps.clock.monotonicMs() >= validUntil;
-      if (isOver) return lost.abort();
-    }
-    if (!lost.signal.aborted) schedule();
-  };
-  const schedule = (): void => {
-    timer = deps.clock.after(deps.leaseMs / 3, () => {
-      renewing = renew();
-    });
-  };
-  schedule();
-  const grantedMs = Math.max(0, toSafeNumber(granted.expiresMs) - deps.leaseMs);
-  const lease: HeldLease = {
-    note,
-    grantedMs,
-    write: (text) => renewed(deps, { name, token }, text),
-  };
+  const lease = new TaskLease(deps, name);
   try {
-    await work(AbortSignal.any([lost.signal, stop]), lease);
+    return await lease.run(work, stop);
   } finally {
-    lost.abort();
-    timer?.cancel();
-    // A renewal that came after the release would take the lease again.
-    await renewing;
-    await release(deps, name, token);
+    await lease.release();
   }
-  return true;
 }
 
-/** Throws when the lease is not held under `token` any more. */
-async function renewed(
-  deps: LeaseDeps,
-  { name, token }: { readonly name: string; readonly token: bigint },
-  note?: Uint8Array,
-): Promise<void> {
-  const lease = await acquire(deps, name, note);
-  if (lease?.token !== token) throw new StoreError("conflict", "lease lost");
+/**
+ * The lease of a task that may keep it from one round to the next: each grant and each return is a
+ * synced commit of the root group, while nothing is done. Half of a lease's time is left to whoever
+ * waits for it; renewals come when the other half is gone.
+ */
+export class TaskLease {
+  readonly #deps: LeaseDeps;
+  readonly #name: string;
+  #grant: Grant | undefined;
+  #isLost = false;
+
+  constructor(deps: LeaseDeps, name: string) {
+    this.#deps = deps;
+    this.#name = name;
+  }
+
+  /**
+   * As `withLease`, but afterwards the lease is held on, unless it was lost or `work` failed: then
+   * another one may do better.
+   */
+  async run(work: Work, stop: AbortSignal): Promise<boolean> {
+    const grant = await this.#granted();
+    if (grant === undefined) return false;
+    const lost = new AbortController();
+    const { note } = grant;
+    const passedMs = Math.floor(this.#deps.clock.monotonicMs() - grant.answeredAt);
+    const grantedMs = grant.grantedMs + passedMs;
+    const lease = { note, grantedMs, write: (text: Uint8Array) => this.#renew(text) };
+    const stopRenewing = this.#keepRenewed(lost);
+    let isDone = false;
+    try {
+      await work(AbortSignal.any([lost.signal, stop]), lease);
+      isDone = true;
+    } finally {
+      // A renewal that came after the release would take the lease again.
+      await stopRenewing();
+      if (!isDone || this.#isLost) await this.release();
+    }
+    return true;
+  }
+
+  /** Gives the lease back, if it is held. */
+  async release(): Promise<void> {
+    const grant = this.#grant;
+    this.#grant = undefined;
+    this.#isLost = false;
+    if (grant !== undefined) await release(this.#deps, this.#name, grant.token);
+  }
+
+  /** The grant with half of its time left, or a new one; undefined where somebody else holds it. */
+  async #granted(): Promise<Grant | undefined> {
+    const { clock, leaseMs } = this.#deps;
+    const leftMs = (this.#grant?.validUntil ?? 0) - clock.monotonicMs();
+    if (leftMs < leaseMs / 2) this.#grant = await this.#acquire();
+    return this.#grant;
+  }
+
+  async #acquire(note?: Uint8Array): Promise<Grant | undefined> {
+    const { clock, leaseMs } = this.#deps;
+    const askedAt = clock.monotonicMs();
+    const lease = await acquire(this.#deps, this.#name, note);
+    if (lease === undefined) return undefined;
+    const grantedMs = Math.max(0, toSafeNumber(lease.expiresMs) - leaseMs);
+    const { token } = lease;
+    const answeredAt = clock.monotonicMs();
+    return { token, note: lease.note, grantedMs, answeredAt, validUntil: askedAt + leaseMs };
+  }
+
+  /** Throws "conflict" when the lease is not held under its token any more. */
+  async #renew(note?: Uint8Array): Promise<void> {
+    const former = this.#grant;
+    const grant = await this.#acquire(note);
+    if (former === undefined || grant?.token !== former.token) {
+      throw new StoreError("conflict", "lease lost");
+    }
+    this.#grant = grant;
+  }
+
+  /** Until the returned function is called; it resolves when no renewal is under way. */
+  #keepRenewed(lost: AbortController): () => Promise<void> {
+    const { clock, log, leaseMs } = this.#deps;
+    const name = this.#name;
+    let timer: Timer | undefined;
+    let renewing: Promise<void> = Promise.resolve();
+    const leftMs = (): number => (this.#grant?.validUntil ?? 0) - clock.monotonicMs();
+    const renew = async (): Promise<void> => {
+      let nextMs = leaseMs / 2;
+      try {
+        await this.#renew();
+      } catch (error) {
+        log.warn("lease not renewed", { name, reason: String(error) });
+        if (isStoreError(error, "conflict") || leftMs() <= 0) {
+          this.#isLost = true;
+          return lost.abort();
+        }
+        nextMs = leaseMs / 6;
+      }
+      if (!lost.signal.aborted) schedule(nextMs);
+    };
+    const schedule = (afterMs: number): void => {
+      timer = clock.after(afterMs, () => {
+        renewing = renew();
+      });
+    };
+    schedule(Math.max(0, leftMs() - leaseMs / 2));
+    return async () => {
+      lost.abort();
+      timer?.cancel();
+      await renewing;
+    };
+  }
 }
 
 /** The lease when granted. */

@@ -1,7 +1,12 @@
 // Leases: one holder at a time, renewed while work goes on, given back, with a note for the next.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { type HeldLease, type LeaseDeps, withLease } from "../../../services/keeper/leases.ts";
+import {
+  type HeldLease,
+  type LeaseDeps,
+  TaskLease,
+  withLease,
+} from "../../../services/keeper/leases.ts";
 import { deferred } from "../../../services/lib/base/bounded.ts";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
@@ -129,4 +134,58 @@ test("the time of the grant is the leader's", async (t) => {
   assert.ok(Math.abs(lease.grantedMs - rig.clock.wallMs()) < 5000);
   end();
   await done;
+});
+
+function asked(rig: Rig): number {
+  return rig.calls.filter((call) => /^(acquire|release)Lease$/.test(call)).length;
+}
+
+test("a lease that is kept costs nothing from round to round, and is given back once", async (t) => {
+  const rig = await open(t);
+  const lease = new TaskLease(holder(rig, "a", 60_000), "task");
+  const seen: string[] = [];
+  for (const note of ["one", "two", "three"]) {
+    const work = async (_signal: AbortSignal, held: HeldLease): Promise<void> => {
+      seen.push(Buffer.from(held.note).toString());
+      if (note === "two") await held.write(utf8("half way"));
+    };
+    assert.equal(await lease.run(work, NEVER), true);
+  }
+  assert.deepEqual(seen, ["", "", "half way"]);
+  assert.equal(asked(rig), 2, "one grant, one note");
+  const other = async (): Promise<void> => assert.fail("two at once");
+  assert.equal(await withLease(holder(rig, "b"), "task", other, NEVER), false);
+  await lease.release();
+  await lease.release();
+  const next = await hold(rig, "b");
+  next.end();
+  await next.done;
+});
+
+test("a kept lease is asked for anew when half of it is gone, and given up to who has it", async (t) => {
+  const rig = await open(t);
+  const lease = new TaskLease(holder(rig, "a", 100), "task");
+  const nothing = async (): Promise<void> => undefined;
+  assert.equal(await lease.run(nothing, NEVER), true);
+  await rig.clock.sleep(60);
+  const before = asked(rig);
+  assert.equal(await lease.run(nothing, NEVER), true);
+  assert.ok(asked(rig) > before);
+  rig.clock.shiftMs += 1000;
+  const value = { name: "task", holder: "thief", ttlMs: 60_000n };
+  await rig.execute(1, { case: "acquireLease", value });
+  await rig.clock.sleep(100);
+  assert.equal(await lease.run(async () => assert.fail("two at once"), NEVER), false);
+});
+
+test("a kept lease is given back when its work fails", async (t) => {
+  const rig = await open(t);
+  const lease = new TaskLease(holder(rig, "a"), "task");
+  const work = async (): Promise<void> => {
+    throw new StoreError("io", "broken");
+  };
+  await assert.rejects(lease.run(work, NEVER), { code: "io" });
+  const next = await hold(rig, "b");
+  next.end();
+  await next.done;
 });
