@@ -48,6 +48,18 @@ export function decodeConfState(bytes: Uint8Array): ConfState {
   }
 }
 
+/** Whether nobody but this node votes by the membership that is applied. */
+export function isOnlyVoter({
+  nodeId,
+  machine,
+}: {
+  readonly nodeId: RaftId;
+  readonly machine: { confState(): Uint8Array };
+}): boolean {
+  const { voters, votersOutgoing } = decodeConfState(machine.confState());
+  return voters.length === 1 && voters[0] === nodeId && votersOutgoing.length === 0;
+}
+
 /** Everyone who takes part in any way. */
 export function membersOf(confState: ConfState): RaftId[] {
   const { voters, learners, votersOutgoing, learnersNext } = confState;

@@ -4,7 +4,7 @@
 // read index.
 import { present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
-import { decodeConfState } from "./conf-state.ts";
+import { decodeConfState, isOnlyVoter } from "./conf-state.ts";
 import type {
   AppliedMembers,
   EntryFetch,
@@ -20,6 +20,7 @@ import { type GroupDeps, PROPOSAL_BYTES_MAX } from "./group-deps.ts";
 import { GroupParts } from "./group-parts.ts";
 import { groupStatus, sharedIndex } from "./group-status.ts";
 import { IncomingSnapshots } from "./incoming-snapshot.ts";
+import { LoneReads } from "./lone-reads.ts";
 import { groupOptions, prepareGroup } from "./open-group.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadBarriers } from "./read-barriers.ts";
@@ -45,6 +46,7 @@ export class Group implements RaftGroup {
   readonly #deps: GroupDeps;
   readonly #proposals = new Proposals();
   readonly #reads: ReadBarriers;
+  readonly #lone = new LoneReads();
   readonly #transfers = new TransferWaits();
   readonly #aside: StepAside;
   readonly #incoming = new IncomingSnapshots();
@@ -102,18 +104,21 @@ export class Group implements RaftGroup {
 
   async readBarrier(limits: CallLimits): Promise<void> {
     this.#assertOpen();
+    if (this.#lone.mayRead && limits.signal?.aborted !== true) return;
+    const { era } = this.#lone;
     const startedMs = this.#nowMs();
     const reached = this.#reads.add(limits, startedMs);
     this.#deps.wake(this);
     await reached;
+    this.#lone.reached(era, () => this.isLeader() && isOnlyVoter(this.#deps));
     const seconds = (this.#nowMs() - startedMs) / 1000;
     this.#deps.metrics.readSeconds.observe(seconds, this.#labels());
   }
 
   async changeMembers(changes: readonly MemberChange[], limits: CallLimits): Promise<void> {
     this.#assertLeading();
-    const context = new Uint8Array(0);
-    const result = this.#deps.core.proposeMembers(this.groupId, { changes, context });
+    const proposal = { changes, context: new Uint8Array(0) };
+    const result = this.#deps.core.proposeMembers(this.groupId, proposal);
     this.#deps.wake(this);
     if (result.kind !== "appended") throw refusal(result);
     const place = { index: result.firstIndex, term: result.term };
@@ -251,6 +256,7 @@ export class Group implements RaftGroup {
     this.#open = false;
     this.#leader = 0;
     this.#role = "follower";
+    this.#lone.changed();
     this.#full = false;
     this.#parts.close();
     this.#incoming.fail(error);
@@ -299,6 +305,7 @@ export class Group implements RaftGroup {
     }
     this.#leader = leader;
     this.#role = role;
+    this.#lone.changed();
     if (led && role !== "leader") {
       this.#proposals.refuseQueued(notLeader(leader));
       const { electionTicks, tickMs } = this.#deps.timing;
@@ -347,6 +354,7 @@ export class Group implements RaftGroup {
   }
 
   #membersApplied(members: AppliedMembers): void {
+    this.#lone.changed();
     this.#parts.snapshots.membersChanged();
     this.#deps.membersChanged(this.groupId, members.confState);
   }
