@@ -10,6 +10,7 @@ import {
   ListObjectsAnswerSchema,
 } from "../../../services/lib/gen/dolium/metadata/v1/metadata_pb.ts";
 import {
+  AclSchema,
   ChecksumAlgorithm,
   ChecksumType,
   Encryption_Kind,
@@ -35,6 +36,7 @@ const checksum = fc.record({
   type: fc.constantFrom(...Object.values(ChecksumType)),
   value: bytes,
 });
+const acl = create(AclSchema, { grants: [{ grantee: { case: "user", value: "ann" } }] });
 const named = fc.array(fc.record({ name: text, value: text }), { maxLength: 3 });
 const version = fc
   .record(
@@ -52,7 +54,7 @@ const version = fc
       body,
       tags: named,
       lock: fc.record({ legalHold: fc.boolean() }),
-      acl: fc.constant({ grants: [{ grantee: { case: "user" as const, value: "ann" } }] }),
+      acl: fc.constant(acl),
       encryption: fc.record({
         kind: fc.constantFrom(...Object.values(Encryption_Kind)),
         wrappedKey: bytes,
