@@ -25,7 +25,7 @@ export type MetadataAccess = Pick<MetadataClient, "execute" | "query">;
 
 export type Buckets = Pick<
   BucketDirectory,
-  "get" | "refresh" | "invalidate" | "groupOf" | "groupsOf"
+  "get" | "known" | "refresh" | "invalidate" | "groupOf" | "groupsOf"
 >;
 
 /** The named keys of the cluster. */

@@ -24,8 +24,12 @@ import { ChunkedDecoder } from "../../lib/s3/chunked/chunked-decoder.ts";
 import { invalidArgument, S3Error, type S3ErrorCode } from "../../lib/s3/errors.ts";
 import type { HeaderList } from "../../lib/s3/headers.ts";
 import { parseDecimal } from "../../lib/s3/integers.ts";
+import { EMPTY_SHA256 } from "../../lib/s3/sigv4/canonical-request.ts";
 import type { Authenticated } from "../plugins/authentication.ts";
 import type { RequestBody } from "./request-body.ts";
+
+const NOTHING = new Uint8Array(0);
+const SHA256_OF_NOTHING = Buffer.from(EMPTY_SHA256, "hex");
 
 export interface VerifiedBodyOptions {
   readonly body: RequestBody;
@@ -125,6 +129,22 @@ export class VerifiedBody {
     }
   }
 
+  /**
+   * Checks a request without any body that states nothing about one but its hash, as every read and
+   * deletion does: true when it is verified, false when it must be streamed like others.
+   */
+  verifyEmpty(): boolean {
+    const { body, authenticated, alsoCompute = [] } = this.#options;
+    const { payload } = authenticated;
+    const isPlain = this.contentMd5 === undefined && this.checksum === undefined;
+    if (!body.isEmpty || !isPlain || payload.kind === "chunked" || alsoCompute.length > 0) {
+      return false;
+    }
+    if (payload.kind === "hashed") checkContentSha256(payload.sha256, SHA256_OF_NOTHING);
+    this.#isVerified = true;
+    return true;
+  }
+
   #check(trailers: ReadonlyMap<string, string>): void {
     const { payload } = this.#options.authenticated;
     if (payload.kind === "hashed") {
@@ -145,6 +165,7 @@ export class VerifiedBody {
 
 /** Takes the whole payload into memory; at most the body's `bytesMax`. */
 export async function collect(body: VerifiedBody): Promise<Uint8Array> {
+  if (body.verifyEmpty()) return NOTHING;
   const pieces: Uint8Array[] = [];
   for await (const view of body.stream()) pieces.push(view);
   assert(body.isVerified, "collect: the body ended unverified");

@@ -2,6 +2,7 @@
 // included. Where a request was answered before its bucket was known, the bucket is looked up
 // afterwards, in bounded number, so that nobody is slowed down by it. Source: Amazon S3 user guide,
 // "Amazon S3 server access log format".
+
 import type { Log } from "../../lib/ports/log.ts";
 import type { Counter } from "../../lib/ports/metrics.ts";
 import type { HeaderField } from "../../lib/s3/headers.ts";
@@ -13,7 +14,7 @@ import {
   parseLogging,
 } from "../../lib/s3/settings/logging.ts";
 import type { AccessLogQueue } from "../data/access-log.ts";
-import type { SettingKind } from "../data/bucket-settings.ts";
+import { type SettingKind, settingDocument } from "../data/bucket-settings.ts";
 import type { Gateway } from "../operation.ts";
 import { isSigned, type S3Request } from "../request.ts";
 import { levelOf } from "../router.ts";
@@ -65,6 +66,9 @@ export class AccessLogging {
   record(served: ServedRequest): void {
     const name = served.request.address.bucket;
     if (name === undefined || NO_BUCKET.has(served.errorCode ?? "")) return;
+    const { buckets } = this.#gateway.dependencies;
+    const known = buckets.known(name);
+    if (known !== undefined && settingDocument(known, LOGGING.name) === undefined) return;
     if (this.#lookups.size >= LOOKUPS_MAX) {
       this.#skipped.increment();
       return;

@@ -10,16 +10,25 @@ import type { MetadataCallOptions, MetadataClient } from "./metadata-client.ts";
 
 const CACHE_MS = 2000;
 const CACHED_BUCKETS_MAX = 10_000;
+/** A lookup that takes longer is not waited for by others: what it brings may be old. */
+const JOINED_MS = 500;
 
 interface Cached {
   readonly bucket: BucketRecord;
   readonly until: number;
 }
 
+interface Lookup {
+  readonly bucket: Promise<BucketRecord | undefined>;
+  readonly beganMs: number;
+}
+
 export class BucketDirectory {
   readonly #metadata: MetadataClient;
   readonly #clock: Clock;
   readonly #cached = new Map<string, Cached>();
+  /** Lookups of `get` under way, by name. */
+  readonly #lookups = new Map<string, Lookup>();
 
   constructor(metadata: MetadataClient, clock: Clock) {
     this.#metadata = metadata;
@@ -30,9 +39,34 @@ export class BucketDirectory {
    * The bucket of that name, at most two seconds old; undefined when there is none (never cached).
    */
   async get(name: string, options: MetadataCallOptions = {}): Promise<BucketRecord | undefined> {
+    return this.known(name) ?? this.#lookup(name, options);
+  }
+
+  /** The bucket of that name where it is cached, at most two seconds old. */
+  known(name: string): BucketRecord | undefined {
     const hit = this.#cached.get(name);
-    if (hit !== undefined && hit.until > this.#clock.monotonicMs()) return hit.bucket;
-    return this.refresh(name, options);
+    return hit !== undefined && hit.until > this.#clock.monotonicMs() ? hit.bucket : undefined;
+  }
+
+  /**
+   * One question for all who ask in the moment after it. Nobody joins one from before `invalidate`.
+   * It ends by its deadline, and not with the caller who happened to be the first.
+   */
+  async #lookup(
+    name: string,
+    { signal: _, ...shared }: MetadataCallOptions,
+  ): Promise<BucketRecord | undefined> {
+    const nowMs = this.#clock.monotonicMs();
+    const running = this.#lookups.get(name);
+    if (running !== undefined && nowMs - running.beganMs < JOINED_MS) return running.bucket;
+    const bucket = this.refresh(name, shared);
+    const lookup = { bucket, beganMs: nowMs };
+    this.#lookups.set(name, lookup);
+    try {
+      return await bucket;
+    } finally {
+      if (this.#lookups.get(name) === lookup) this.#lookups.delete(name);
+    }
   }
 
   /** Asks the root group, whatever is cached. */
@@ -52,6 +86,7 @@ export class BucketDirectory {
 
   invalidate(name: string): void {
     this.#cached.delete(name);
+    this.#lookups.delete(name);
   }
 
   /** The group whose range holds `key`. */

@@ -3,7 +3,6 @@
 // to the engine.
 import { parseDecimal } from "./integers.ts";
 
-const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun"].concat([
   "Jul",
   "Aug",
@@ -71,11 +70,8 @@ function parseNumeric(match: RegExpExecArray | null): number | undefined {
 
 /** `Sun, 06 Nov 1994 08:49:37 GMT`; milliseconds are cut off. */
 export function formatHttpDate(ms: number): string {
-  const date = new Date(ms);
-  const day = `${DAYS[date.getUTCDay()]}, ${pad(date.getUTCDate())}`;
-  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(pad).join(":");
-  const year = String(date.getUTCFullYear()).padStart(4, "0");
-  return `${day} ${MONTHS[date.getUTCMonth()]} ${year} ${time} GMT`;
+  // ECMA-262, Date.prototype.toUTCString, has this very form.
+  return new Date(ms).toUTCString();
 }
 
 /** `yyyymmddThhmmssZ`, the form of x-amz-date; milliseconds are cut off. */
@@ -86,10 +82,6 @@ export function formatAmzDate(ms: number): string {
 /** `2009-10-12T17:50:30.000Z`, the form of LastModified in XML documents. */
 export function formatIsoDate(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-function pad(value: number): string {
-  return String(value).padStart(2, "0");
 }
 
 function fieldsOf(

@@ -74,8 +74,12 @@ export function percentDecode(raw: string, plusIsSpace: boolean): Uint8Array {
   return bytes.subarray(0, length);
 }
 
+/** ASCII in which nothing is encoded. */
+const PLAIN_TEXT = /^[\x20-\x24\x26-\x2a\x2c-\x7e]*$/;
+
 /** As percentDecode, read as UTF-8. Throws InvalidURI when the bytes are not UTF-8. */
 export function percentDecodeText(raw: string, plusIsSpace: boolean): string {
+  if (PLAIN_TEXT.test(raw)) return raw;
   const text = fromUtf8(percentDecode(raw, plusIsSpace));
   if (text === undefined) throw new S3Error("InvalidURI");
   return text;

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { AccessLogQueue } from "../../../services/gateway/data/access-log.ts";
+import { BucketSettings } from "../../../services/gateway/data/bucket-settings.ts";
+import type { Gateway } from "../../../services/gateway/operation.ts";
+import { AccessLogging, type ServedRequest } from "../../../services/gateway/plugins/access-log.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
 import type { CommandKind } from "../../../services/lib/clients/metadata-client.ts";
 import {
@@ -174,4 +177,28 @@ test("closing hands over what waits, and gives up what cannot be handed over", a
   const dropped = 's3_access_log_dropped_lines_total{reason="closed"}';
   assert.equal(bad.metrics.values.get(dropped), 1);
   assert.equal(good.metrics.values.get(dropped), 1);
+});
+
+test("a request to a known bucket without logging looks nothing up", async () => {
+  const { queue, metrics } = rig();
+  let lookups = 0;
+  const known = new Map([["kept", bucketOf(1)]]);
+  const buckets = {
+    known: (name: string) => known.get(name),
+    get: async (name: string) => {
+      lookups += 1;
+      return known.get(name);
+    },
+  };
+  const dependencies = { buckets, metrics, log: new MemoryLog() };
+  // What a record of the request needs, and no more.
+  const gateway = { bucketSettings: new BucketSettings(), dependencies } as unknown as Gateway;
+  const logging = new AccessLogging(gateway, queue);
+  const served = (bucket: string) =>
+    ({ request: { address: { bucket } } }) as unknown as ServedRequest;
+  for (let at = 0; at < 10; at += 1) logging.record(served("kept"));
+  assert.equal(lookups, 0);
+  logging.record(served("another"));
+  await settled();
+  assert.equal(lookups, 1);
 });

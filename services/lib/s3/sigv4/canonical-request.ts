@@ -11,6 +11,9 @@ import { V4_ALGORITHM } from "./claim.ts";
 /** SHA-256 of nothing, in hex. */
 export const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/** Encoded and decoded it is the same. */
+const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
+
 export interface CanonicalParts {
   readonly method: string;
   readonly target: RequestTarget;
@@ -26,6 +29,7 @@ export interface CanonicalParts {
  * decode to the same bytes, so none can be taken for another object. Throws InvalidURI.
  */
 export function canonicalPaths(rawPath: string): readonly string[] {
+  if (PLAIN_PATH.test(rawPath)) return [rawPath];
   const own = uriEncodeBytes(percentDecode(rawPath, false), true);
   if (own === rawPath) return [own];
   const segments = rawPath.split("/");
@@ -70,9 +74,12 @@ function compareAscii(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
+/** What is not a single space between others. */
+const SPACE_RUN = /\t| {2}/;
+
 /** Runs of spaces and tabs become one space; the value is trimmed already. */
 function collapseSpace(value: string): string {
-  return value.replaceAll(/[ \t]+/g, " ");
+  return SPACE_RUN.test(value) ? value.replaceAll(/[ \t]+/g, " ") : value;
 }
 
 export interface SignedMoment {

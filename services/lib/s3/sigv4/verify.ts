@@ -143,7 +143,7 @@ function requestTime(claim: V4Claim, headers: HeaderList, nowMs: number): Reques
       "AWS authentication requires a valid Date or x-amz-date header",
     );
   }
-  return { time, amzDate: formatAmzDate(time) };
+  return { time, amzDate: amzTime === undefined ? formatAmzDate(time) : text };
 }
 
 function checkScope(claim: V4Claim, amzDate: string, options: V4Options): void {
@@ -187,17 +187,17 @@ function scopeError(
 }
 
 function checkTime(claim: V4Claim, time: number, nowMs: number): void {
-  const times: S3ErrorDetail[] = [
+  const times = (): S3ErrorDetail[] => [
     ["RequestTime", formatAmzDate(time)],
     ["ServerTime", formatIsoDate(nowMs)],
   ];
   if (claim.kind === "v4-header") {
     if (Math.abs(nowMs - time) <= SKEW_MS_MAX) return;
     const allowed: S3ErrorDetail = ["MaxAllowedSkewMilliseconds", String(SKEW_MS_MAX)];
-    throw new S3Error("RequestTimeTooSkewed", undefined, { details: [...times, allowed] });
+    throw new S3Error("RequestTimeTooSkewed", undefined, { details: [...times(), allowed] });
   }
   if (time - nowMs > SKEW_MS_MAX) {
-    throw new S3Error("AccessDenied", "Request is not yet valid", { details: times });
+    throw new S3Error("AccessDenied", "Request is not yet valid", { details: times() });
   }
   const expiresAt = time + claim.expiresSeconds * 1000;
   if (nowMs <= expiresAt) return;
