@@ -1,7 +1,8 @@
 // Views over bytes: comparing, wrapping, printing. Nothing here copies unless its name says so.
 
-/** Wraps `view` as a Buffer over the same memory. */
+/** `view` as a Buffer over the same memory; itself where it is one. */
 export function asBuffer(view: Uint8Array): Buffer {
+  if (Buffer.isBuffer(view)) return view;
   return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 

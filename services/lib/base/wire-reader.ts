@@ -1,6 +1,7 @@
 // Walks over an encoded protobuf message field by field, without making an object of it: for the
 // few places that look at some fields of very many messages. Knows the wire format and no schema.
 // Source: protobuf.dev, "Encoding". Everything that is not well formed throws "corrupt".
+import { asBuffer } from "./bytes.ts";
 import { StoreError } from "./errors.ts";
 
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
@@ -18,7 +19,7 @@ export class WireReader {
 
   /** Over bytes `start` to `end` of `bytes`. */
   constructor(bytes: Uint8Array, start = 0, end = bytes.byteLength) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = asBuffer(bytes);
     this.#at = start;
     this.#end = end;
   }

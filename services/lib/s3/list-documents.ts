@@ -13,7 +13,7 @@ import {
   writeOwner,
 } from "./document-parts.ts";
 import { quoteEtag } from "./etag.ts";
-import { formatIsoDate } from "./http-date.ts";
+import { formatIsoDate, IsoDates } from "./http-date.ts";
 import type { XmlWriter } from "./xml-writer.ts";
 
 export interface ListedBucket {
@@ -90,7 +90,7 @@ export function listObjectsV1Document(result: ListObjectsV1Result): string {
   writer.leaf("Marker", encode(result.marker));
   writer.optional("NextMarker", mapped(result.nextMarker, encode));
   writePageTail(writer, result, encode);
-  for (const object of result.objects) writeObject(writer, object, encode);
+  writeObjects({ writer, encode, dates: new IsoDates() }, result.objects);
   writeCommonPrefixes(writer, result.commonPrefixes, encode);
   return writer.close("ListBucketResult").finish();
 }
@@ -116,7 +116,7 @@ export function listObjectsV2Document(result: ListObjectsV2Result): string {
   writer.optional("NextContinuationToken", result.nextContinuationToken);
   writer.leaf("KeyCount", result.objects.length + result.commonPrefixes.length);
   writePageTail(writer, result, encode);
-  for (const object of result.objects) writeObject(writer, object, encode);
+  writeObjects({ writer, encode, dates: new IsoDates() }, result.objects);
   writeCommonPrefixes(writer, result.commonPrefixes, encode);
   return writer.close("ListBucketResult").finish();
 }
@@ -154,12 +154,13 @@ export function listVersionsDocument(result: ListVersionsResult): string {
   writer.optional("NextKeyMarker", mapped(result.nextKeyMarker, encode));
   writer.optional("NextVersionIdMarker", result.nextVersionIdMarker);
   writePageTail(writer, result, encode);
+  const dates = new IsoDates();
   for (const entry of result.entries) {
     const name = entry.kind === "version" ? "Version" : "DeleteMarker";
     writer.open(name).leaf("Key", encode(entry.key));
     writer.leaf("VersionId", entry.versionId).leaf("IsLatest", entry.isLatest);
-    if (entry.kind === "version") writeObjectFields(writer, entry);
-    else writer.leaf("LastModified", formatIsoDate(entry.lastModifiedMs));
+    if (entry.kind === "version") writeObjectFields({ writer, encode, dates }, entry);
+    else writer.leaf("LastModified", dates.format(entry.lastModifiedMs));
     writeOwner(writer, "Owner", entry.owner);
     writer.close(name);
   }
@@ -174,19 +175,25 @@ function writePageTail(writer: XmlWriter, page: ListPage, encode: (text: string)
   writer.leaf("IsTruncated", page.isTruncated);
 }
 
-function writeObject(
-  writer: XmlWriter,
-  object: ListedObject,
-  encode: (text: string) => string,
-): void {
-  writer.open("Contents").leaf("Key", encode(object.key));
-  writeObjectFields(writer, object);
-  writeOwner(writer, "Owner", object.owner);
-  writer.close("Contents");
+/** What the entries of one page are written with. */
+interface PageWriter {
+  readonly writer: XmlWriter;
+  readonly encode: (text: string) => string;
+  readonly dates: IsoDates;
 }
 
-function writeObjectFields(writer: XmlWriter, object: ListedObject): void {
-  writer.leaf("LastModified", formatIsoDate(object.lastModifiedMs));
+function writeObjects(page: PageWriter, objects: readonly ListedObject[]): void {
+  const { writer, encode } = page;
+  for (const object of objects) {
+    writer.open("Contents").leaf("Key", encode(object.key));
+    writeObjectFields(page, object);
+    writeOwner(writer, "Owner", object.owner);
+    writer.close("Contents");
+  }
+}
+
+function writeObjectFields({ writer, dates }: PageWriter, object: ListedObject): void {
+  writer.leaf("LastModified", dates.format(object.lastModifiedMs));
   writer.leaf("ETag", quoteEtag(object.etag));
   writer.optional("ChecksumAlgorithm", object.checksumAlgorithm);
   writer.optional("ChecksumType", object.checksumType);

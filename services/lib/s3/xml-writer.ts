@@ -6,6 +6,7 @@ import { assert } from "../base/assert.ts";
 
 /** First line of every document. */
 export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+const PIECE_CHARACTERS = 4096;
 const NAME = /^[A-Za-z_][A-Za-z0-9_.:-]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped
 const NEEDS_ESCAPE = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/;
@@ -55,6 +56,8 @@ function escapeUnit(unit: number, character: string): string {
 /** Writes elements in order. `finish` asserts that every opened element was closed. */
 export class XmlWriter {
   #text = XML_DECLARATION;
+  /** What was written before, encoded: a long text of many joined pieces keeps them all alive. */
+  readonly #written: Buffer[] = [];
   readonly #open: string[] = [];
   /** Names found to be good: documents repeat a few of them. */
   readonly #names = new Set<string>();
@@ -67,7 +70,7 @@ export class XmlWriter {
       assert(NAME.test(attribute), `XmlWriter: bad attribute name ${attribute}`);
       tag += ` ${attribute}="${escapeAttribute(value)}"`;
     }
-    this.#text += `${tag}>`;
+    this.#add(`${tag}>`);
     this.#open.push(name);
     return this;
   }
@@ -75,14 +78,14 @@ export class XmlWriter {
   /** Closes `name`, which must be the innermost open element. */
   close(name: string): this {
     assert(this.#open.pop() === name, `XmlWriter: ${name} is not the open element`);
-    this.#text += `</${name}>`;
+    this.#add(`</${name}>`);
     return this;
   }
 
   /** Text inside the open element. */
   text(text: string): this {
     assert(this.#open.length > 0, "XmlWriter: text outside of elements");
-    this.#text += escapeXml(text);
+    this.#add(escapeXml(text));
     return this;
   }
 
@@ -90,7 +93,7 @@ export class XmlWriter {
   leaf(name: string, text: string | number | boolean): this {
     this.#checkName(name);
     const shown = typeof text === "string" ? escapeXml(text) : String(text);
-    this.#text += `<${name}>${shown}</${name}>`;
+    this.#add(`<${name}>${shown}</${name}>`);
     return this;
   }
 
@@ -102,7 +105,16 @@ export class XmlWriter {
   /** The whole document, declaration included. */
   finish(): string {
     assert(this.#open.length === 0, `XmlWriter: ${this.#open.join("/")} left open`);
-    return this.#text;
+    if (this.#written.length === 0) return this.#text;
+    return Buffer.concat([...this.#written, Buffer.from(this.#text)]).toString();
+  }
+
+  /** `text` is well-formed, so that encoding loses nothing. */
+  #add(text: string): void {
+    this.#text += text;
+    if (this.#text.length < PIECE_CHARACTERS) return;
+    this.#written.push(Buffer.from(this.#text));
+    this.#text = "";
   }
 
   #checkName(name: string): void {

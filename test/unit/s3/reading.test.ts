@@ -21,6 +21,7 @@ import {
   formatAmzDate,
   formatHttpDate,
   formatIsoDate,
+  IsoDates,
   parseAmzDate,
   parseHttpDate,
   parseIsoDate,
@@ -130,12 +131,14 @@ describe("dates", () => {
   });
 
   test("every second survives formatting", () => {
+    const dates = new IsoDates();
     const seconds = fc.integer({ min: 0, max: 253_402_300_799 }).map((value) => value * 1000);
     fc.assert(
       fc.property(seconds, (ms) => {
         assert.equal(parseHttpDate(formatHttpDate(ms), NOW_MS), ms);
         assert.equal(parseAmzDate(formatAmzDate(ms)), ms);
         assert.equal(parseIsoDate(formatIsoDate(ms)), ms);
+        assert.equal(dates.format(ms + (ms % 997)), formatIsoDate(ms + (ms % 997)));
         assert.equal(formatHttpDate(ms), new Date(ms).toUTCString());
       }),
     );

@@ -55,6 +55,16 @@ describe("writer", () => {
     assert.equal(withoutDeclaration(document).startsWith("<A"), true);
   });
 
+  test("a long document keeps every character, in order", () => {
+    const writer = new XmlWriter().open("List");
+    let expected = `${XML_DECLARATION}<List>`;
+    for (let at = 0; at < 3000; at += 1) {
+      writer.leaf("Key", `${at} \u00fc \u{1f600} ${"&".repeat(at % 7)}`);
+      expected += `<Key>${at} \u00fc \u{1f600} ${"&amp;".repeat(at % 7)}</Key>`;
+    }
+    assert.equal(writer.close("List").finish(), `${expected}</List>`);
+  });
+
   test("our mistakes are assertions", () => {
     assert.throws(() => new XmlWriter().open("A").finish(), AssertionFailure);
     assert.throws(() => new XmlWriter().open("A").close("B"), AssertionFailure);
