@@ -7,8 +7,11 @@ import { cellChecksum } from "../../services/lib/erasure/checksum.ts";
 import { VersionSchema } from "../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { HeaderList } from "../../services/lib/s3/headers.ts";
 import { parseRequestTarget } from "../../services/lib/s3/request-target.ts";
+import { parseAuthorization } from "../../services/lib/s3/sigv4/claim.ts";
 import { UNSIGNED_PAYLOAD } from "../../services/lib/s3/sigv4/payload-hash.ts";
 import { signHeaders } from "../../services/lib/s3/sigv4/sign.ts";
+import { SigningKeyCache } from "../../services/lib/s3/sigv4/signing-key.ts";
+import { verifyV4 } from "../../services/lib/s3/sigv4/verify.ts";
 import { bodyOf } from "../load/body-source.ts";
 
 const ROUNDS = 5;
@@ -49,6 +52,17 @@ const version = create(VersionSchema, {
 const encoded = toBinary(VersionSchema, version);
 
 timed("signature version 4, headers", () => signHeaders(request, identity, UNSIGNED_PAYLOAD));
+const signed = signHeaders(request, identity, UNSIGNED_PAYLOAD).headers;
+const signingKeys = new SigningKeyCache(1);
+timed("signature version 4, read and verified", () => {
+  const headers = new HeaderList(signed);
+  const target = parseRequestTarget(request.target);
+  const claim = parseAuthorization(headers, target.query);
+  if (claim.kind !== "v4-header") throw new Error("a signature in the headers was made");
+  const { region, secret, nowMs } = identity;
+  const options = { region, secret, nowMs, strictRegion: true, signingKeys };
+  return verifyV4(claim, { method: request.method, target, headers }, options);
+});
 timed("request target and header list", () => {
   parseRequestTarget(request.target);
   return new HeaderList([host, ["x-amz-date", "20260101T000000Z"]]);
