@@ -2,7 +2,7 @@
 // lead without this voter's vote: once one read index came back under a leadership, and was
 // applied, every later read of it may see the state as it is, without asking the core. A change of
 // leader, role or members begins anew.
-// Source: Ongaro 2014, "Consensus: Bridging Theory and Practice", section 6.4, with a quorum of one.
+// Source: Ongaro 2014, "Consensus: Bridging Theory and Practice", section 6.4; a quorum of one.
 
 export class LoneReads {
   #era = 0;
