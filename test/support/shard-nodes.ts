@@ -9,6 +9,7 @@ import { MetadataClient } from "../../services/lib/clients/metadata-client.ts";
 import { ShardClient } from "../../services/lib/clients/shard-client.ts";
 import { cellChecksum } from "../../services/lib/erasure/checksum.ts";
 import {
+  type ClusterMap,
   ClusterMapSchema,
   DiskState,
   NodeState,
@@ -71,6 +72,7 @@ export class ShardNodes {
   readonly view: ClusterView;
   readonly clock = createClock();
   readonly random = createRandom();
+  readonly #map: ClusterMap;
   readonly #network = createLocalNetwork({
     clock: this.clock,
     random: this.random,
@@ -83,7 +85,15 @@ export class ShardNodes {
     this.client = new ShardClient(transport);
     const metadata = new MetadataClient(ports, { addresses: ["nobody:1"] });
     this.view = new ClusterView(metadata, this.clock, SILENT_LOG);
-    this.view.adopt(mapOf(count, policy));
+    this.#map = mapOf(count, policy);
+    this.view.adopt(this.#map);
+  }
+
+  /** From now on the committed map says that of the node. */
+  commit(nodeId: number, state: NodeState): void {
+    this.#map.epoch += 1n;
+    for (const node of this.#map.nodes) if (node.nodeId === nodeId) node.state = state;
+    this.view.adopt(this.#map);
   }
 
   async listen(count: number): Promise<void> {

@@ -2,9 +2,8 @@
 // chunk is durable as its policy wants. The manifest it returns is not committed yet; until it is,
 // nobody sees the body, and a crash leaves only orphans for the sweeper.
 import { create } from "@bufbuild/protobuf";
-import { assert, present } from "../base/assert.ts";
+import { assert } from "../base/assert.ts";
 import { Semaphore } from "../base/bounded.ts";
-import { StoreError } from "../base/errors.ts";
 import { CELL_BYTES_MAX, OBJECT_BYTES_MAX } from "../base/limits.ts";
 import { cellLength, chunkSizes, shardBytes, stripeCount } from "../erasure/geometry.ts";
 import {
@@ -18,7 +17,8 @@ import type { ErasureCompute } from "../ports/compute.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import { ByteSource } from "./byte-source.ts";
-import { rebuildShards, schemeOf } from "./chunk-rebuild.ts";
+import { ChunkFiller } from "./chunk-filler.ts";
+import { schemeOf } from "./chunk-rebuild.ts";
 import { ChunkWriter, type ChunkWriteTimes } from "./chunk-writer.ts";
 import type { ClusterView, Placement } from "./cluster-view.ts";
 import type { ShardClient } from "./shard-client.ts";
@@ -70,24 +70,24 @@ interface Writing {
   readonly signal: AbortSignal;
 }
 
-/** Disks of a chunk whose shard did not become durable, and why. */
-interface FailedPlaces {
-  readonly diskIds: readonly number[];
-  readonly why: readonly StoreError[];
-}
-
-/** How often a chunk that is short of shards is filled up before the write is refused. */
-const FILL_ROUNDS_MAX = 3;
+/**
+ * Bound on waiting for a map by which what can be reached is enough: past the silence after which
+ * a node counts as away no longer. Milliseconds.
+ */
+const MAP_MS_MAX = 10_000;
 
 export class BodyWriter {
   readonly #deps: BodyWriterDeps;
   readonly #times: ChunkWriteTimes;
   readonly #sending = new Semaphore(SENDING_BYTES_MAX);
   readonly #parityPool = new StripePool(SENDING_BYTES_MAX);
+  readonly #filler: ChunkFiller;
 
-  constructor(deps: BodyWriterDeps, times: ChunkWriteTimes = TIMES) {
+  /** `mapMs`: how long a write may wait until the map agrees with what this process can reach. */
+  constructor(deps: BodyWriterDeps, times: ChunkWriteTimes = TIMES, mapMs = MAP_MS_MAX) {
     this.#deps = deps;
     this.#times = times;
+    this.#filler = new ChunkFiller(deps, mapMs);
   }
 
   /**
@@ -143,7 +143,7 @@ export class BodyWriter {
   ): Promise<{ readonly done: Promise<Chunk> }> {
     const { request, manifest, begunMs, signal } = writing;
     const chunkId = this.#deps.random.bytes(CHUNK_ID_BYTES);
-    const placement = this.#deps.view.place(request.policy, chunkId);
+    const placement = await this.#filler.place(request.policy, chunkId, signal);
     const scheme = schemeOf(manifest);
     const writer = new ChunkWriter(
       {
@@ -266,64 +266,15 @@ export class BodyWriter {
       placementGroup: placement.placementGroup,
       relaxed: placement.relaxed,
     });
-    if (this.#isEnough(writing, record)) return record;
+    const { request, manifest, begunMs, signal } = writing;
     const diskIds = placement.disks
       .filter((_, index) => durable[index] !== true)
       .map((disk) => disk.diskId);
-    await this.#fillUp(writing, record, { diskIds, why: chunk.writer.failures() });
+    await this.#filler.fill(record, {
+      ...{ bucketId: request.bucketId, policy: request.policy, manifest, begunMs, signal },
+      failed: { diskIds, why: chunk.writer.failures() },
+    });
     return record;
-  }
-
-  #isEnough(writing: Writing, record: Chunk): boolean {
-    const held = record.diskIds.filter((diskId) => diskId !== 0);
-    return this.#deps.view.enough(writing.request.policy, held);
-  }
-
-  /**
-   * Rebuilds shards that did not become durable, on other disks. Throws when that is not possible.
-   */
-  async #fillUp(writing: Writing, record: Chunk, failed: FailedPlaces): Promise<void> {
-    const avoided = [...failed.diskIds];
-    for (let round = 0; round < FILL_ROUNDS_MAX; round += 1) {
-      const tried = await this.#fillOnce(writing, record, { ...failed, diskIds: avoided });
-      record.relaxed = true;
-      if (this.#isEnough(writing, record)) return;
-      avoided.push(...tried.filter((diskId) => !record.diskIds.includes(diskId)));
-    }
-    throw notEnough(record, failed.why);
-  }
-
-  /** Returns the disks that were tried. */
-  async #fillOnce(writing: Writing, record: Chunk, failed: FailedPlaces): Promise<number[]> {
-    const { request, manifest, begunMs, signal } = writing;
-    const held = record.diskIds.filter((diskId) => diskId !== 0);
-    const missing = record.diskIds.flatMap((diskId, index) => (diskId === 0 ? [index] : []));
-    const targets = this.#deps.view.replacements(request.policy, {
-      chunkId: record.chunkId,
-      held,
-      count: missing.length,
-      avoided: failed.diskIds,
-    });
-    if (held.length < manifest.dataShards || targets.length === 0) {
-      throw notEnough(record, failed.why);
-    }
-    const rebuilt = await rebuildShards(this.#deps, {
-      bucketId: request.bucketId,
-      manifest,
-      chunk: record,
-      sources: record.diskIds.map((diskId) => this.#deps.view.addressOf(diskId)),
-      wanted: targets.map((target, at) => ({
-        shardIndex: present(missing[at], "missing shard"),
-        target,
-      })),
-      begunMs,
-      signal,
-    });
-    for (const shardIndex of rebuilt) {
-      const at = missing.indexOf(shardIndex);
-      record.diskIds[shardIndex] = present(targets[at], "target").diskId;
-    }
-    return targets.map((target) => target.diskId);
   }
 
   #newManifest(request: BodyWriteRequest, begunMs: number): Manifest {
@@ -346,16 +297,6 @@ export class BodyWriter {
 function cellsOf(bytes: Uint8Array, length: number): Uint8Array[] {
   return Array.from({ length: bytes.byteLength / length }, (_, index) =>
     bytes.subarray(index * length, (index + 1) * length),
-  );
-}
-
-function notEnough(record: Chunk, why: readonly StoreError[]): StoreError {
-  const held = record.diskIds.filter((diskId) => diskId !== 0).length;
-  const full = why.some((error) => error.code === "no-space");
-  return new StoreError(
-    full ? "no-space" : "unavailable",
-    `only ${held} of ${record.diskIds.length} shards of a chunk became durable`,
-    { cause: why[0] },
   );
 }
 

@@ -6,6 +6,7 @@ import { BodyReader, type ChunkDamage } from "../../../services/lib/clients/body
 import { BodyWriter } from "../../../services/lib/clients/body-writer.ts";
 import { StripePool } from "../../../services/lib/clients/stripe-pool.ts";
 import { createErasureCompute } from "../../../services/lib/erasure/compute.ts";
+import { NodeState } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { seededBytes, sha256Hex } from "../../support/seeded-bytes.ts";
 import { ShardNodes, SILENT_LOG } from "../../support/shard-nodes.ts";
@@ -13,6 +14,9 @@ import { ShardNodes, SILENT_LOG } from "../../support/shard-nodes.ts";
 const MIB = 1024 * 1024;
 const POLICY = { k: 4, m: 2, cellBytes: 16 * 1024 };
 const TIMES = { stallMs: 60, graceMs: 40, giveUpMs: 2000 };
+/** Of three nodes each must hold a shard while the map counts on all of them. */
+const NARROW = { k: 2, m: 1, cellBytes: 16 * 1024 };
+const SOON_MS = 300;
 const KEY = Buffer.from("key");
 
 interface Bench {
@@ -25,7 +29,7 @@ interface Bench {
   pieces(manifest: Manifest, first?: number, last?: number): Promise<Uint8Array[]>;
 }
 
-async function bench(nodeCount: number, policy = POLICY): Promise<Bench> {
+async function bench(nodeCount: number, policy = POLICY, mapMs?: number): Promise<Bench> {
   const nodes = new ShardNodes(nodeCount, policy);
   await nodes.listen(nodeCount);
   const erasure = createErasureCompute();
@@ -35,6 +39,7 @@ async function bench(nodeCount: number, policy = POLICY): Promise<Bench> {
   const writer = new BodyWriter(
     { view, shards, erasure, pool, clock, random, log: SILENT_LOG },
     TIMES,
+    mapMs,
   );
   const onDamage = (damage: ChunkDamage): void => void damages.push(damage);
   const reader = new BodyReader({ view, shards, erasure, clock, onDamage });
@@ -137,6 +142,42 @@ test("the next body avoids nodes that just failed and is full width", async () =
 test("three nodes down of six: the write is refused, never acknowledged thin", async () => {
   const { nodes, write } = await bench(6);
   for (const nodeId of [1, 2, 3]) nodes.faults.set(nodeId, { failFinish: true });
+  await assert.rejects(write(seededBytes("thin", 100_000)), { code: "unavailable" });
+});
+
+test("a node that the map still counts on: the write waits for the next map", async () => {
+  const { nodes, write, read } = await bench(3, NARROW);
+  nodes.faults.set(3, { refuse: true });
+  const body = seededBytes("late", 100_000);
+  // The second is placed when the node is known to be away, and still in the map.
+  const first = write(body);
+  nodes.clock.after(SOON_MS, () => nodes.commit(3, NodeState.SUSPECT));
+  const manifest = await first;
+  const second = await write(body);
+  for (const { chunks } of [manifest, second]) {
+    for (const { diskIds } of chunks) {
+      assert.ok(!diskIds.includes(0) && !diskIds.includes(3), diskIds.join(" "));
+    }
+  }
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
+
+test("a node that comes back before the map loses it gets its shard", async () => {
+  const { nodes, write } = await bench(3, NARROW);
+  nodes.faults.set(3, { refuse: true });
+  const writes = [write(seededBytes("back", 100_000))];
+  while (!nodes.view.isSuspect(3)) await nodes.clock.sleep(1);
+  writes.push(write(seededBytes("back", 100_001)));
+  nodes.clock.after(SOON_MS, () => nodes.faults.clear());
+  for (const { chunks } of await Promise.all(writes)) {
+    for (const { diskIds } of chunks) assert.deepEqual(diskIds.toSorted(), [1, 2, 3]);
+  }
+});
+
+test("a map that does not change: the write is refused in the end", async () => {
+  const { nodes, write } = await bench(3, NARROW, SOON_MS);
+  nodes.faults.set(3, { refuse: true });
+  await assert.rejects(write(seededBytes("thin", 100_000)), { code: "unavailable" });
   await assert.rejects(write(seededBytes("thin", 100_000)), { code: "unavailable" });
 });
 
