@@ -72,7 +72,7 @@ export function planConnection(
     set(environment.AWS_ENDPOINT_URL_S3) ??
     set(environment.AWS_ENDPOINT_URL) ??
     profile.endpoint;
-  const local = localCluster(environment);
+  const local = localCluster(environment, named !== undefined);
   const region =
     options.region ??
     set(environment.AWS_REGION) ??
@@ -192,12 +192,16 @@ interface LocalCluster {
   readonly certificateFile: string | undefined;
 }
 
-/** The local cluster of DOLIUM_DATA, else of ./data; undefined when there is none. */
-function localCluster(environment: Environment): LocalCluster | undefined {
+/**
+ * The local cluster of DOLIUM_DATA, else of ./data; undefined when there is none. Throws UsageError
+ * when DOLIUM_DATA, by which alone the endpoint is known, holds none; with another endpoint it may
+ * be anything, as in the image, where it is the folder of servers.
+ */
+function localCluster(environment: Environment, hasEndpoint: boolean): LocalCluster | undefined {
   const dataDir = resolve(set(environment.DOLIUM_DATA) ?? "data");
   const plan = readPlan(dataDir);
   if (plan === undefined) {
-    if (set(environment.DOLIUM_DATA) === undefined) return undefined;
+    if (hasEndpoint || set(environment.DOLIUM_DATA) === undefined) return undefined;
     throw new UsageError(`DOLIUM_DATA: ${shown(dataDir)} holds no cluster`);
   }
   const planned = plan.processes.find(({ role, s3Port }) => role === "gateway" && s3Port > 0);

@@ -237,7 +237,13 @@ test("endpoint and keys: options, then environment, then profile, then the local
   assert.equal(planConnection({ endpoint: "http://three" }, s3).endpoint, "http://three");
   assert.throws(() => planConnection({ profile: "absent" }, withProfiles), UsageError);
   assert.throws(() => planConnection({ endpoint: "ftp://x" }, none), UsageError);
-  assert.throws(() => planConnection({}, { ...none, DOLIUM_DATA: folder.path }), UsageError);
+  const servers = { ...none, DOLIUM_DATA: folder.path };
+  assert.throws(() => planConnection({}, servers), UsageError);
+  // The image has the variable for its servers.
+  const abroad = planConnection({ endpoint: "http://four" }, servers);
+  assert.deepEqual([abroad.endpoint, abroad.keys], ["http://four", undefined]);
+  const byVariable = planConnection({}, { ...servers, AWS_ENDPOINT_URL: "http://five" });
+  assert.equal(byVariable.endpoint, "http://five");
 
   const data = join(folder.path, "data");
   mkdirSync(data);
