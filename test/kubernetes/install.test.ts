@@ -26,8 +26,9 @@ after(async () => {
 });
 
 function assertNothingFailed(written: Written): void {
-  const { failed, failedReads, wrongReads } = written;
-  assert.deepEqual({ failed, failedReads, wrongReads }, empty);
+  const { failed, failedReads, wrongReads, attempts } = written;
+  const why = JSON.stringify(attempts, undefined, 1);
+  assert.deepEqual({ failed, failedReads, wrongReads }, empty, why);
   assert.ok(Object.keys(written.acknowledged).length > 10, "hardly anything was written");
 }
 

@@ -18,8 +18,22 @@ const SIZES = [0, 1000, 100_000, 3_000_000];
 const LANES = 3;
 const PAUSE_MS = 100;
 
+/** One of the SDK's attempts that failed; after it the SDK may have tried again. */
+export interface FailedAttempt {
+  /** When it began, and how long it took. */
+  readonly at: string;
+  readonly ms: number;
+  readonly command: string;
+  /** The code of S3 or of the socket; the status is 0 without an answer. */
+  readonly error: string;
+  readonly status: number;
+  readonly message: string;
+}
+
 /** What `write` prints. */
 export interface Written {
+  /** For whoever looks for the reason of what failed in the end. */
+  readonly attempts: readonly FailedAttempt[];
   readonly acknowledged: Readonly<Record<string, string>>;
   readonly failed: readonly string[];
   readonly failedReads: readonly string[];
@@ -37,12 +51,41 @@ function clientOf(environment: NodeJS.ProcessEnv): S3Client {
   });
 }
 
+/** Attempts that fail from now on. */
+function watchAttempts(client: S3Client): readonly FailedAttempt[] {
+  const attempts: FailedAttempt[] = [];
+  client.middlewareStack.add(
+    (next, { commandName = "" }) =>
+      async (args) => {
+        const [at, begunMs] = [new Date().toISOString(), performance.now()];
+        try {
+          return await next(args);
+        } catch (error) {
+          const ms = Math.round(performance.now() - begunMs);
+          attempts.push({ at, ms, command: commandName, ...described(error) });
+          throw error;
+        }
+      },
+    { step: "finalizeRequest", priority: "low", name: "watchAttempts" },
+  );
+  return attempts;
+}
+
+function described(error: unknown): Pick<FailedAttempt, "error" | "status" | "message"> {
+  if (!(error instanceof Error)) return { error: "", status: 0, message: String(error) };
+  const code = "code" in error ? String(error.code) : error.name;
+  const metadata = "$metadata" in error && isMap(error.$metadata) ? error.$metadata : {};
+  const status = Number(metadata.httpStatusCode ?? 0);
+  return { error: code, status, message: error.message };
+}
+
 async function write(client: S3Client, prefix: string): Promise<Written> {
   const there = await client.send(new HeadBucketCommand({ Bucket: BUCKET })).then(
     () => true,
     () => false,
   );
   if (!there) await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  const attempts = watchAttempts(client);
   const workload = new Workload({
     bucket: BUCKET,
     prefix,
@@ -55,7 +98,8 @@ async function write(client: S3Client, prefix: string): Promise<Written> {
   await text(process.stdin);
   await workload.stop();
   const { acknowledged, failed, failedReads, wrongReads } = workload;
-  return { acknowledged: Object.fromEntries(acknowledged), failed, failedReads, wrongReads };
+  const written = Object.fromEntries(acknowledged);
+  return { acknowledged: written, failed, failedReads, wrongReads, attempts };
 }
 
 /** Keys whose bytes are not what was written. */
