@@ -49,8 +49,8 @@ export class ChunkFiller {
   }
 
   /**
-   * Places for a new chunk that will do once they are all durable. Throws "unavailable", "no-space",
-   * and "aborted" by the signal.
+   * Places for a new chunk that will do once they are all durable. Throws "unavailable",
+   * "no-space", and "aborted" by the signal.
    */
   async place(policy: string, chunkId: Uint8Array, signal: AbortSignal): Promise<Placement> {
     const { view, clock } = this.#deps;
