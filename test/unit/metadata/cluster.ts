@@ -192,7 +192,7 @@ export function addressOf(name: string): string {
   return `${name}.metadata:1`;
 }
 
-const UNTIL_MS = 30_000;
+const UNTIL_MS = 120_000;
 
 /** Waits for a condition that other parts of the process bring about. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>) {
