@@ -51,6 +51,7 @@ const MODULES: readonly (readonly [Module, readonly string[]])[] = [
   [async () => [(await import("./commands/certs.ts")).certsGroup], ["certs"]],
   [async () => [(await import("./commands/kubernetes.ts")).kubernetesGroup], ["kubernetes"]],
   [async () => [(await import("./commands/cosi.ts")).cosiCommand], ["cosi"]],
+  [async () => [(await import("./commands/drain.ts")).drainCommand], ["drain"]],
   [roles, ["gateway", "metadata", "storage", "keeper"]],
 ];
 

@@ -60,6 +60,10 @@ export const ConfigSchema = Type.Object(
         campus: text("Campus it stands at.", "main"),
         rack: text("Rack it stands in."),
         host: text("Machine it runs on: a failure domain."),
+        beside: Type.Array(Type.String(), {
+          default: [],
+          description: "Of a gateway: names of nodes that are stopped together with it.",
+        }),
       },
       { ...strict, default: {} },
     ),

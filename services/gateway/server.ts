@@ -75,6 +75,8 @@ export interface RunningGateway {
    * Throws AdminError; StoreError "unavailable" without the admin part, "aborted" when it closes.
    */
   makeBuckets(wishes: readonly FirstBucket[]): Promise<readonly string[]>;
+  /** Every answer from now on ends its connection, so that clients open the next one elsewhere. */
+  leave(): void;
   /** Takes no new connections, lets requests end for `closeGraceMs`, then cuts them. */
   close(): Promise<void>;
 }
@@ -113,6 +115,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await Promise.all([app, plain].map(async (one) => one && closeServer(one, options)));
     await deps.accessLogging.close();
   };
+  const leave = (): void => {
+    for (const one of [app, plain]) if (one !== undefined) endConnections(one);
+  };
   const { port } = bound;
   const { sts } = deps;
   const adminAddress = admin?.address;
@@ -121,7 +126,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     return admin.makeBuckets(wishes);
   };
   const facts = { address, port, plainPort, isSecure, adminAddress, authentication, sts };
-  return { ...facts, makeBuckets, close };
+  return { ...facts, makeBuckets, leave, close };
 }
 
 /**
@@ -307,6 +312,14 @@ function boundAddress(app: FastifyInstance): { readonly port: number } {
     throw new StoreError("internal", "the S3 port is not bound to an address");
   }
   return address;
+}
+
+function endConnections({ server }: FastifyInstance): void {
+  const last = (_message: IncomingMessage, response: ServerResponse): void => {
+    response.shouldKeepAlive = false;
+  };
+  server.prependListener("request", last);
+  server.prependListener("checkContinue", last);
 }
 
 async function closeServer(app: FastifyInstance, options: GatewayOptions): Promise<void> {

@@ -191,7 +191,7 @@ export class ClusterWatch {
       const silentMs = now - Math.max(leaderSinceMs, heard?.atMs ?? leaderSinceMs);
       const next =
         heard?.request.nodeId === nodeId || heard === undefined
-          ? nextState(state, { silentMs, isHeard: heard !== undefined }, this.#deps.times)
+          ? nextState(state, { silentMs, ...hearing(heard) }, this.#deps.times)
           : state;
       return next === state ? [] : [{ nodeId, state: next, expected: state }];
     });
@@ -221,10 +221,18 @@ export class ClusterWatch {
   }
 }
 
+function hearing(heard: Heard | undefined) {
+  return { isHeard: heard !== undefined, isLeaving: heard?.request.leaving === true };
+}
+
 /** The state of a node that was last heard `silentMs` ago (`isHeard`: at all, by this leader). */
 export function nextState(
   state: NodeState,
-  { silentMs, isHeard }: { readonly silentMs: number; readonly isHeard: boolean },
+  {
+    silentMs,
+    isHeard,
+    isLeaving = false,
+  }: { readonly silentMs: number; readonly isHeard: boolean; readonly isLeaving?: boolean },
   times: Pick<MetadataTimes, "suspectAfterMs" | "downAfterMs" | "outAfterMs">,
 ): NodeState {
   // An operator empties it: that goes on whether it is heard or not.
@@ -234,7 +242,8 @@ export function nextState(
     return isHeard && silentMs <= times.suspectAfterMs ? NodeState.UP : state;
   }
   if (silentMs > times.downAfterMs) return NodeState.DOWN;
-  if (silentMs > times.suspectAfterMs) {
+  // One that says that it goes is no place for new shards any more.
+  if (isLeaving || silentMs > times.suspectAfterMs) {
     return state === NodeState.DOWN ? state : NodeState.SUSPECT;
   }
   if (isHeard) return NodeState.UP;

@@ -21,6 +21,7 @@ import { freshIdentity, type Identity, IdentityFile } from "./identity.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { membershipHandlers } from "./membership-service.ts";
 import { metadataHandlers } from "./metadata-service.ts";
+import { SERVING } from "./peer-status.ts";
 import { Proposer } from "./proposer.ts";
 import { RaftRoutes } from "./raft-routes.ts";
 import type { ReplicaDeps } from "./replica.ts";
@@ -122,6 +123,19 @@ export class MetadataServer {
   /** What this replica knows of itself. */
   status(): ReplicaStatus {
     return replicaStatus(this.#status);
+  }
+
+  /** What is missing until every group of this replica follows a leader; undefined: nothing. */
+  lacks(): string | undefined {
+    const { groups = [] } = this.status();
+    if (groups.length === 0) return "its cluster";
+    const waiting = groups.find(({ state }) => state !== SERVING);
+    return waiting && `group ${waiting.groupId}: ${waiting.state}`;
+  }
+
+  /** Gives every leadership to another replica, as far as there is one; this one serves on. */
+  async handOver(): Promise<void> {
+    await this.#lifecycle.replica?.handOver();
   }
 
   /**

@@ -91,6 +91,19 @@ test("every pod passes Pod Security restricted, and has no token it does not nee
   }
 });
 
+/** It must end, and leave time to stop, before the pod is killed. */
+function preStopOf(mode: string, container: string): string[] {
+  // Nobody takes over from the one process of a standalone pod.
+  if (container === "server") return ["sleep", "10"];
+  const settle = container === "gateway" ? 10 : 2;
+  const config = "--config=/etc/dolium/config/config.json";
+  // All of a pod wait for the same; a storage node or a keeper alone is told nothing of others.
+  const together = mode === "cluster" ? ["--wait", "--ask=http://127.0.0.1:9003"] : [];
+  const alone = container === "gateway" || container === "metadata" ? ["--wait"] : [];
+  const wait = mode === "cluster" ? together : alone;
+  return ["dolium", "drain", config, ...wait, "--deadline=60", `--settle=${settle}`];
+}
+
 test("three probes ask three different things, on the port of that container alone", () => {
   for (const mode of ["cluster", "split", "standalone"]) {
     for (const workload of ci(mode).filter(({ kind }) => SERVERS.has(kind))) {
@@ -104,7 +117,12 @@ test("three probes ask three different things, on the port of that container alo
         );
         const [port] = new Set(gets.map((get) => at(get, "port")));
         assert.equal(environment(container).get("DOLIUM_OPS__PORT"), String(port));
-        assert.deepEqual(at(container, "lifecycle", "preStop", "exec", "command", 0), "sleep");
+        const command = at(container, "lifecycle", "preStop", "exec", "command");
+        assert.deepEqual(command, preStopOf(mode, String(at(container, "name"))));
+        const beside = environment(container).get("DOLIUM_NODE__BESIDE");
+        const goesWith = mode === "cluster" && at(container, "name") === "gateway";
+        const all = '["$(POD_NAME)-metadata","$(POD_NAME)-storage"]';
+        assert.equal(beside, goesWith ? all : undefined);
         return port;
       });
       assert.equal(new Set(ports).size, ports.length, "containers of a pod share its ports");

@@ -101,6 +101,10 @@ env:
     value: {{ printf "$(POD_NAME).%s:%d" (include "dolium.podDomain" $root) (int $ports.ops) | quote }}
   {{- end }}
   {{- if eq $role "gateway" }}
+  {{- if eq (include "dolium.mode" $root) "cluster" }}
+  - name: DOLIUM_NODE__BESIDE
+    value: {{ printf "[\"%s$(POD_NAME)-metadata\",\"%s$(POD_NAME)-storage\"]" (include "dolium.nodePrefix" $root) (include "dolium.nodePrefix" $root) | quote }}
+  {{- end }}
   # The image has its own, which go before the file.
   - name: DOLIUM_S3__ADDRESS
     value: {{ $values.listenAddress | quote }}
@@ -154,7 +158,20 @@ ports:
 lifecycle:
   preStop:
     exec:
-      command: [sleep, {{ ternary $values.gateway.drainSeconds 2 (eq $role "gateway") | quote }}]
+      # Until the cluster can do without it, for half of the time it has at most; then until that is known.
+      command:
+        - dolium
+        - drain
+        - --config=/etc/dolium/config/config.json
+        {{- if eq (include "dolium.mode" $root) "cluster" }}
+        # The gateway answers for all of the pod, and goes last.
+        - --wait
+        - --ask=http://{{ ternary "[::1]" "127.0.0.1" (contains ":" $values.listenAddress) }}:{{ (include "dolium.ports" (dict "root" $root "role" "gateway") | fromJson).ops }}
+        {{- else if has $role (list "gateway" "metadata") }}
+        - --wait
+        {{- end }}
+        - --deadline={{ div $values.terminationGracePeriodSeconds 2 }}
+        - --settle={{ ternary $values.gateway.drainSeconds 2 (eq $role "gateway") }}
 securityContext:
   {{- include "dolium.containerSecurity" $root | nindent 2 }}
 {{- with .resources }}

@@ -7,6 +7,7 @@ import { createGrpcServer } from "../../lib/host/grpc-server.ts";
 import { createGrpcTransport } from "../../lib/host/grpc-transport.ts";
 import { createLog } from "../../lib/host/log.ts";
 import { createOpsServer, departureReport, type HealthReport } from "../../lib/host/ops-server.ts";
+import { opsToken } from "../../lib/host/ops-token.ts";
 import { installProcessLife, type ProcessLife } from "../../lib/host/process.ts";
 import { createRandom } from "../../lib/host/random.ts";
 import { advertisedAddress } from "../advertised-address.ts";
@@ -92,9 +93,12 @@ async function runRole(
   const parts = await createParts({ role, config, life, log });
   let running: Running | undefined;
   let isStopping = false;
-  const ready = () => ({
-    ok: !isStopping && running !== undefined && running.waitingFor() === undefined,
-  });
+  const ready = () => ({ ok: !isStopping && isReady(running) });
+  const leave = async (): Promise<void> => {
+    log.info("leaving", {});
+    isStopping = true;
+    await running?.leave?.();
+  };
   const ops = createOpsServer({
     metrics: parts.ports.metrics,
     log,
@@ -104,6 +108,7 @@ async function runRole(
       ready,
       cluster: ({ maintenance, node }) => (maintenance ? departure(running, node) : ready()),
     },
+    departure: { token: opsToken(config.cluster.secret), leave },
   });
   const opsAddress = await ops.listen(`${config.ops.address}:${config.ops.port}`);
   life.onStop("ops", () => ops.close());
@@ -122,6 +127,11 @@ async function runRole(
   output.event({ event: "ready", role, name: config.node.name, ops: opsAddress, ...facts });
   output.say(`${role} ${config.node.name} is ready ${JSON.stringify(facts)}`);
   return stopped.promise;
+}
+
+function isReady(running: Running | undefined): boolean {
+  if (running === undefined || running.waitingFor() !== undefined) return false;
+  return running.lacks?.() === undefined;
 }
 
 /** Whether a node may be taken down; who does not know of others speaks for itself only. */

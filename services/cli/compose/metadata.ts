@@ -20,10 +20,12 @@ export interface MetadataParts {
   readonly fatal: (error: unknown) => void;
 }
 
+export interface ComposedMetadata extends Pick<MetadataServer, "lacks" | "handOver" | "close"> {
+  readonly address: string;
+}
+
 /** Listens and starts; the replica finds or founds its cluster in the background. */
-export async function composeMetadata(
-  parts: MetadataParts,
-): Promise<{ readonly address: string; close(): Promise<void> }> {
+export async function composeMetadata(parts: MetadataParts): Promise<ComposedMetadata> {
   const { ports, server, config, ticks } = parts;
   const { name } = config.node;
   const { id, metadata, policies, defaultPolicy, indexGroups } = config.cluster;
@@ -61,5 +63,10 @@ export async function composeMetadata(
   replica.register(server);
   const address = await server.listen(config.rpc.address);
   replica.start();
-  return { address, close: () => replica.close() };
+  return {
+    address,
+    lacks: () => replica.lacks(),
+    handOver: () => replica.handOver(),
+    close: () => replica.close(),
+  };
 }

@@ -11,6 +11,10 @@ export interface Running {
   readonly facts: Readonly<Record<string, unknown>>;
   /** Undefined once it serves; else what it waits for. */
   readonly waitingFor: () => string | undefined;
+  /** Why it is not ready although it serves, say behind the others; undefined when it is. */
+  readonly lacks?: () => string | undefined;
+  /** Has others do without it before it is stopped; it serves on until then. */
+  readonly leave?: () => Promise<void>;
   /**
    * Why the node of that name (undefined: this one) must not be taken down now; empty when it may.
    * Without it, others do not lose anything by this process.

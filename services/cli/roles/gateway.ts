@@ -15,6 +15,7 @@ export async function start(frame: Frame): Promise<Running> {
   const clients = startClients(frame);
   const gateway = await composeGateway({
     name: frame.config.node.name,
+    beside: frame.config.node.beside,
     ports: frame.ports,
     clients,
     whereabouts: frame.whereabouts,
@@ -39,6 +40,7 @@ export async function start(frame: Frame): Promise<Running> {
   const probe = randomBytes(16);
   const { name } = frame.config.node;
   return {
+    leave: async () => gateway.leave(),
     objections: (node) => gateway.objections(node ?? name),
     facts: {
       s3: gateway.address,

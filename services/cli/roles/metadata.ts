@@ -22,6 +22,8 @@ export async function start(frame: Frame): Promise<Running> {
   return {
     facts: { rpc: metadata.address },
     waitingFor: () => undefined,
+    lacks: () => metadata.lacks(),
+    leave: () => metadata.handOver(),
     objections: (node) => objections(frame, node ?? frame.config.node.name),
   };
 }

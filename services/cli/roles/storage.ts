@@ -45,6 +45,7 @@ export async function start(frame: Frame): Promise<Running> {
   return {
     facts: { rpc: address },
     waitingFor: () => node.waitingFor,
+    leave: () => node.leave(),
     // A storage node is told nothing of the others.
     objections: () =>
       Promise.resolve(["ask a gateway: /health/cluster?maintenance=true&node=NAME"]),

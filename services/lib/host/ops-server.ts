@@ -7,6 +7,7 @@ import { StoreError, toStoreError } from "../base/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { MetricsRegistry } from "./metrics.ts";
 import { createServer } from "./node-http.ts";
+import { isAuthorized } from "./ops-token.ts";
 
 const CHECK_MS_MAX = 5000;
 
@@ -46,6 +47,15 @@ export interface OpsServerOptions {
   readonly log: Log;
   /** Default 5000. */
   readonly checkTimeoutMs?: number;
+  /** `POST /leave`; without it there is no such path. */
+  readonly departure?: Departure;
+}
+
+/** How the process is asked to leave before it is stopped. */
+export interface Departure {
+  readonly token: string;
+  /** Resolves when others do without it; it serves on. */
+  readonly leave: () => Promise<void>;
 }
 
 /** Figures in Prometheus' text format. */
@@ -69,6 +79,7 @@ interface Answer {
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const NOT_FOUND: Answer = { code: 404, type: JSON_TYPE, body: '{"status":"not found"}' };
+const DENIED: Answer = { code: 403, type: JSON_TYPE, body: '{"status":"denied"}' };
 const BROKEN: Answer = { code: 500, type: JSON_TYPE, body: '{"status":"unavailable"}' };
 const HEADER_BYTES_MAX = 16_384;
 const REQUEST_MS_MAX = 30_000;
@@ -81,7 +92,10 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     const { method, url = "/" } = request;
     const [path = "/", query = ""] = url.split("?");
     const page = method === "GET" || method === "HEAD" ? pages.get(path) : undefined;
-    const asked = page?.(new URLSearchParams(query)) ?? Promise.resolve(NOT_FOUND);
+    const isLeave = method === "POST" && path === "/leave";
+    const asked = isLeave
+      ? leave(options.departure, request.headers.authorization)
+      : (page?.(new URLSearchParams(query)) ?? Promise.resolve(NOT_FOUND));
     asked
       .catch((error: unknown) => {
         log.error("the operations port could not answer", error, { path });
@@ -113,6 +127,16 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
         server.closeAllConnections();
       }),
   };
+}
+
+async function leave(
+  departure: Departure | undefined,
+  authorization: string | undefined,
+): Promise<Answer> {
+  if (departure === undefined) return NOT_FOUND;
+  if (!isAuthorized(authorization, departure.token)) return DENIED;
+  await departure.leave();
+  return ok(JSON_TYPE, '{"status":"leaving"}');
 }
 
 type Page = (query: URLSearchParams) => Promise<Answer>;

@@ -202,6 +202,30 @@ test("understands absolute-form targets and hosts of buckets", async () => {
   assert.equal((await s3.call({ target: "/", host: "s3.test" })).status, 200);
 });
 
+test("a gateway that leaves serves on, and every answer ends its connection", async () => {
+  const leaving = await startMemoryGateway();
+  try {
+    const { address } = leaving.running;
+    const caller = callerOf(address);
+    const connection = await RawConnection.open(`http://${address}`);
+    const get = caller.requestBytes({ target: "/" });
+    connection.write(get);
+    assert.notEqual((await connection.response())?.headers.get("connection"), "close");
+    leaving.running.leave();
+    connection.write(get);
+    const last = await connection.response();
+    assert.deepEqual([last?.status, last?.headers.get("connection")], [200, "close"]);
+    assert.equal(await connection.isClosedByServer(), true);
+    connection.close();
+    const headers = [["Expect", "100-continue"]] as const;
+    const put = caller.requestBytes({ method: "PUT", target: "/bucket", headers });
+    const made = await sendRaw(`http://${address}`, put);
+    assert.deepEqual([made.status, made.headers.get("connection")], [200, "close"]);
+  } finally {
+    await leaving.stop();
+  }
+});
+
 test("says by MinIO's path whether it may be taken down", async () => {
   const ask = async (query: string): Promise<number> => {
     const head = headBytes("GET", `/minio/health/cluster${query}`, [["Host", "x"]]);

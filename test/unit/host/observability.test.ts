@@ -152,6 +152,7 @@ test("the operations port serves metrics and health, and says no more than it sh
     assert.equal((await ask("/health/cluster?maintenance=true"))[0], 412);
     assert.equal((await ask("/health/cluster?maintenance=true&node=storage-1"))[0], 200);
     assert.equal((await ask("/nowhere"))[0], 404);
+    assert.equal((await ask("/leave", "POST"))[0], 404, "nobody may ask this one to leave");
     const other = createOpsServer({
       metrics,
       log,

@@ -32,6 +32,15 @@ test("silence makes a node suspect, down, out; a heartbeat brings it up", () => 
   for (const silentMs of [0, 4000, 6000, 70_000]) assert.equal(after(DRAINING, silentMs), DRAINING);
 });
 
+test("a node that says that it leaves is suspect at once, and up when it says so no more", () => {
+  const leaving = { silentMs: 10, isHeard: true, isLeaving: true };
+  assert.equal(nextState(UP, leaving, times), SUSPECT);
+  assert.equal(nextState(SUSPECT, leaving, times), SUSPECT);
+  assert.equal(nextState(SUSPECT, { ...leaving, silentMs: 5001 }, times), DOWN);
+  assert.equal(nextState(SUSPECT, { ...leaving, isLeaving: false }, times), UP);
+  for (const state of [DOWN, DRAINING]) assert.equal(nextState(state, leaving, times), state);
+});
+
 test("a new leader that heard nobody leaves states as they are during its grace", () => {
   const unheard = { silentMs: 100, isHeard: false };
   for (const state of [UP, SUSPECT, DOWN, OUT, DRAINING]) {

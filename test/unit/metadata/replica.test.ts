@@ -60,6 +60,32 @@ test("three new replicas found a cluster and write its map", async (t) => {
   assert.equal(await bodyOf(cluster, "one"), "one");
 });
 
+test("a replica lacks a leader alone, and gives up what it leads on demand", async (t) => {
+  const cluster = await TestCluster.start(t);
+  await cluster.serving();
+  const leaders = () => {
+    return cluster.names.filter((name) => {
+      const { groups = [] } = cluster.server(name).status();
+      return groups.some(({ groupId, role }) => groupId === INDEX && role === "leader");
+    });
+  };
+  await until("everybody follows", async () =>
+    cluster.names.every((name) => cluster.server(name).lacks() === undefined),
+  );
+  const [before = ""] = leaders();
+  await cluster.server(before).handOver();
+  await until("another leads", async () => {
+    const now = leaders();
+    return now.length === 1 && !now.includes(before);
+  });
+  assert.equal(cluster.server(before).lacks(), undefined, "it serves on");
+  assert.equal(await putInline(cluster, "after"), Outcome.OK);
+  const [alone = "", ...others] = cluster.names;
+  for (const name of others) await cluster.stop(name);
+  await until("it misses them", async () => cluster.server(alone).lacks() !== undefined);
+  assert.match(cluster.server(alone).lacks() ?? "", /group \d: waiting for a leader/);
+});
+
 test("nobody founds a cluster before all are there", async (t) => {
   const cluster = await TestCluster.start(t);
   const late = await TestCluster.start(t, { names: ["x", "y", "z"] }, ["x", "y"]);
@@ -67,6 +93,7 @@ test("nobody founds a cluster before all are there", async (t) => {
   for (const name of ["x", "y"]) {
     assert.match(late.server(name).status().state ?? "", /waiting for 2 of 3 replicas/);
     assert.deepEqual(late.server(name).status().groups, []);
+    assert.equal(late.server(name).lacks(), "its cluster");
   }
   await late.start("z");
   await late.serving();

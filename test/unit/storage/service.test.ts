@@ -319,5 +319,16 @@ test("a node waits for metadata, registers its disks, reports failed ones, regis
   await clock.run(nowMs() + 5000);
   assert.equal(cluster.registrations.length, 2);
   assert.deepEqual(cluster.registrations[1], cluster.registrations[0]);
+  assert.equal(cluster.heartbeats.at(-1)?.leaving, false);
+  let hasLeft = false;
+  const left = node.leave().then(() => {
+    hasLeft = true;
+  });
+  await clock.run(nowMs() + 500);
+  assert.equal(cluster.heartbeats.at(-1)?.leaving, true);
+  assert.equal(hasLeft, false, "writers have not seen the map yet");
+  await clock.run(nowMs() + 5000);
+  await left;
+  assert.equal(cluster.heartbeats.at(-1)?.leaving, true, "it still goes");
   await node.stop();
 });
