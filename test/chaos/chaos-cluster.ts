@@ -40,6 +40,8 @@ export const SECRET_KEY = randomBytes(16).toString("hex");
 const READY_MS = 400_000;
 /** Scrubs follow one another closely: rot is to be found while the run lasts. */
 const SCRUB_PASS_MS = 5000;
+/** Replicas are asked one after the other while clients write: so far behind is level. */
+const LEVEL_ENTRIES = 200;
 
 export class ChaosCluster {
   readonly processes: readonly ChaosProcess[];
@@ -153,6 +155,27 @@ export class ChaosCluster {
       if (down.length > 0) throw new Error(`not ready: ${down.join(", ")}`);
       const status = await this.status();
       if (!status.durability.fullRedundancy || !status.healthy) throw new Error(status.summary);
+      return true;
+    });
+  }
+
+  /** Every process up, every group led, and its replicas level with the leader as it was asked. */
+  async untilServing(timeoutMs: number): Promise<void> {
+    const replicaCount = this.byRole("metadata").length;
+    await eventually("the cluster serves", timeoutMs, async () => {
+      const down = this.processes.filter(({ isReady }) => !isReady).map(({ name }) => name);
+      if (down.length > 0) throw new Error(`not ready: ${down.join(", ")}`);
+      const { groups } = await this.status();
+      const behind = groups.filter(({ leader, commitIndex, replicas }) => {
+        const level = replicas.filter(
+          ({ appliedIndex }) => appliedIndex + LEVEL_ENTRIES >= commitIndex,
+        );
+        return leader === "" || level.length < replicaCount;
+      });
+      if (groups.length === 0) throw new Error("no group is known");
+      if (behind.length > 0) {
+        throw new Error(`behind: groups ${behind.map(({ groupId }) => groupId).join(", ")}`);
+      }
       return true;
     });
   }

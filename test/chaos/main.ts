@@ -24,6 +24,8 @@ const { values } = parseArgs({
     pause: { type: "string", default: "20" },
     metadata: { type: "string", default: "5" },
     rtt: { type: "string", default: "0" },
+    brisk: { type: "boolean", default: false },
+    lasts: { type: "string", default: "" },
     loopback: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     inside: { type: "string" },
@@ -32,6 +34,13 @@ const { values } = parseArgs({
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** "3000..5000" */
+function range(text: string): readonly [number, number] {
+  const [least = Number.NaN, most = least] = text.split("..").map(Number);
+  if (!(least >= 0 && most >= least)) throw new Error(`--lasts ${text}: not MS or MS..MS`);
+  return [least, most];
 }
 
 async function run(dataDir: string): Promise<number> {
@@ -61,6 +70,8 @@ async function run(dataDir: string): Promise<number> {
       nemeses,
       clients: Number(values.clients),
       pauseMs: Number(values.pause),
+      brisk: values.brisk,
+      ...(values.lasts === "" ? {} : { lastsMs: range(values.lasts) }),
       say,
       signal: stop.signal,
     });

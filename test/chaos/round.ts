@@ -28,6 +28,10 @@ export interface RoundOptions {
   readonly nemeses: readonly string[];
   readonly clients: number;
   readonly pauseMs: number;
+  /** How long each strike lasts, from ... to ...; each nemesis has its own when left out. */
+  readonly lastsMs?: readonly [number, number];
+  /** Many strikes: short rests, and after harm that spares shards no wait for every digest. */
+  readonly brisk?: boolean;
   readonly say: (text: string) => void;
   /** Ends the run early. */
   readonly signal: AbortSignal;
@@ -54,6 +58,7 @@ export interface Result {
 const WHOLE_MS = 400_000;
 const AFTER_MS = 10_000;
 const CALM_MS = 2000;
+const BRISK_CALM_MS = 500;
 
 export async function runRound(options: RoundOptions): Promise<Result> {
   const { cluster, dataDir, seed, say } = options;
@@ -77,7 +82,7 @@ export async function runRound(options: RoundOptions): Promise<Result> {
     }
     await workload.stop();
     say("census");
-    await whole(cluster, recorder, "at the end");
+    await whole(cluster, recorder, { when: "at the end", isQuick: false });
     await workload.readAll();
     versions = await workload.readVersions();
     await checkDigests(cluster, recorder);
@@ -103,7 +108,8 @@ async function strikeOn(
   recorder: Recorder,
   strikes: Strike[],
 ): Promise<void> {
-  const { cluster, seconds, say, signal } = options;
+  const { cluster, seconds, say, signal, brisk = false } = options;
+  const calmMs = brisk ? BRISK_CALM_MS : CALM_MS;
   const random = seededRandom(options.seed);
   const kinds = await usable(options);
   const endsAt = performance.now() + seconds * 1000;
@@ -111,7 +117,7 @@ async function strikeOn(
   while (performance.now() < endsAt && !signal.aborted) {
     const kind = pick(random, kinds);
     const nemesis = await kind.draw({ cluster, random });
-    const [least, most] = kind.lastsMs;
+    const [least, most] = options.lastsMs ?? kind.lastsMs;
     const lastsMs = least + random() * (most - least);
     say(`${kind.name}: ${nemesis.text}, for ${Math.round(lastsMs / 100) / 10} s`);
     const from = performance.now();
@@ -123,9 +129,10 @@ async function strikeOn(
     }
     const stoppingAt = performance.now();
     await nemesis.stop();
-    await whole(cluster, recorder, `after ${kind.name}`);
+    const isQuick = brisk && kind.sparesShards === true;
+    await whole(cluster, recorder, { when: `after ${kind.name}`, isQuick });
     const wholeMs = Math.round(performance.now() - stoppingAt);
-    await rest(CALM_MS + random() * CALM_MS, signal);
+    await rest(calmMs + random() * calmMs, signal);
     const to = Math.min(performance.now(), stoppingAt + AFTER_MS);
     const gaps = gapsIn(recorder.history, { from, to });
     const strike = { name: kind.name, text: nemesis.text, wholeMs, ...gaps };
@@ -153,9 +160,14 @@ async function usable({ cluster, nemeses, say }: RoundOptions): Promise<NemesisK
   return kinds;
 }
 
-async function whole(cluster: ChaosCluster, recorder: Recorder, when: string): Promise<void> {
+async function whole(
+  cluster: ChaosCluster,
+  recorder: Recorder,
+  { when, isQuick }: { readonly when: string; readonly isQuick: boolean },
+): Promise<void> {
   try {
-    await cluster.untilWhole(WHOLE_MS);
+    if (isQuick) await cluster.untilServing(WHOLE_MS);
+    else await cluster.untilWhole(WHOLE_MS);
   } catch (error) {
     recorder.problem(`not whole ${when}: ${textOf(error)}`);
   }

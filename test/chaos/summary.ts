@@ -25,16 +25,28 @@ export function summary(result: Result): string {
     .join("\n");
 }
 
-/** Worst figures of each kind of nemesis. */
+/** The value that so large a share of the sorted values does not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
+}
+
+/** Median, 99 of 100, worst. */
+function spread(values: readonly number[]): string {
+  return [0.5, 0.99, 1].map((share) => quantile(values, share)).join(" / ");
+}
+
+/** Figures of each kind of nemesis over all its strikes. */
 function table(strikes: readonly Strike[]): string[] {
   const names = [...new Set(strikes.map(({ name }) => name))].sort();
   return names.map((name) => {
     const own = strikes.filter((strike) => strike.name === name);
-    const worst = (of: (strike: Strike) => number): number => Math.max(...own.map(of));
+    const writes = spread(own.map(({ writeMs }) => writeMs));
+    const reads = spread(own.map(({ readMs }) => readMs));
+    const whole = spread(own.map(({ wholeMs }) => wholeMs));
     return (
-      `${name.padEnd(16)} ${String(own.length).padStart(3)} times; longest without a write ` +
-      `${worst(({ writeMs }) => writeMs)} ms, a read ${worst(({ readMs }) => readMs)} ms, ` +
-      `until whole ${worst(({ wholeMs }) => wholeMs)} ms`
+      `${name.padEnd(16)} ${String(own.length).padStart(3)} times; p50 / p99 / worst without ` +
+      `a write ${writes} ms, a read ${reads} ms, until whole ${whole} ms`
     );
   });
 }

@@ -19,6 +19,8 @@ export interface NemesisKind {
   readonly name: string;
   /** Undefined when it can be used on this machine and this cluster, else why not. */
   missing(cluster: ChaosCluster): Promise<string | undefined>;
+  /** It harms no shard: a brisk run goes on when all processes serve again. */
+  readonly sparesShards?: boolean;
   /** How long it lasts, from ... to ... */
   readonly lastsMs: readonly [number, number];
   draw(scene: Scene): Promise<Nemesis>;

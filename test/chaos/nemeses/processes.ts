@@ -86,6 +86,7 @@ function kinds(
 ): NemesisKind[] {
   return Object.entries(TARGETS).map(([target, choose]) => ({
     name: `${verb}-${target}`,
+    sparesShards: target !== "storage" && target !== "campus",
     missing: nothingMissing,
     lastsMs,
     draw: async (scene) => make(await choose(scene)),
