@@ -143,8 +143,7 @@ export class ShardStore {
       await store.#start(recovered, settings.trust ?? "recovered");
       return store;
     } catch (error) {
-      await segments.close();
-      await index.close();
+      await segments.close().finally(() => index.close());
       throw error;
     }
   }
@@ -350,13 +349,17 @@ export class ShardStore {
   async #close(): Promise<void> {
     const { segments, index, health, log } = this.#context.parts;
     await this.#chores.run(async () => {
-      await segments.close();
-      if (health.condition !== "failed") {
-        await this.checkpoint().catch((error: unknown) => {
-          log.error("last checkpoint failed: the next start reads more", error);
-        });
+      try {
+        await segments.close();
+        if (health.condition !== "failed") {
+          await this.checkpoint().catch((error: unknown) => {
+            log.error("last checkpoint failed: the next start reads more", error);
+          });
+        }
+      } finally {
+        // Left open it would be locked, and the disk could not be opened anew by this process.
+        await index.close();
       }
-      await index.close();
     });
   }
 

@@ -8,6 +8,7 @@ import { assert } from "../base/assert.ts";
 import { compareBytes } from "../base/bytes.ts";
 import { type ErrorCode, StoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
 import type {
   Kv,
   KvEntry,
@@ -55,20 +56,26 @@ export interface KvFactoryOptions {
   readonly meter?: KvMeter;
   /** With `bytesPerSecond`: slows `verify` (not the check on open) down. */
   readonly scrub?: { readonly bytesPerSecond: number; readonly clock: Clock };
+  /** Where the folders are; that of the system when left out. */
+  readonly disk?: Disk;
 }
 
 export function createKvFactory(options: KvFactoryOptions = {}): KvFactory {
-  const disk = createDisk();
+  const { disk = createDisk() } = options;
   return {
     async open(path: string): Promise<Kv> {
-      const isNew = !(await disk.exists(path));
       const { verifyOnOpen, verifyOnOpenBytesMax: limit } = options;
       const tableBytesMax = limit ?? Number.POSITIVE_INFINITY;
       if (verifyOnOpen !== false) await verifyFiles(path, { disk, tableBytesMax });
       const store = await openStore(path, options);
-      if (isNew) {
+      try {
+        // Also of a folder that was there: who made it may have ended before its name was safe.
         await disk.syncDirectory(path);
         await disk.syncDirectory(dirname(resolve(path)));
+      } catch (error) {
+        // Left open it would be locked for as long as this process lives.
+        await attempt(`close ${path}`, () => store.close());
+        throw error;
       }
       return options.meter === undefined
         ? createKv(store)

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { compareBytes } from "../../../services/lib/base/bytes.ts";
-import { type ErrorCode, isStoreError } from "../../../services/lib/base/errors.ts";
+import { type ErrorCode, isStoreError, StoreError } from "../../../services/lib/base/errors.ts";
 import { createKvFactory } from "../../../services/lib/host/level-kv.ts";
+import { createDisk } from "../../../services/lib/host/node-disk.ts";
 import type { Kv, KvEntry, KvRange } from "../../../services/lib/ports/kv.ts";
 
 let root = "";
@@ -176,6 +177,29 @@ test("opening and verifying a rotten store is refused as corrupt", async () => {
   await assert.rejects(createKvFactory({ verifyOnOpen: false }).open(path), (error: unknown) =>
     isStoreError(error),
   );
+});
+
+test("a store whose name could not be made power-safe is closed, and made safe when it opens", async () => {
+  const path = join(root, "unsafe");
+  const disk = createDisk();
+  const synced: string[] = [];
+  let failures = 2;
+  const syncDirectory = async (folder: string): Promise<void> => {
+    synced.push(folder);
+    if (folder === root && failures > 0) {
+      failures -= 1;
+      throw new StoreError("io", "no power");
+    }
+    await disk.syncDirectory(folder);
+  };
+  const failing = createKvFactory({ disk: { ...disk, syncDirectory } });
+  await assert.rejects(failing.open(path), coded("io"));
+  // Left open it would be locked: "unavailable". Its name is still not safe.
+  await assert.rejects(failing.open(path), coded("io"));
+  synced.length = 0;
+  const kv = await failing.open(path);
+  await kv.close();
+  assert.deepEqual(synced, [path, root]);
 });
 
 test("a folder that cannot be made is an io error", async () => {

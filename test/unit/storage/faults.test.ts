@@ -232,6 +232,36 @@ test("one disk that cannot be opened leaves the others alone and keeps its name"
   await again.close();
 });
 
+test("a segment file that cannot be closed does not leave the index locked", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "dolium-unclosed-"));
+  const real = createDisk(folder);
+  let isBroken = false;
+  const open: Disk["open"] = async (path, mode) => {
+    const file = await real.open(path, mode);
+    const close = async (): Promise<void> => {
+      await file.close();
+      if (isBroken && path.includes("/segments/")) throw new StoreError("io", `close ${path}`);
+    };
+    return { ...file, close };
+  };
+  // LevelDB itself: only it locks its folder.
+  const factory = createKvFactory();
+  const kvFactory = { ...factory, open: (path: string) => factory.open(join(folder, path)) };
+  try {
+    const disk = { ...real, open };
+    const store = await openStore({ disk, kvFactory });
+    await writeShard(store, makeShard(1));
+    isBroken = true;
+    assert.equal(await codeOf(store.close()), "io");
+    isBroken = false;
+    const again = await openStore({ disk, kvFactory });
+    assert.deepEqual(await readShard(again, makeShard(1).name), Buffer.from(makeShard(1).body));
+    await again.close();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("folders with other things, damaged or copied identities are refused", async () => {
   const disk = new SimDisk();
   await disk.mkdir("full");
