@@ -3,6 +3,7 @@
 // of everything, and once more a while later, since an upload that was under way may commit after
 // the first look. Then the disk is told that its doubt is settled. A look that a silent node spoils
 // is done again.
+import { mapBounded } from "../../lib/base/bounded.ts";
 import { isStoreError } from "../../lib/base/errors.ts";
 import type { DiskAddress } from "../../lib/clients/shard-client.ts";
 import type { KeeperDeps } from "../deps.ts";
@@ -12,6 +13,8 @@ import { type VerifyMetrics, verifyMetrics } from "./verify-metrics.ts";
 
 /** The second look comes so long after the first. */
 export const SECOND_LOOK_MS = 60_000;
+/** Silent ones take their deadline each: a rack of them must not hold up the others. */
+const ASKED_AT_ONCE = 16;
 
 interface Doubt {
   readonly doubtMs: bigint;
@@ -29,32 +32,47 @@ export class DoubtfulDisks {
     this.#metrics = verifyMetrics(deps.metrics);
   }
 
-  /** Asks every disk; looks at those that are in doubt when that is due. */
+  /**
+   * Asks all disks side by side; looks at those that are in doubt, one after the other, when that
+   * is due.
+   */
   async round(signal: AbortSignal): Promise<void> {
-    const { view, log } = this.#deps;
+    const { view, shards } = this.#deps;
     await view.refresh();
-    const disks = view.map().nodes.flatMap((node) => node.disks.map(({ diskId }) => diskId));
-    for (const diskId of disks) {
-      const disk = view.addressOf(diskId);
+    const disks = view
+      .map()
+      .nodes.flatMap((node) => node.disks.flatMap(({ diskId }) => view.addressOf(diskId) ?? []));
+    const doubtful: { readonly disk: DiskAddress; readonly doubtMs: bigint }[] = [];
+    await mapBounded(disks, ASKED_AT_ONCE, (disk) =>
+      this.#unlessSilent(disk, signal, async () => {
+        const doubtMs = signal.aborted ? undefined : await shards.doubt(disk);
+        if (doubtMs === 0n) this.#doubts.delete(disk.diskId);
+        else if (doubtMs !== undefined) doubtful.push({ disk, doubtMs });
+      }),
+    );
+    for (const { disk, doubtMs } of doubtful) {
       if (signal.aborted) return;
-      if (disk === undefined) continue;
-      try {
-        await this.#visit(disk, signal);
-      } catch (error) {
-        if (signal.aborted || !isStoreError(error)) throw error;
-        log.debug("doubts of a disk not settled", { diskId, reason: error.message });
-      }
+      await this.#unlessSilent(disk, signal, () => this.#visit(disk, doubtMs, signal));
     }
   }
 
-  async #visit(disk: DiskAddress, signal: AbortSignal): Promise<void> {
+  /** A disk that does not answer is asked again in the next round. */
+  async #unlessSilent(
+    { diskId }: DiskAddress,
+    signal: AbortSignal,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted || !isStoreError(error)) throw error;
+      this.#deps.log.debug("doubts of a disk not settled", { diskId, reason: error.message });
+    }
+  }
+
+  async #visit(disk: DiskAddress, doubtMs: bigint, signal: AbortSignal): Promise<void> {
     const { shards, clock } = this.#deps;
     const { diskId } = disk;
-    const doubtMs = await shards.doubt(disk);
-    if (doubtMs === 0n) {
-      this.#doubts.delete(diskId);
-      return;
-    }
     let doubt = this.#doubts.get(diskId);
     if (doubt?.doubtMs !== doubtMs) doubt = { doubtMs, firstLookMs: undefined };
     this.#doubts.set(diskId, doubt);

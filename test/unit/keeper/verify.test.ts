@@ -25,6 +25,7 @@ import {
 import type { BucketRecord } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Manifest, Version } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
 import { createRandom } from "../../../services/lib/host/random.ts";
+import { eventually } from "../../support/eventually.ts";
 import { seededBytes } from "../../support/seeded-bytes.ts";
 import { NEVER, Rig } from "./rig.ts";
 
@@ -219,6 +220,32 @@ test("a doubt is not settled while a node is silent", async (t) => {
   rig.clock.shiftMs += SECOND_LOOK_MS;
   await doubts.round(NEVER);
   assert.equal(await rig.shards.doubt(disk), 0n);
+});
+
+test("silent disks do not keep the others from being asked for doubts", async (t) => {
+  const { rig, bucket } = await open(t);
+  await rig.putBody(bucket, "one", BODY);
+  await loseIndex(rig, "node-3");
+  await rig.startNode("node-3");
+  const silence = Promise.withResolvers<void>();
+  const doubt = rig.shards.doubt.bind(rig.shards);
+  const { nodes } = rig.view.map();
+  const doubtful = nodes.find(({ name }) => name === "node-3")?.disks[0]?.diskId;
+  const silent = nodes.length - 1;
+  let asked = 0;
+  rig.shards.doubt = async (disk, settledMs) => {
+    if (disk.diskId === doubtful) return doubt(disk, settledMs);
+    asked += 1;
+    await silence.promise;
+    throw new StoreError("timeout", "no answer");
+  };
+  const round = new DoubtfulDisks(rig.deps).round(NEVER);
+  // Asked one after the other, the second would wait for the first.
+  await eventually("all are asked", 60_000, async () => asked === silent || undefined).finally(() =>
+    silence.resolve(),
+  );
+  await round;
+  assert.ok(rig.calls.includes("scanManifests"), "the disk in doubt is compared all the same");
 });
 
 test("a version is verified: good, with a shard missing, and lost", async (t) => {
