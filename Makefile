@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
-.PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos uploads clients kubernetes go-clients client-matrix report million format \
+.PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos one-node uploads clients kubernetes go-clients client-matrix report million format \
 	erasure-kernel raft-core check-built bench bench-compare clean docs sbom
 
 help: ## this list
@@ -104,8 +104,11 @@ fuzz: install ## 10,000,000 inputs (FUZZ_INPUTS, FUZZ_SEED) for each parser of w
 cluster: install ## a cluster of processes: kills, lost disks, rot, full disks
 	node test/run.ts test/cluster
 
-chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES, RTT), as root
-	node test/chaos/main.ts --seconds $(or $(SECONDS),600) --nemeses "$(NEMESES)" $(if $(SEED),--seed $(SEED)) $(if $(RTT),--rtt $(RTT))
+chaos: install ## faults on real processes over three campuses (SECONDS, SEED, NEMESES, RTT, BRISK=1, LASTS=MS..MS), as root
+	node test/chaos/main.ts --seconds $(or $(SECONDS),600) --nemeses "$(NEMESES)" $(if $(SEED),--seed $(SEED)) $(if $(RTT),--rtt $(RTT)) $(if $(BRISK),--brisk) $(if $(LASTS),--lasts $(LASTS))
+
+one-node: install ## a storage node dead, stalled and slow: failed requests, and read times beside healthy ones (ROUNDS)
+	node test/chaos/one-node.ts --rounds $(or $(ROUNDS),5)
 
 growth: install ## nodes added, emptied, weighed, lost and disks replaced under data, with a census at each step
 	DOLIUM_TEST_GROWTH=1 node --test test/cluster/growth.test.ts

@@ -31,6 +31,8 @@ export interface ClusterOptions {
   readonly s3Port?: number;
   /** Settings of the S3 side of each gateway, beside those that all have. */
   readonly s3SettingsOf?: (plan: ProcessPlan) => Readonly<Record<string, unknown>>;
+  /** Scrubs are as seldom as in service: rot is not what is looked for. */
+  readonly isScrubSeldom?: boolean;
   /** Variables of each process, beside those that all have. */
   readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
@@ -91,7 +93,8 @@ export class ChaosCluster {
     const processes = plans.map((plan) => {
       const configPath = join(dataDir, `${plan.name}.config.json`);
       const s3 = options.s3SettingsOf?.(plan) ?? {};
-      const config = configOf(plan, { campuses, clusterId, metadata, s3 });
+      const scrub = options.isScrubSeldom === true ? {} : { scrubPassMsMin: SCRUB_PASS_MS };
+      const config = configOf(plan, { campuses, clusterId, metadata, s3, scrub });
       writeFileSync(configPath, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
       return new ChaosProcess({
         plan,
@@ -226,6 +229,7 @@ function configOf(
     readonly clusterId: string;
     readonly metadata: readonly { readonly name: string; readonly address: string }[];
     readonly s3: Readonly<Record<string, unknown>>;
+    readonly scrub: Readonly<Record<string, unknown>>;
   },
 ): Record<string, unknown> {
   const address = shared.campuses.address(plan.campus);
@@ -248,10 +252,7 @@ function configOf(
     case "metadata":
       return { ...base, metadata: { dataDir: join(plan.dir, "data") } };
     case "storage":
-      return {
-        ...base,
-        storage: { disks: [join(plan.dir, "disk")], scrubPassMsMin: SCRUB_PASS_MS },
-      };
+      return { ...base, storage: { disks: [join(plan.dir, "disk")], ...shared.scrub } };
     case "gateway":
       return {
         ...base,

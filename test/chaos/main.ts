@@ -23,6 +23,7 @@ const { values } = parseArgs({
     clients: { type: "string", default: "8" },
     pause: { type: "string", default: "20" },
     metadata: { type: "string", default: "5" },
+    gateways: { type: "string", default: "3" },
     rtt: { type: "string", default: "0" },
     brisk: { type: "boolean", default: false },
     lasts: { type: "string", default: "" },
@@ -58,7 +59,8 @@ async function run(dataDir: string): Promise<number> {
   const cluster = await ChaosCluster.start({
     dataDir,
     campuses,
-    shape: { metadata: Number(values.metadata), storage: 6, gateways: 3 },
+    shape: { metadata: Number(values.metadata), storage: 6, gateways: Number(values.gateways) },
+    isScrubSeldom: values.brisk && nemeses.every((name) => !name.startsWith("rot")),
     environmentOf: (name) => (wantsClocks ? clockEnvironment(dataDir, name) : {}),
   });
   try {

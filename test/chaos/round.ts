@@ -41,6 +41,7 @@ export interface Strike extends Gaps {
   readonly name: string;
   readonly text: string;
   readonly lastedMs: number;
+  readonly flips: number;
   /** From its end until every process, shard and replica was well again. */
   readonly wholeMs: number;
 }
@@ -135,7 +136,8 @@ async function strikeOn(
     await rest(calmMs + random() * calmMs, signal);
     const to = Math.min(performance.now(), stoppingAt + AFTER_MS);
     const gaps = gapsIn(recorder.history, { from, to });
-    const strike = { name: kind.name, text: nemesis.text, wholeMs, ...gaps };
+    const flips = nemesis.flips?.() ?? 0;
+    const strike = { name: kind.name, text: nemesis.text, wholeMs, flips, ...gaps };
     strikes.push({ ...strike, lastedMs: Math.round(stoppingAt - from) });
     say(`  writes back in ${gaps.writeMs} ms, reads in ${gaps.readMs} ms, whole in ${wholeMs} ms`);
   }

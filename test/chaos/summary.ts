@@ -44,9 +44,11 @@ function table(strikes: readonly Strike[]): string[] {
     const writes = spread(own.map(({ writeMs }) => writeMs));
     const reads = spread(own.map(({ readMs }) => readMs));
     const whole = spread(own.map(({ wholeMs }) => wholeMs));
+    const flips = own.reduce((sum, strike) => sum + strike.flips, 0);
     return (
       `${name.padEnd(16)} ${String(own.length).padStart(3)} times; p50 / p99 / worst without ` +
-      `a write ${writes} ms, a read ${reads} ms, until whole ${whole} ms`
+      `a write ${writes} ms, a read ${reads} ms, until whole ${whole} ms` +
+      (flips === 0 ? "" : `; ${flips} bits flipped`)
     );
   });
 }

@@ -67,15 +67,21 @@ function flip(random: () => number, paths: readonly string[], count: number): nu
   return flipped;
 }
 
-async function rotShards({ cluster, random }: Scene): Promise<Nemesis> {
+/** `matches`: files below the disk's folder of a node that goes on running. */
+async function rotNode(
+  { cluster, random }: Scene,
+  what: { readonly text: string; readonly matches: RegExp; readonly most: number },
+): Promise<Nemesis> {
   const victim = pick(random, cluster.byRole("storage"));
-  const count = 5 + Math.floor(random() * 40);
+  const count = 5 + Math.floor(random() * what.most);
+  let flips = 0;
   return {
-    text: `flip ${count} bits in segments of ${victim.name}`,
+    text: `flip ${count} bits in ${what.text} of ${victim.name}`,
+    flips: () => flips,
     start: async () => {
       await cluster.untilWhole(WHOLE_MS);
-      const segments = filesUnder(join(victim.plan.dir, "disk"), /segments?\/.*|\.seg/);
-      if (segments.length > 0) flip(random, segments, count);
+      const files = filesUnder(join(victim.plan.dir, "disk"), what.matches);
+      if (files.length > 0) flips += flip(random, files, count);
     },
     // Two scrubs that began after the flips have passed: whatever was hit is known and queued.
     stop: async () => {
@@ -98,13 +104,15 @@ async function scrubs(cluster: Scene["cluster"], name: string): Promise<number> 
 async function rotReplica({ cluster, random }: Scene): Promise<Nemesis> {
   const victim = pick(random, cluster.byRole("metadata"));
   const count = 1 + Math.floor(random() * 8);
+  let flips = 0;
   return {
+    flips: () => flips,
     text: `kill -9 ${victim.name} and flip ${count} bits in its log and state`,
     start: async () => {
       await cluster.untilWhole(WHOLE_MS);
       await victim.kill();
       const files = filesUnder(join(victim.plan.dir, "data"), /\.(ldb|log|sst)$|log\/|state\//);
-      if (files.length > 0) flip(random, files, count);
+      if (files.length > 0) flips += flip(random, files, count);
     },
     stop: async () => {
       victim.start();
@@ -143,7 +151,8 @@ class Tracer {
   }
 }
 
-function traced(
+/** `inject`: calls and what happens to them, as strace has it. */
+export function traced(
   victim: ChaosProcess,
   what: { readonly text: string; readonly inject: string },
 ): Nemesis {
@@ -169,7 +178,19 @@ export const DISK_NEMESES: readonly NemesisKind[] = [
     lastsMs: [4000, 12_000],
     draw: fill,
   },
-  { name: "rot-shards", missing: nothingMissing, lastsMs: [0, 2000], draw: rotShards },
+  {
+    name: "rot-shards",
+    missing: nothingMissing,
+    lastsMs: [0, 2000],
+    draw: (scene) =>
+      rotNode(scene, { text: "segments", matches: /segments?\/.*|\.seg/, most: 400 }),
+  },
+  {
+    name: "rot-index",
+    missing: nothingMissing,
+    lastsMs: [0, 2000],
+    draw: (scene) => rotNode(scene, { text: "the index", matches: /\/index-\d+\//, most: 40 }),
+  },
   { name: "rot-replica", missing: nothingMissing, lastsMs: [0, 3000], draw: rotReplica },
   {
     name: "fsync-fails",

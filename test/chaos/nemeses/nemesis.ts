@@ -10,6 +10,8 @@ export interface Scene {
 export interface Nemesis {
   /** What it does to whom. */
   readonly text: string;
+  /** Bits flipped so far, by those that flip some. */
+  readonly flips?: () => number;
   start(): Promise<void>;
   /** Makes it good, also after a start that failed half way. */
   stop(): Promise<void>;
