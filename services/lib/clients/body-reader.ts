@@ -7,6 +7,7 @@ import { cellLength, stripeCount } from "../erasure/geometry.ts";
 import type { Chunk, Manifest } from "../gen/dolium/record/v1/object_pb.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ErasureCompute } from "../ports/compute.ts";
+import { CellTimes } from "./cell-times.ts";
 import { schemeOf } from "./chunk-rebuild.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { ShardClient } from "./shard-client.ts";
@@ -43,7 +44,6 @@ export interface BodyReadRequest {
   readonly signal?: AbortSignal;
 }
 
-const HEDGE_MS = 400;
 /** No further stripe is added to a batch of so many bytes. */
 const BATCH_BYTES = 1024 * 1024;
 
@@ -67,9 +67,11 @@ type OpenReader = (span: ChunkSpan, endStripe: number) => StripeReader;
 
 export class BodyReader {
   readonly #deps: BodyReaderDeps;
+  readonly #times: CellTimes;
 
   constructor(deps: BodyReaderDeps) {
     this.#deps = deps;
+    this.#times = new CellTimes(deps.clock);
   }
 
   /**
@@ -103,6 +105,7 @@ export class BodyReader {
         shards,
         erasure,
         clock,
+        times: this.#times,
         ...(onReconstructed === undefined ? {} : { onReconstructed }),
         onBadShard: (shardIndex, disk, reason) => {
           if (isStoreError(reason, "unavailable") || isStoreError(reason, "timeout")) {
@@ -120,10 +123,10 @@ export class BodyReader {
         k: manifest.dataShards,
         m: manifest.parityShards,
         disks: chunk.diskIds.map((diskId) => view.addressOf(diskId)),
-        preferred: (disk) => view.preferred(disk),
+        preferred: (disk) => view.preferred(disk) && this.#times.isPrompt(disk.diskId),
         isNear: (disk) => view.isNear?.(disk) === true,
         endStripe,
-        hedgeMs: HEDGE_MS,
+        hedgeMs: this.#times.hedgeMs(),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       },
     );

@@ -5,12 +5,15 @@ import { assert, present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ErasureCompute } from "../ports/compute.ts";
+import type { CellTimes } from "./cell-times.ts";
 import type { DiskAddress, ShardClient } from "./shard-client.ts";
 
 export interface StripeReaderDeps {
   readonly shards: ShardClient;
   readonly erasure: ErasureCompute;
   readonly clock: Clock;
+  /** Told how long first cells took, and which did not come in time. */
+  readonly times?: Pick<CellTimes, "came" | "late">;
   /** Told once of each shard that could not be read, with the reason. */
   readonly onBadShard: (shardIndex: number, disk: DiskAddress, error: StoreError) => void;
   /** Told once when cells had to be computed from others. */
@@ -53,6 +56,7 @@ class Lane {
   #firstHeld = 0;
   #openedAt = 0;
   #waiting = 0;
+  #isAsked = false;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(shardIndex: number, disk: DiskAddress, open: OpenShard) {
@@ -64,6 +68,7 @@ class Lane {
   /** The cell of `stripe`; calls must name ascending stripes. */
   cellAt(stripe: number): Promise<Uint8Array> {
     this.#waiting += 1;
+    this.#isAsked = true;
     const cell = this.#tail.then(() => this.#advance(stripe));
     this.#tail = cell.then(this.#isOver, this.#isOver);
     return cell;
@@ -72,6 +77,11 @@ class Lane {
   /** The cell of `stripe` where it came already and nobody waits for an earlier one. */
   heldAt(stripe: number): Uint8Array | undefined {
     return this.#waiting === 0 ? this.#held[stripe - this.#firstHeld] : undefined;
+  }
+
+  /** It was asked for a cell before. */
+  get isAsked(): boolean {
+    return this.#isAsked;
   }
 
   close(): void {
@@ -220,7 +230,11 @@ export class StripeReader {
     const late = await Promise.race([first, passed]);
     timer.cancel();
     if (!late) return hedged;
-    for (const index of gathering.pending.keys()) present(this.#lanes[index], "lane").slow = true;
+    for (const index of gathering.pending.keys()) {
+      const lane = present(this.#lanes[index], "lane");
+      lane.slow = true;
+      this.#deps.times?.late(lane.disk.diskId);
+    }
     return true;
   }
 
@@ -247,8 +261,12 @@ export class StripeReader {
   #ask(gathering: Gathering, lane: Lane): void {
     const { shardIndex } = lane;
     gathering.asked.add(shardIndex);
+    const { clock, times } = this.#deps;
+    const isFirst = !lane.isAsked;
+    const askedMs = clock.monotonicMs();
     const arrival = lane.cellAt(gathering.stripe).then(
       (cell) => {
+        if (isFirst) times?.came(lane.disk.diskId, clock.monotonicMs() - askedMs);
         gathering.known[shardIndex] = cell;
         gathering.pending.delete(shardIndex);
       },

@@ -2,6 +2,7 @@
 // is read is right or refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { present } from "../../../services/lib/base/assert.ts";
 import { BodyReader, type ChunkDamage } from "../../../services/lib/clients/body-reader.ts";
 import { BodyWriter } from "../../../services/lib/clients/body-writer.ts";
 import { StripePool } from "../../../services/lib/clients/stripe-pool.ts";
@@ -264,6 +265,30 @@ test("three rotten shards: the read fails and yields nothing wrong", async () =>
   const manifest = await write(seededBytes("lost", 500_000));
   for (const nodeId of [1, 3, 5]) nodes.faults.set(nodeId, { rot: true });
   await assert.rejects(read(manifest), { code: "corrupt" });
+});
+
+test("a node that goes on being slow is soon not waited for any more", async () => {
+  const { nodes, write, read } = await bench(6);
+  const body = seededBytes("often slow", 64 * 1024);
+  const manifest = await write(body);
+  for (let time = 0; time < 20; time += 1) await read(manifest);
+  const first = present(diskIdsOf(manifest)[0], "disk");
+  let asked = 0;
+  const readCells = nodes.client.readCells.bind(nodes.client);
+  nodes.client.readCells = (disk, shard, range) => {
+    if (disk.diskId === first) asked += 1;
+    return readCells(disk, shard, range);
+  };
+  nodes.faults.set(first, { stall: true });
+  const fromMs = nodes.clock.monotonicMs();
+  const READS = 200;
+  for (let time = 0; time < READS; time += 1) {
+    assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+  }
+  // It is tried again after one second, two, four and so on: at least once a second of them.
+  const seconds = (nodes.clock.monotonicMs() - fromMs) / 1000;
+  assert.ok(asked >= 1 && asked <= 1 + seconds, `asked ${asked} times in ${seconds} s`);
+  assert.ok(asked < READS / 2, `asked ${asked} times`);
 });
 
 test("a slow node is read around", async () => {
