@@ -4,7 +4,7 @@
 // its directory with history, logs and data.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -77,7 +77,12 @@ async function run(dataDir: string): Promise<number> {
       say,
       signal: stop.signal,
     });
-    const text = summary(result);
+    const load = loadavg()
+      .map((share) => share.toFixed(1))
+      .join(", ");
+    // Times are worth what the machine was: beside others' work they say little.
+    const machine = `${availableParallelism()} processors, load over 1, 5, 15 minutes ${load}`;
+    const text = `${summary(result)}\n${machine}`;
     say(text);
     writeFileSync(join(dataDir, "summary.txt"), `${text}\n`);
     const own = cluster.processes.filter(({ ownEnds }) => ownEnds.length > 0);
