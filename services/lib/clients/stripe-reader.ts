@@ -132,6 +132,8 @@ interface Gathering {
   readonly known: (Uint8Array | undefined)[];
   readonly pending: Map<number, Promise<void>>;
   readonly asked: Set<number>;
+  /** Had not come when the time of a hedge had passed. */
+  readonly late: Set<number>;
 }
 
 export class StripeReader {
@@ -161,12 +163,14 @@ export class StripeReader {
       known: new Array<Uint8Array | undefined>(width).fill(undefined),
       pending: new Map(),
       asked: new Set(),
+      late: new Set(),
     };
     for (const index of wanted) {
       const lane = this.#lanes[index];
       if (this.#usable(lane) && !lane.slow) this.#ask(gathering, lane);
     }
     await this.#gather(gathering, wanted);
+    this.#tellLate(gathering);
     return this.#complete(gathering.known, wanted);
   }
 
@@ -231,11 +235,18 @@ export class StripeReader {
     timer.cancel();
     if (!late) return hedged;
     for (const index of gathering.pending.keys()) {
-      const lane = present(this.#lanes[index], "lane");
-      lane.slow = true;
-      this.#deps.times?.late(lane.disk.diskId);
+      present(this.#lanes[index], "lane").slow = true;
+      gathering.late.add(index);
     }
     return true;
+  }
+
+  /** Those without which the others were enough; where all are late it is none of the disks. */
+  #tellLate({ late, pending }: Gathering): void {
+    for (const index of late) {
+      if (!pending.has(index)) continue;
+      this.#deps.times?.late(present(this.#lanes[index], "lane").disk.diskId);
+    }
   }
 
   #slowPending(gathering: Gathering): number {
