@@ -72,7 +72,8 @@ export class ShardNodes {
   readonly view: ClusterView;
   readonly clock = createClock();
   readonly random = createRandom();
-  readonly #map: ClusterMap;
+  readonly #shape: MapShape;
+  #map: ClusterMap;
   readonly #network = createLocalNetwork({
     clock: this.clock,
     random: this.random,
@@ -85,7 +86,8 @@ export class ShardNodes {
     this.client = new ShardClient(transport);
     const metadata = new MetadataClient(ports, { addresses: ["nobody:1"] });
     this.view = new ClusterView(metadata, this.clock, SILENT_LOG);
-    this.#map = mapOf(count, policy);
+    this.#shape = { count, policy };
+    this.#map = mapOf(this.#shape);
     this.view.adopt(this.#map);
   }
 
@@ -93,6 +95,12 @@ export class ShardNodes {
   commit(nodeId: number, state: NodeState): void {
     this.#map.epoch += 1n;
     for (const node of this.#map.nodes) if (node.nodeId === nodeId) node.state = state;
+    this.view.adopt(this.#map);
+  }
+
+  /** From now on the nodes stand in so many campuses, in turn, each a failure domain. */
+  moveToCampuses(campuses: number, down: readonly number[] = []): void {
+    this.#map = mapOf({ ...this.#shape, campuses, down, epoch: this.#map.epoch + 1n });
     this.view.adopt(this.#map);
   }
 
@@ -213,9 +221,17 @@ async function untilAborted(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
-function mapOf(count: number, policy: TestPolicy) {
+interface MapShape {
+  readonly count: number;
+  readonly policy: TestPolicy;
+  readonly epoch?: bigint;
+  readonly campuses?: number;
+  readonly down?: readonly number[];
+}
+
+function mapOf({ count, policy, epoch = 1n, campuses, down = [] }: MapShape) {
   return create(ClusterMapSchema, {
-    epoch: 1n,
+    epoch,
     clusterId: "test",
     defaultPolicy: "standard",
     placementGroupCount: 32,
@@ -226,7 +242,7 @@ function mapOf(count: number, policy: TestPolicy) {
         dataShards: policy.k,
         parityShards: policy.m,
         cellBytes: policy.cellBytes,
-        failureDomain: "node",
+        failureDomain: campuses === undefined ? "node" : "campus",
       },
     ],
     nodes: Array.from({ length: count }, (_, at) => ({
@@ -234,7 +250,8 @@ function mapOf(count: number, policy: TestPolicy) {
       name: `node-${at + 1}`,
       address: `node-${at + 1}:1`,
       host: `host-${at + 1}`,
-      state: NodeState.UP,
+      campus: campuses === undefined ? "" : `campus-${at % campuses}`,
+      state: down.includes(at + 1) ? NodeState.DOWN : NodeState.UP,
       disks: [{ diskId: at + 1, weight: GIB, state: DiskState.UP }],
     })),
   });

@@ -1,6 +1,6 @@
 // Writes one chunk: its stripes to k+m disks at once, then the wait until enough of them are
-// power-safe. A disk that fails or stalls is dropped from the chunk (its shard becomes owed) as
-// long as enough remain.
+// power-safe. A disk that fails or stalls is dropped from the chunk (its shard becomes owed, or is
+// rebuilt elsewhere) as long as k remain.
 import { assert, present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -19,7 +19,7 @@ export interface ChunkWriteTimes {
   readonly stallMs: number;
   /** Once enough shards are durable, how long to wait for the rest. Milliseconds. */
   readonly graceMs: number;
-  /** Bound on waiting when too few are durable. Milliseconds. */
+  /** Bound on waiting when too few are durable to rebuild the others. Milliseconds. */
   readonly giveUpMs: number;
 }
 
@@ -96,7 +96,8 @@ export class ChunkWriter {
       return !hasFailed;
     }
     const others = this.#lanes.filter((lane) => lane.state === "open" && !waiting.has(lane));
-    if (this.#request.enough(others.map((lane) => lane.disk.diskId))) {
+    // With k others the shards of those that lag can be rebuilt elsewhere.
+    if (others.length >= this.#request.k) {
       for (const lane of waiting) this.#fail(lane, new StoreError("timeout", "disk lags behind"));
     } else if (!(await settledWithin(this.#deps.clock, this.#times.giveUpMs, all))) {
       throw new StoreError("unavailable", "too many storage nodes do not take data");
@@ -106,8 +107,9 @@ export class ChunkWriter {
   }
 
   /**
-   * Ends all shards and waits: for all of them; or for enough and then a grace; or gives up
-   * waiting. Returns for each shard whether it is durable. Never throws for a failed disk.
+   * Ends all shards and waits: for all of them; or for enough and then a grace; or, where too few
+   * places are left for that, until the others could have been rebuilt elsewhere for as long as a
+   * stall; or gives up waiting. Returns for each shard whether it is durable. Never throws for a failed disk.
    */
   async finish(): Promise<readonly boolean[]> {
     const ends = this.#lanes.map(async (lane) => {
@@ -120,9 +122,13 @@ export class ChunkWriter {
       }
     });
     const all = Promise.all(ends);
-    const enough = this.#whenEnough(ends);
     const { clock } = this.#deps;
-    await settledWithin(clock, this.#times.giveUpMs, Promise.race([all, enough]));
+    const { enough: isEnough, k } = this.#request;
+    const enough = this.#whenDurable(ends, isEnough);
+    const stalled = this.#whenDurable(ends, ({ length }) => length >= k).then(() =>
+      settledWithin(clock, this.#times.stallMs, all),
+    );
+    await settledWithin(clock, this.#times.giveUpMs, Promise.race([all, enough, stalled]));
     await settledWithin(clock, this.#times.graceMs, all);
     for (const lane of this.#lanes) {
       if (lane.state === "open") this.#fail(lane, new StoreError("timeout", "no answer in time"));
@@ -139,12 +145,16 @@ export class ChunkWriter {
     return this.#lanes.map((lane) => lane.failure).filter((error) => error !== undefined);
   }
 
-  #whenEnough(ends: readonly Promise<void>[]): Promise<void> {
+  /** Once the disks that are durable suffice; never where they do not. */
+  #whenDurable(
+    ends: readonly Promise<void>[],
+    suffices: (diskIds: readonly number[]) => boolean,
+  ): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const end of ends) {
       end.then(() => {
         const durable = this.#lanes.filter((lane) => lane.state === "durable");
-        if (this.#request.enough(durable.map((lane) => lane.disk.diskId))) resolve();
+        if (suffices(durable.map((lane) => lane.disk.diskId))) resolve();
       });
     }
     return promise;

@@ -5,12 +5,14 @@ import { test } from "node:test";
 import { present } from "../../../services/lib/base/assert.ts";
 import { BodyReader, type ChunkDamage } from "../../../services/lib/clients/body-reader.ts";
 import { BodyWriter } from "../../../services/lib/clients/body-writer.ts";
+import type { ChunkWriteTimes } from "../../../services/lib/clients/chunk-writer.ts";
 import { StripePool } from "../../../services/lib/clients/stripe-pool.ts";
 import { createErasureCompute } from "../../../services/lib/erasure/compute.ts";
 import { NodeState } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Manifest } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { eventually } from "../../support/eventually.ts";
 import { seededBytes, sha256Hex } from "../../support/seeded-bytes.ts";
-import { ShardNodes, SILENT_LOG } from "../../support/shard-nodes.ts";
+import { ShardNodes, SILENT_LOG, type TestPolicy } from "../../support/shard-nodes.ts";
 
 const MIB = 1024 * 1024;
 const POLICY = { k: 4, m: 2, cellBytes: 16 * 1024 };
@@ -30,7 +32,14 @@ interface Bench {
   pieces(manifest: Manifest, first?: number, last?: number): Promise<Uint8Array[]>;
 }
 
-async function bench(nodeCount: number, policy = POLICY, mapMs?: number): Promise<Bench> {
+interface BenchOptions {
+  readonly policy?: TestPolicy;
+  readonly times?: ChunkWriteTimes;
+  readonly mapMs?: number;
+}
+
+async function bench(nodeCount: number, options: BenchOptions = {}): Promise<Bench> {
+  const { policy = POLICY, times = TIMES, mapMs } = options;
   const nodes = new ShardNodes(nodeCount, policy);
   await nodes.listen(nodeCount);
   const erasure = createErasureCompute();
@@ -39,7 +48,7 @@ async function bench(nodeCount: number, policy = POLICY, mapMs?: number): Promis
   const damages: ChunkDamage[] = [];
   const writer = new BodyWriter(
     { view, shards, erasure, pool, clock, random, log: SILENT_LOG },
-    TIMES,
+    times,
     mapMs,
   );
   const onDamage = (damage: ChunkDamage): void => void damages.push(damage);
@@ -147,7 +156,7 @@ test("three nodes down of six: the write is refused, never acknowledged thin", a
 });
 
 test("a node that the map still counts on: the write waits for the next map", async () => {
-  const { nodes, write, read } = await bench(3, NARROW);
+  const { nodes, write, read } = await bench(3, { policy: NARROW });
   nodes.faults.set(3, { refuse: true });
   const body = seededBytes("late", 100_000);
   // The second is placed when the node is known to be away, and still in the map.
@@ -164,7 +173,7 @@ test("a node that the map still counts on: the write waits for the next map", as
 });
 
 test("a node that comes back before the map loses it gets its shard", async () => {
-  const { nodes, write } = await bench(3, NARROW);
+  const { nodes, write } = await bench(3, { policy: NARROW });
   nodes.faults.set(3, { refuse: true });
   const writes = [write(seededBytes("back", 100_000))];
   while (!nodes.view.isSuspect(3)) await nodes.clock.sleep(1);
@@ -176,7 +185,7 @@ test("a node that comes back before the map loses it gets its shard", async () =
 });
 
 test("a map that does not change: the write is refused in the end", async () => {
-  const { nodes, write } = await bench(3, NARROW, SOON_MS);
+  const { nodes, write } = await bench(3, { policy: NARROW, mapMs: SOON_MS });
   nodes.faults.set(3, { refuse: true });
   await assert.rejects(write(seededBytes("thin", 100_000)), { code: "unavailable" });
   await assert.rejects(write(seededBytes("thin", 100_000)), { code: "unavailable" });
@@ -189,6 +198,38 @@ test("a node that stalls is dropped and the write goes on", async () => {
   const manifest = await write(body);
   assert.ok(!diskIdsOf(manifest).includes(6));
   assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
+
+/** Nobody waits so long: whoever gives up waiting only then never ends here. */
+const PATIENT = { ...TIMES, giveUpMs: 3_600_000 };
+
+test("where the shards of a stalled node can be rebuilt, nobody waits for it to be given up", async () => {
+  const { nodes, write, read } = await bench(6, { times: PATIENT });
+  nodes.moveToCampuses(3);
+  nodes.faults.set(6, { stall: true });
+  const body = seededBytes("stalled campus", 100_000);
+  const manifest = await write(body);
+  const held = diskIdsOf(manifest);
+  assert.ok(!held.includes(6) && !held.includes(0));
+  assert.ok(manifest.chunks.every((chunk) => chunk.relaxed));
+  assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
+});
+
+test("while a campus that went stands in the map, a write waits for the map, and no longer", async () => {
+  const { nodes, write } = await bench(6, { times: PATIENT });
+  nodes.moveToCampuses(3);
+  for (const nodeId of [3, 6]) nodes.faults.set(nodeId, { stall: true });
+  let isDone = false;
+  const writing = write(seededBytes("campus went", 100_000)).finally(() => {
+    isDone = true;
+  });
+  const { view } = nodes;
+  const isDropped = async () => (view.isSuspect(3) && view.isSuspect(6)) || undefined;
+  await eventually("both are dropped", 60_000, isDropped);
+  assert.equal(isDone, false, "two campuses of three in the map are not enough");
+  nodes.moveToCampuses(3, [3, 6]);
+  const held = diskIdsOf(await writing);
+  assert.ok(!held.includes(3) && !held.includes(6) && !held.includes(0));
 });
 
 test("reads go around any two nodes that are away or rotten", async () => {
@@ -216,7 +257,13 @@ test("cells come together, many to an answer, and out of the reader in few piece
 });
 
 test("cells that follow one another in memory leave the reader as one piece", async () => {
-  const { nodes, write, pieces: piecesOf } = await bench(3, { k: 1, m: 2, cellBytes: 16 * 1024 });
+  const {
+    nodes,
+    write,
+    pieces: piecesOf,
+  } = await bench(3, {
+    policy: { k: 1, m: 2, cellBytes: 16 * 1024 },
+  });
   const manifest = await write(seededBytes("one shard", 8 * MIB));
   assert.deepEqual(
     (await piecesOf(manifest)).map((piece) => piece.byteLength),
