@@ -172,6 +172,7 @@ export class BodyWriter {
         cellBytes: scheme.cellBytes,
         begunMs,
         enough: (diskIds) => this.#deps.view.enough(request.policy, diskIds),
+        replaceable: (diskIds) => this.#canReplace(request.policy, { chunkId, placement, diskIds }),
         signal,
       },
       this.#times,
@@ -183,6 +184,24 @@ export class BodyWriter {
       throw error;
     }
     return { done: this.#finishChunk(writing, { chunkId, size, placement, writer }) };
+  }
+
+  /** Whether other disks could take the shards that are not on `diskIds`, and would be enough. */
+  #canReplace(
+    policy: string,
+    chunk: {
+      readonly chunkId: Uint8Array;
+      readonly placement: Placement;
+      readonly diskIds: readonly number[];
+    },
+  ): boolean {
+    const { chunkId, placement, diskIds: held } = chunk;
+    const placed = placement.disks.map(({ diskId }) => diskId);
+    const avoided = placed.filter((diskId) => !held.includes(diskId));
+    const { view } = this.#deps;
+    const count = placed.length - held.length;
+    const targets = view.replacements(policy, { chunkId, held, count, avoided });
+    return view.enough(policy, [...held, ...targets.map(({ diskId }) => diskId)]);
   }
 
   /** Fills one stripe while the one before is still being coded and sent. */

@@ -1,6 +1,6 @@
 // Writes one chunk: its stripes to k+m disks at once, then the wait until enough of them are
 // power-safe. A disk that fails or stalls is dropped from the chunk (its shard becomes owed, or is
-// rebuilt elsewhere) as long as k remain.
+// rebuilt elsewhere) as long as enough remain or others can take its place.
 import { assert, present } from "../base/assert.ts";
 import { isStoreError, StoreError, toStoreError } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -19,7 +19,7 @@ export interface ChunkWriteTimes {
   readonly stallMs: number;
   /** Once enough shards are durable, how long to wait for the rest. Milliseconds. */
   readonly graceMs: number;
-  /** Bound on waiting when too few are durable to rebuild the others. Milliseconds. */
+  /** Bound on waiting when too few are durable and nobody can take the others' place. */
   readonly giveUpMs: number;
 }
 
@@ -34,6 +34,8 @@ export interface ChunkWriteRequest {
   readonly begunMs: number;
   /** Whether these disks, durable, are enough for an acknowledgement. */
   readonly enough: (diskIds: readonly number[]) => boolean;
+  /** Whether others could take the shards that are not on these disks, and would be enough. */
+  readonly replaceable: (diskIds: readonly number[]) => boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -43,6 +45,8 @@ interface Lane {
   state: "open" | "durable" | "failed";
   failure: StoreError | undefined;
 }
+
+const LOOK_MS = 100;
 
 export class ChunkWriter {
   readonly #deps: ChunkWriterDeps;
@@ -95,21 +99,19 @@ export class ChunkWriter {
       this.#checkAlive();
       return !hasFailed;
     }
-    const others = this.#lanes.filter((lane) => lane.state === "open" && !waiting.has(lane));
-    // With k others the shards of those that lag can be rebuilt elsewhere.
-    if (others.length >= this.#request.k) {
-      for (const lane of waiting) this.#fail(lane, new StoreError("timeout", "disk lags behind"));
-    } else if (!(await settledWithin(this.#deps.clock, this.#times.giveUpMs, all))) {
+    const others = () => this.#lanes.filter((lane) => lane.state === "open" && !waiting.has(lane));
+    if (!(await this.#untilSpared(all, others))) {
       throw new StoreError("unavailable", "too many storage nodes do not take data");
     }
+    for (const lane of waiting) this.#fail(lane, new StoreError("timeout", "disk lags behind"));
     this.#checkAlive();
     return waiting.size === 0 && !hasFailed;
   }
 
   /**
-   * Ends all shards and waits: for all of them; or for enough and then a grace; or, where too few
-   * places are left for that, until the others could have been rebuilt elsewhere for as long as a
-   * stall; or gives up waiting. Returns for each shard whether it is durable. Never throws for a failed disk.
+   * Ends all shards and waits: for all of them; or for enough and then a grace; or for as long as a
+   * stall where others can take the place of those that lag; or gives up waiting. Returns for each
+   * shard whether it is durable. Never throws for a failed disk.
    */
   async finish(): Promise<readonly boolean[]> {
     const ends = this.#lanes.map(async (lane) => {
@@ -125,10 +127,11 @@ export class ChunkWriter {
     const { clock } = this.#deps;
     const { enough: isEnough, k } = this.#request;
     const enough = this.#whenDurable(ends, isEnough);
-    const stalled = this.#whenDurable(ends, ({ length }) => length >= k).then(() =>
-      settledWithin(clock, this.#times.stallMs, all),
-    );
-    await settledWithin(clock, this.#times.giveUpMs, Promise.race([all, enough, stalled]));
+    const durable = () => this.#lanes.filter((lane) => lane.state === "durable");
+    const spared = this.#whenDurable(ends, ({ length }) => length >= k)
+      .then(() => settledWithin(clock, this.#times.stallMs, all))
+      .then(() => this.#untilSpared(all, durable));
+    await settledWithin(clock, this.#times.giveUpMs, Promise.race([all, enough, spared]));
     await settledWithin(clock, this.#times.graceMs, all);
     for (const lane of this.#lanes) {
       if (lane.state === "open") this.#fail(lane, new StoreError("timeout", "no answer in time"));
@@ -143,6 +146,21 @@ export class ChunkWriter {
   /** Why disks were dropped, for the error that the client gets. */
   failures(): readonly StoreError[] {
     return this.#lanes.map((lane) => lane.failure).filter((error) => error !== undefined);
+  }
+
+  /** True once all ended, or can do without those that are not among `done`. */
+  async #untilSpared(all: Promise<unknown>, done: () => readonly Lane[]): Promise<boolean> {
+    const { clock } = this.#deps;
+    const { k, enough, replaceable } = this.#request;
+    const endsAt = clock.monotonicMs() + this.#times.giveUpMs;
+    for (;;) {
+      const diskIds = done().map((lane) => lane.disk.diskId);
+      // The map may change meanwhile, and say that who lags is gone.
+      if (diskIds.length >= k && (enough(diskIds) || replaceable(diskIds))) return true;
+      const leftMs = endsAt - clock.monotonicMs();
+      if (leftMs <= 0) return false;
+      if (await settledWithin(clock, Math.min(LOOK_MS, leftMs), all)) return true;
+    }
   }
 
   /** Once the disks that are durable suffice; never where they do not. */
