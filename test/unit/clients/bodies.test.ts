@@ -322,15 +322,12 @@ test("a node that goes on being slow is soon not waited for any more", async () 
     return readCells(disk, shard, range);
   };
   nodes.faults.set(first, { stall: true });
-  const fromMs = nodes.clock.monotonicMs();
   const READS = 200;
   for (let time = 0; time < READS; time += 1) {
     assert.equal(sha256Hex(await read(manifest)), sha256Hex(body));
   }
-  // It is tried again after one second, two, four and so on: at least once a second of them.
-  const seconds = (nodes.clock.monotonicMs() - fromMs) / 1000;
-  assert.ok(asked >= 1 && asked <= 1 + seconds, `asked ${asked} times in ${seconds} s`);
-  assert.ok(asked < READS / 2, `asked ${asked} times`);
+  // It is tried again after one second, two, four and so on, and where others are late as well.
+  assert.ok(asked >= 1 && asked < READS / 2, `asked ${asked} times in ${READS} reads`);
 });
 
 test("a slow node is read around", async () => {
