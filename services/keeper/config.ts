@@ -99,6 +99,17 @@ export const KeeperConfigSchema = Type.Object(
       minimum: 50,
       description: "Pause between two looks whether every shard is where the layout wants it.",
     }),
+    rangeSplitBytes: Type.Integer({
+      default: 536_870_912,
+      minimum: 0,
+      description:
+        "A bucket's index range is cut in two when its stored index is larger; 0: never.",
+    }),
+    rangeIntervalMs: Type.Integer({
+      default: 600_000,
+      minimum: 50,
+      description: "Pause between two looks for index ranges that grew too large.",
+    }),
     ...VERIFY_SETTINGS,
   },
   { additionalProperties: false },

@@ -11,6 +11,7 @@ export interface KeeperMetrics {
   readonly oldest: Gauge;
   readonly waiting: Gauge;
   readonly reconciled: Counter;
+  readonly cuts: Counter;
   readonly failures: Counter;
 }
 
@@ -30,6 +31,9 @@ export function keeperMetrics(metrics: Metrics): KeeperMetrics {
     waiting: metrics.gauge("repair_queue_length", { help: "Chunks that wait for repair" }),
     reconciled: metrics.counter("reconciled_buckets_total", {
       help: "Buckets whose index groups were told of their state",
+    }),
+    cuts: metrics.counter("range_splits_total", {
+      help: "Index ranges of buckets that were cut in two",
     }),
     failures: metrics.counter("keeper_task_failures_total", {
       help: "Rounds of a task that failed",

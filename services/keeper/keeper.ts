@@ -16,6 +16,7 @@ import { LifecycleTask } from "./lifecycle/lifecycle-task.ts";
 import { type LogMetrics, logMetrics } from "./logs/log-metrics.ts";
 import { type NotifyMetrics, notifyMetrics } from "./notify/notify-metrics.ts";
 import { OutboxSession } from "./outbox/outbox-session.ts";
+import { splitRanges } from "./ranges/split-ranges.ts";
 import { RebalanceTask } from "./rebalance/rebalance-task.ts";
 import { BadShardCollector } from "./repair/bad-shards.ts";
 import { LostDiskSearch } from "./repair/lost-disk-search.ts";
@@ -138,6 +139,10 @@ export class Keeper {
         round: (signal) => this.#replication(signal),
       },
     ];
+    if (config.rangeSplitBytes > 0) {
+      const round = (signal: AbortSignal): Promise<void> => this.#ranges(signal);
+      tasks.push({ name: "ranges", intervalMs: config.rangeIntervalMs, round });
+    }
     const { canaryIntervalMs } = config;
     if (canaryIntervalMs > 0) {
       const round = (signal: AbortSignal): Promise<void> => this.#canary.round(signal);
@@ -237,6 +242,10 @@ export class Keeper {
 
   async #reconcile(signal: AbortSignal): Promise<void> {
     this.#metrics.reconciled.increment({}, await this.#reconciler.round(signal));
+  }
+
+  async #ranges(signal: AbortSignal): Promise<void> {
+    this.#metrics.cuts.increment({}, await splitRanges(this.#deps, this.#catalog, signal));
   }
 
   async #replication(signal: AbortSignal): Promise<void> {

@@ -45,6 +45,7 @@ export const COMMAND_ROLES: Readonly<Record<CommandCase, readonly PeerRole[]>> =
   recordUses: ["gateway"],
   rewrapKeys: ["admin"],
   setGarbageFreeze: [...BOTH, "admin"],
+  splitRange: ["keeper"],
   importState: ["admin"],
 };
 

@@ -24,6 +24,7 @@ const ROOT_COMMANDS = new Set<CommandCase>([
   "recordUses",
   "rewrapKeys",
   "setGarbageFreeze",
+  "splitRange",
 ]);
 const ROOT_QUERIES = new Set<QueryCase>([
   "getClusterMap",

@@ -106,6 +106,15 @@ class Reader implements KvReader {
     return keys.map((key) => this.get(key));
   }
 
+  async approximateBytes(from: Uint8Array, to: Uint8Array): Promise<number> {
+    const [first, end] = [from, to].map((key) => Buffer.from(key).toString("hex"));
+    let bytes = 0;
+    for (const [key, value] of this.#rows()) {
+      if (key >= (first ?? "") && key < (end ?? "")) bytes += key.length / 2 + value.byteLength;
+    }
+    return bytes;
+  }
+
   iterate(range: KvRange): KvIterator {
     const rows = this.#rows();
     const { from, to, reverse = false } = range;
@@ -176,6 +185,7 @@ class SimKv extends Reader implements Kv {
       get: (key) => reader.get(key),
       getMany: (keys) => reader.getMany(keys),
       iterate: (range) => reader.iterate(range),
+      approximateBytes: (from, to) => reader.approximateBytes(from, to),
       close: async () => undefined,
     };
   }

@@ -75,13 +75,24 @@ function rangesOf(
   const prefix = utf8(listing.prefix);
   const { key } = listing.marker;
   const from = compareBytes(prefix, key) > 0 ? prefix : key;
-  return context.bucket.ranges.filter(({ start, end }) => {
+  return joined(context.bucket.ranges).filter(({ start, end }) => {
     const endsAfter = end.byteLength === 0 || compareBytes(end, from) > 0;
     const beginsBefore =
       compareBytes(start, prefix) <= 0 ||
       compareBytes(start.subarray(0, prefix.byteLength), prefix) === 0;
     return endsAfter && beginsBefore;
   });
+}
+
+/** Neighbours in one group as one range: the group lists over the border between them itself. */
+function joined(ranges: readonly RangeRecord[]): RangeRecord[] {
+  const found: RangeRecord[] = [];
+  for (const range of ranges) {
+    const last = found.at(-1);
+    if (last?.groupId === range.groupId) found.splice(-1, 1, { ...last, end: range.end });
+    else found.push(range);
+  }
+  return found;
 }
 
 /** Adds what one range has; returns where to go on once the page is full and there is more. */

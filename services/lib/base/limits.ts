@@ -35,4 +35,7 @@ export const COMPLETE_XML_BYTES_MAX = 4 * MIB;
 export const XML_DEPTH_MAX = 20;
 /** Documents of all settings of a bucket together. */
 export const BUCKET_SETTINGS_BYTES_MAX = 512 * KIB;
+/** Ranges of a bucket, and the keys at their borders: with all settings they fit a message. */
+export const RANGES_MAX = 1000;
+export const RANGES_BYTES_MAX = 128 * KIB;
 export const CHUNK_HEADER_BYTES_MAX = 8 * KIB;

@@ -185,6 +185,7 @@ function createReader(store: Store, snapshot: StoreSnapshot | undefined): KvRead
     get: (key) => attemptSync("get", () => store.getSync(key, at)),
     getMany: (keys) => attempt("get many", () => store.getMany([...keys], at)),
     iterate: (range) => attemptSync("iterate", () => createIterator(store, range, at)),
+    approximateBytes: (from, to) => attempt("approximate size", () => sizeBetween(store, from, to)),
   };
 }
 
@@ -255,6 +256,18 @@ function hasCompactRange(
   store: object,
 ): store is { compactRange(start: Uint8Array, end: Uint8Array): Promise<void> } {
   return "compactRange" in store && typeof store.compactRange === "function";
+}
+
+async function sizeBetween(store: Store, from: Uint8Array, to: Uint8Array): Promise<number> {
+  // The types of `level` leave out what browsers lack; on Node it is classic-level.
+  assert(hasApproximateSize(store), "level: approximateSize is missing");
+  return compareBytes(from, to) >= 0 ? 0 : store.approximateSize(from, to);
+}
+
+function hasApproximateSize(
+  store: object,
+): store is { approximateSize(start: Uint8Array, end: Uint8Array): Promise<number> } {
+  return "approximateSize" in store && typeof store.approximateSize === "function";
 }
 
 async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {

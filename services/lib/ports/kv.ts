@@ -34,6 +34,11 @@ export interface KvReader {
   get(key: Uint8Array): Uint8Array | undefined;
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
   iterate(range: KvRange): KvIterator;
+  /**
+   * Bytes that the entries of [from, to) take in the store, roughly: what was written last may be
+   * missing, and a snapshot answers for the store as it is now. Costs the same for any range.
+   */
+  approximateBytes(from: Uint8Array, to: Uint8Array): Promise<number>;
 }
 
 /** A frozen state of the store; close it. */

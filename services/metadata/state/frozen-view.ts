@@ -40,6 +40,20 @@ export class FrozenView implements FrozenState {
     return new PagedCursor(this.#snapshot.iterate(range), pageSize);
   }
 
+  async lastKey(range: KeyRange): Promise<Uint8Array | undefined> {
+    const iterator = this.#snapshot.iterate({ ...range, reverse: true });
+    try {
+      const [last] = await iterator.next(1);
+      return last?.[0];
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  approximateBytes(from: Uint8Array, to: Uint8Array): Promise<number> {
+    return this.#snapshot.approximateBytes(from, to);
+  }
+
   /** Entries as they are stored, unverified, `PAGE_MAX` at a time. */
   async *storedPages(range: KeyRange): AsyncGenerator<KvEntry[], void, undefined> {
     const iterator = this.#snapshot.iterate(range);

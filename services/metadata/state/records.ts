@@ -26,6 +26,10 @@ export interface StateReader {
 export interface FrozenState extends StateReader {
   /** `ahead`: so many entries are wanted for sure, and may be read at once. */
   cursor(range: KeyRange, ahead?: number): Cursor;
+  /** The last key of the range; undefined in an empty one. */
+  lastKey(range: KeyRange): Promise<Uint8Array | undefined>;
+  /** Bytes that entries of [from, to) take, roughly, as KvReader tells. */
+  approximateBytes(from: Uint8Array, to: Uint8Array): Promise<number>;
 }
 
 export interface StateWriter extends StateReader {

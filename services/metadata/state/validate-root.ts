@@ -4,7 +4,7 @@ import type { BucketSetting } from "../../lib/gen/dolium/record/v1/cluster_pb.ts
 import type { PutKmsKey, RegisterNode } from "../../lib/gen/dolium/record/v1/command_pb.ts";
 import { SETTINGS_BYTES_MAX, settingsBytes } from "./bucket-settings.ts";
 import type { RootCommand } from "./commands/root-command-table.ts";
-import { firstFault, idFault, nameFault } from "./faults.ts";
+import { firstFault, idFault, keyFault, nameFault } from "./faults.ts";
 import {
   deleteIdentityFault,
   identityFault,
@@ -53,6 +53,8 @@ export function rootCommandFault(kind: RootCommand): string | undefined {
       return rewrapFault(kind.value);
     case "setGarbageFreeze":
       return kind.value.frozen ? nameFault(kind.value.reason, "reason") : undefined;
+    case "splitRange":
+      return nameFault(kind.value.name, "bucket name") ?? keyFault(kind.value.at);
     case "setStates":
       return firstFault(kind.value.disks, ({ weightPercent }) =>
         (weightPercent ?? 0) <= WEIGHT_PERCENT_MAX ? undefined : "a weight above 1000 percent",

@@ -84,6 +84,15 @@ export class KvMemory {
     };
   }
 
+  /** Bytes of keys and values in [from, to), as they stand now. */
+  bytesBetween(from: Uint8Array, to: Uint8Array): number {
+    const keys = this.#keys.slice(this.#place(textOf(from)), this.#place(textOf(to)));
+    return keys.reduce((sum, key) => {
+      const value = this.#at(key, this.#sequence);
+      return value === undefined ? sum : sum + key.length + value.byteLength;
+    }, 0);
+  }
+
   #at(key: string, sequence: number): Uint8Array | undefined {
     const versions = this.#versions.get(key) ?? [];
     return versions.findLast((version) => version.sequence <= sequence)?.value;

@@ -126,6 +126,10 @@ class SimKv implements Kv {
     return this.#reader(undefined).iterate(range);
   }
 
+  approximateBytes(from: Uint8Array, to: Uint8Array): Promise<number> {
+    return this.#reader(undefined).approximateBytes(from, to);
+  }
+
   async write(
     operations: readonly KvOperation[],
     options: { readonly sync?: boolean } = {},
@@ -188,6 +192,10 @@ class SimKv implements Kv {
       iterate: (range) => {
         this.#check();
         return memory.iterate(range, sequence);
+      },
+      approximateBytes: async (from, to) => {
+        this.#check();
+        return memory.bytesBetween(from, to);
       },
     };
   }

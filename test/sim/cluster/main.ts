@@ -31,8 +31,8 @@ const planted = plantedBug(values.planted);
 const totals: Record<string, number> = {};
 
 function add(report: RunReport): void {
-  const { virtualMs, events, operations, faults } = report;
-  const counts = { runs: 1, virtualMs, events, ...operations, ...faults };
+  const { virtualMs, events, operations, faults, ranges } = report;
+  const counts = { runs: 1, virtualMs, events, ranges, ...operations, ...faults };
   for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count;
 }
 

@@ -3,6 +3,7 @@
 // missing (liveness), and checks what the clients saw. Throws the first violation.
 import { createClients } from "../../../services/cli/compose/clients.ts";
 import { isStoreError } from "../../../services/lib/base/errors.ts";
+import { ROOT_GROUP } from "../../../services/lib/clients/groups.ts";
 import { type ChecksumFactory, loadChecksums } from "../../../services/lib/s3/checksums.ts";
 import { settle } from "../clock.ts";
 import { type LogLine, recordingLog } from "../observers.ts";
@@ -35,6 +36,8 @@ export interface RunReport {
   readonly virtualMs: number;
   readonly operations: Readonly<Record<string, number>>;
   readonly faults: Readonly<Record<string, number>>;
+  /** Index ranges that buckets have at the end. */
+  readonly ranges: number;
 }
 
 const READY_MS = 60_000;
@@ -71,6 +74,7 @@ class Run {
   readonly #workload: Workload;
   readonly #faultMs: number;
   readonly #faultPauseMs: number;
+  #ranges = 0;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: RunOptions, checksums: ChecksumFactory) {
@@ -90,7 +94,7 @@ class Run {
       plants: this.plants,
       checksums,
       settings: {
-        ...drawSettings(random, this.plants.keeperConfig),
+        ...drawSettings(random, { ...drawRanges(options), ...this.plants.keeperConfig }),
         ...(planted?.inlineBytes === undefined ? {} : { inlineBytes: planted.inlineBytes }),
       },
       onDamage: (what) => this.fail(new Violation("replicas", what)),
@@ -173,6 +177,7 @@ class Run {
     for (;;) {
       try {
         await census(this.#cluster, clients);
+        this.#ranges = await countRanges(clients);
         await clock.sleep(VIEWS_MS);
         return;
       } catch (error) {
@@ -224,8 +229,21 @@ class Run {
       virtualMs: this.#cluster.clock.monotonicMs(),
       operations: this.#history.counts,
       faults: this.#nemesis.counts,
+      ranges: this.#ranges,
     };
   }
+}
+
+async function countRanges({ metadata }: ReturnType<typeof createClients>): Promise<number> {
+  const value = { owner: "", afterName: "", prefix: "", limit: 1000 };
+  const { buckets } = await metadata.query(ROOT_GROUP, { case: "listBuckets", value });
+  return buckets.reduce((sum, { ranges }) => sum + ranges.length, 0);
+}
+
+/** In half of the runs the keeper cuts ranges of a few keys; planted bugs are looked for without. */
+function drawRanges({ seed, planted }: RunOptions): Plants["keeperConfig"] {
+  const isCutting = planted === undefined && createSimRandom(seed).fork("ranges").chance(0.5);
+  return { rangeSplitBytes: isCutting ? 400 : 0, rangeIntervalMs: 1000 };
 }
 
 function asViolation(error: Error): Violation {

@@ -142,6 +142,8 @@ function counting(state: FrozenState, count: { entries: number; seeks: number })
   return {
     get: (name) => state.get(name),
     scan: (range, limit) => state.scan(range, limit),
+    lastKey: (range) => state.lastKey(range),
+    approximateBytes: (from, to) => state.approximateBytes(from, to),
     cursor: (range): Cursor => {
       const cursor = state.cursor(range);
       return {

@@ -260,6 +260,8 @@ function counting(state: FrozenState): { readonly state: FrozenState; reads: () 
     state: {
       get: (name) => state.get(name),
       scan: (range, limit) => state.scan(range, limit),
+      lastKey: (range) => state.lastKey(range),
+      approximateBytes: (from, to) => state.approximateBytes(from, to),
       cursor: (range): Cursor => {
         const cursor = state.cursor(range);
         return {

@@ -44,6 +44,7 @@ function spoiltFactory(disk: SimDisk, spoiler: Spoiler): KvFactory {
         },
         getMany: (keys) => kv.getMany(keys),
         iterate: (range) => kv.iterate(range),
+        approximateBytes: (from, to) => kv.approximateBytes(from, to),
         snapshot: () => kv.snapshot(),
         compact: () => kv.compact(),
         close: () => kv.close(),

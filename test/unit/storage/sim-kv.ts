@@ -97,6 +97,10 @@ class SimKv implements Kv {
     };
   }
 
+  approximateBytes(): never {
+    throw new Error("not used here");
+  }
+
   async write(
     operations: readonly KvOperation[],
     options?: { readonly sync?: boolean },

@@ -17,6 +17,7 @@ import { removeBucket } from "./remove-bucket.ts";
 import { rewrapKeys } from "./rewrap-keys.ts";
 import { setGarbageFreeze } from "./set-garbage-freeze.ts";
 import { setStates } from "./set-states.ts";
+import { splitRange } from "./split-range.ts";
 
 export type RootCommand = Extract<
   Command["kind"],
@@ -35,7 +36,8 @@ export type RootCommand = Extract<
       | "deleteIdentity"
       | "recordUses"
       | "rewrapKeys"
-      | "setGarbageFreeze";
+      | "setGarbageFreeze"
+      | "splitRange";
   }
 >;
 
@@ -73,6 +75,8 @@ export function applyRootCommand(
       return rewrapKeys(view, kind.value, context);
     case "setGarbageFreeze":
       return setGarbageFreeze(view, kind.value, context);
+    case "splitRange":
+      return splitRange(view, kind.value);
     default:
       return unreachable(kind);
   }

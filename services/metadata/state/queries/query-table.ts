@@ -29,6 +29,7 @@ import { listUploads } from "./list-uploads.ts";
 import { listUses } from "./list-uses.ts";
 import { listVersions } from "./list-versions.ts";
 import { ownedManifests } from "./owned-manifests.ts";
+import { rangeSize } from "./range-size.ts";
 import { scanManifests } from "./scan-manifests.ts";
 
 type Answer = QueryResponse["kind"];
@@ -81,6 +82,8 @@ async function answer(state: FrozenState, kind: QueryRequest["kind"]): Promise<A
       return { case: kind.case, value: await listKmsKeys(state, kind.value) };
     case "bucketUsage":
       return { case: kind.case, value: bucketUsage(state, kind.value) };
+    case "rangeSize":
+      return { case: kind.case, value: await rangeSize(state, kind.value) };
     case "listIdentities":
       return { case: kind.case, value: await listIdentities(state, kind.value) };
     case "getIdentity":

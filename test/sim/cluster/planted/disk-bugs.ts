@@ -27,6 +27,7 @@ function forgetful(factory: KvFactory): KvFactory {
     get: (key) => kv.get(key),
     getMany: (keys) => kv.getMany(keys),
     iterate: (range) => kv.iterate(range),
+    approximateBytes: (from, to) => kv.approximateBytes(from, to),
     snapshot: () => kv.snapshot(),
     compact: () => kv.compact(),
     close: () => kv.close(),

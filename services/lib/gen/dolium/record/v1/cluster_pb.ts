@@ -418,7 +418,7 @@ export type BucketRecord = Message<"dolium.record.v1.BucketRecord"> & {
   ranges: RangeRecord[];
 
   /**
-   * Grows with every change of this record.
+   * Grows with every change of this record but those of its ranges, which have epochs of their own.
    *
    * @generated from field: uint64 revision = 8;
    */
@@ -540,7 +540,8 @@ export const KmsKeyRecord_KeyVersionSchema: GenMessage<KmsKeyRecord_KeyVersion> 
   messageDesc(file_dolium_record_v1_cluster, 8, 0);
 
 /**
- * Keys [start, end) of a bucket live in a group; an empty end is unbounded.
+ * Keys [start, end) of a bucket live in a group; an empty end is unbounded. A bucket's ranges are in order and leave no
+ * gap. Each change of ranges gives those that it makes an epoch that none of the bucket had before.
  *
  * @generated from message dolium.record.v1.RangeRecord
  */
