@@ -86,6 +86,13 @@ export const ConfigSchema = Type.Object(
           default: 2,
           description: "Raft groups for object names, taken when the cluster is first started.",
         }),
+        placementGroups: Type.Integer({
+          minimum: 1,
+          maximum: 16_384,
+          default: 256,
+          description:
+            "Groups of disks that chunks are spread over, taken when the cluster is first started.",
+        }),
       },
       { ...strict, default: {} },
     ),
@@ -173,7 +180,7 @@ export const ConfigSchema = Type.Object(
         }),
         verifyOnOpenBytesMax: Type.Integer({
           minimum: 0,
-          default: 1_073_741_824,
+          default: 268_435_456,
           description: "Larger stores open before all their files are checked, which then follows.",
         }),
         slowWriteMs: Type.Integer({

@@ -28,7 +28,7 @@ export interface ComposedMetadata extends Pick<MetadataServer, "lacks" | "handOv
 export async function composeMetadata(parts: MetadataParts): Promise<ComposedMetadata> {
   const { ports, server, config, ticks } = parts;
   const { name } = config.node;
-  const { id, metadata, policies, defaultPolicy, indexGroups } = config.cluster;
+  const { id, metadata, policies, defaultPolicy, indexGroups, placementGroups } = config.cluster;
   const { dataDir, slowWriteMs, verifyOnOpenBytesMax, awaitImport, ...rest } = config.metadata;
   const { idleUnlessListed: _idle, ...times } = rest;
   const self = metadata.find((peer) => peer.name === name);
@@ -56,7 +56,7 @@ export async function composeMetadata(parts: MetadataParts): Promise<ComposedMet
       peers: metadata,
       clusterId: id,
       indexGroupCount: indexGroups,
-      cluster: { policies, defaultPolicy, placementGroupCount: 0 },
+      cluster: { policies, defaultPolicy, placementGroupCount: placementGroups },
       times: ticks === undefined ? times : { ...times, retryMs: ticks.tickMs },
     },
   );

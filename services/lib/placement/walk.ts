@@ -30,31 +30,41 @@ export function walkPlacement(
   usable: (diskId: number) => boolean,
 ): Walk | undefined {
   assert(table.epoch === map.epoch, "walkPlacement: table and map are of different epochs");
-  const open = new Set<number>();
-  for (const { disk } of table.places) if (usable(disk.diskId)) open.add(disk.diskId);
-  const healthy = table.groups.map((disks) => disks.every((diskId) => open.has(diskId)));
-  const placementGroup = firstHealthy(table, key, healthy);
+  const isOpen = askedOnce(usable);
+  const isHealthy = (group: number): boolean => table.groups[group]?.every(isOpen) === true;
+  const placementGroup = firstHealthy(table, key, isHealthy);
   if (placementGroup !== undefined) {
     const disks = present(table.groups[placementGroup], "placement group");
     return { placementGroup, disks, relaxed: table.relaxed };
   }
-  const disks = relaxedPlacement(table, key, open);
+  const ids = table.places.map(({ disk }) => disk.diskId);
+  const disks = relaxedPlacement(table, key, new Set(ids.filter(isOpen)));
   if (disks === undefined) return undefined;
   return { placementGroup: table.ring.memberOf(key), disks, relaxed: true };
 }
 
+function askedOnce(usable: (diskId: number) => boolean): (diskId: number) => boolean {
+  const known = new Map<number, boolean>();
+  return (diskId) => {
+    const answer = known.get(diskId) ?? usable(diskId);
+    known.set(diskId, answer);
+    return answer;
+  };
+}
+
+/** Looks at the key's own group, then at few more: the cost is not the cluster's. */
 function firstHealthy(
   table: PlacementTable,
   key: string,
-  healthy: readonly boolean[],
+  isHealthy: (group: number) => boolean,
 ): number | undefined {
   const own = table.ring.memberOf(key);
-  if (healthy[own] === true) return own;
-  if (!healthy.includes(true)) return undefined;
+  if (isHealthy(own)) return own;
   // Most walks are short; the longer the list the package makes, the more it costs.
   for (let count = 8; ; count *= 8) {
-    const found = table.ring.membersFrom(key, count).find((group) => healthy[group] === true);
-    if (found !== undefined || count >= healthy.length) return found;
+    const found = table.ring.membersFrom(key, count).find(isHealthy);
+    if (found !== undefined || count >= table.groups.length) return found;
+    if (!table.groups.some((_, group) => isHealthy(group))) return undefined;
   }
 }
 

@@ -183,3 +183,28 @@ test("refuses a table of another epoch than the map", () => {
   const newer = { ...map, epoch: 2 };
   assert.throws(() => walkPlacement(table, newer, "key", () => true), AssertionFailure);
 });
+
+test("a chunk's place costs the disks of its group, not those of the cluster", () => {
+  const map = evenMap(300, [1, 1, 1]);
+  const table = computePlacementTable(map, policyOf(4, 2));
+  const asked = new Map<number, number>();
+  const walk = walkPlacement(table, map, "key", (diskId) => {
+    asked.set(diskId, (asked.get(diskId) ?? 0) + 1);
+    return true;
+  });
+  assert.equal(walk?.disks.length, 6);
+  assert.deepEqual([...asked.keys()].toSorted(), [...(walk?.disks ?? [])].toSorted());
+  // With the group away, a few more; each disk is asked once.
+  asked.clear();
+  const away = new Set(walk?.disks);
+  const other = walkPlacement(table, map, "key", (diskId) => {
+    asked.set(diskId, (asked.get(diskId) ?? 0) + 1);
+    return !away.has(diskId);
+  });
+  assert.equal(
+    other?.disks.some((diskId) => away.has(diskId)),
+    false,
+  );
+  assert.ok(asked.size < 200, `${asked.size} of 900 disks asked`);
+  assert.ok([...asked.values()].every((count) => count === 1));
+});
