@@ -25,6 +25,8 @@ const NOTE_EVERY_MS = 5000;
 const AGAIN_AFTER_MS = 10_000;
 /** A write that was under way when the layout changed may commit after the first settled count. */
 const FIRST_LOOK_MS = 60_000;
+/** Rest after a count that found all in place, in times of what the count took. */
+const REST_PER_COUNT = 20;
 const REPAIR_LOOK_MS = 500;
 /** Repair that gets nothing done for so long does not hold up rebalancing. */
 const REPAIR_PATIENCE_MS = 5000;
@@ -91,7 +93,10 @@ export class RebalanceTask {
     }
     if (state.phase !== "settled") return true;
     const first = Math.min(FIRST_LOOK_MS, rebalanceIntervalMs);
-    return waitedMs >= (state.settledCounts <= 1 ? first : rebalanceIntervalMs);
+    if (state.settledCounts <= 1) return waitedMs >= first;
+    // Counting reads every manifest: the more there are, the more seldom.
+    const countMs = Math.max(0, state.sinceMs - state.countedMs);
+    return waitedMs >= Math.max(rebalanceIntervalMs, REST_PER_COUNT * countMs);
   }
 
   async #step(round: Round): Promise<void> {
@@ -109,6 +114,7 @@ export class RebalanceTask {
         ...state,
         ...start,
         phase: isSettled ? "settled" : "moving",
+        sinceMs: round.nowMs(),
         countedMs: state.sinceMs,
         leaving: state.leavingSoFar,
         leavingSoFar: {},

@@ -316,3 +316,25 @@ test("notes are read back; those that are none begin anew", () => {
     assert.deepEqual(decodeState(Buffer.from(text)), NO_STATE, text);
   }
 });
+
+test("the longer a count took that found all in place, the longer the next one waits", async (t) => {
+  const world = await open(t, 3);
+  const { rig, lease } = world;
+  const config = { ...world.deps.config, rebalanceIntervalMs: 1000 };
+  const task = new RebalanceTask({ ...world.deps, config });
+  await task.round(NEVER, lease.granted());
+  assert.equal(stateIn(world).phase, "settled");
+  const counted = stateIn(world);
+  const sinceMs = rig.clock.wallMs();
+  const after = async (countMs: number, restMs: number): Promise<boolean> => {
+    const state = { ...counted, settledCounts: 5, sinceMs, countedMs: sinceMs - countMs };
+    lease.note = encodeState(state);
+    rig.clock.shiftMs = restMs;
+    await new RebalanceTask({ ...world.deps, config }).round(NEVER, lease.granted());
+    return stateIn(world).settledCounts > 5;
+  };
+  // Ten seconds of counting want two hundred of rest.
+  assert.equal(await after(10_000, 60_000), false);
+  assert.equal(await after(10_000, 210_000), true);
+  assert.equal(await after(10, 60_000), true);
+});
