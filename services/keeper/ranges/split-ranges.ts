@@ -1,6 +1,6 @@
-// Cuts the index ranges of buckets that grew large. The group says how large a range is and where its
-// middle lies, the root group cuts it: one command, so a keeper that dies leaves the range whole or
-// cut, and two that look at the same range cut it once.
+// Cuts the index ranges of buckets that grew large. The group says how large a range is and where
+// its middle lies, the root group cuts it: one command, so a keeper that dies leaves the range
+// whole or cut, and two that look at the same range cut it once.
 import { mapBounded } from "../../lib/base/bounded.ts";
 import { isStoreError, StoreError } from "../../lib/base/errors.ts";
 import { ROOT_GROUP } from "../../lib/clients/groups.ts";

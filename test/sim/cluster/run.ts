@@ -240,7 +240,7 @@ async function countRanges({ metadata }: ReturnType<typeof createClients>): Prom
   return buckets.reduce((sum, { ranges }) => sum + ranges.length, 0);
 }
 
-/** In half of the runs the keeper cuts ranges of a few keys; planted bugs are looked for without. */
+/** In half of the runs the keeper cuts ranges of few keys; planted bugs are looked for without. */
 function drawRanges({ seed, planted }: RunOptions): Plants["keeperConfig"] {
   const isCutting = planted === undefined && createSimRandom(seed).fork("ranges").chance(0.5);
   return { rangeSplitBytes: isCutting ? 400 : 0, rangeIntervalMs: 1000 };

@@ -1,6 +1,6 @@
 // RangeSize: how many bytes the heads of a range of keys take, and where to cut the range so that
-// both parts are about equal. Asks the store for sizes of stretches and never walks through keys, so
-// it costs the same for a thousand keys and for a billion.
+// both parts are about equal. Asks the store for sizes of stretches and never walks through keys,
+// so it costs the same for a thousand keys and for a billion.
 import { create } from "@bufbuild/protobuf";
 import { compareBytes, copyBytes } from "../../../lib/base/bytes.ts";
 import {
