@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export DOLIUM_DATA ?= $(CURDIR)/data
 
 .PHONY: help testkit image containers install console run test check check-gen gen tidy unit sim sim-long sim-cluster planted crash power aborts rot fuzz cluster growth chaos one-node uploads clients kubernetes go-clients client-matrix report million format \
-	erasure-kernel raft-core check-built bench bench-compare clean docs sbom
+	erasure-kernel raft-core check-built bench bench-compare bench-scale clean docs sbom
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -149,6 +149,12 @@ erasure-kernel: install ## rebuild the erasure-coding kernel (AssemblyScript)
 
 raft-core: ## rebuild the Raft core (Rust, wasm32-unknown-unknown)
 	services/lib/raft/core/build.sh
+
+bench-scale: install ## stores of 10 thousand and a million keys (KEYS: others), shards on a disk, layouts of 10 to 1,000 nodes
+	nice node --expose-gc benchmarks/scale/metadata.ts $${KEYS:-10000 1000000}
+	nice node --expose-gc benchmarks/scale/buckets.ts
+	nice node --expose-gc benchmarks/scale/shards.ts $${SHARDS:-100000}
+	nice node benchmarks/scale/placement.ts
 
 clean: ## remove installed packages; data stays
 	rm -rf node_modules services/lib/raft/core/target
