@@ -1,6 +1,7 @@
 // `--soak SECONDS`: one process under a mixed load and bodies of 64 MiB at once, for as long as is
 // asked for; each second its resident memory and, from its own metrics, how late its event loop
 // was. What grows without end, and what holds up everybody, shows here and in no short run.
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Job, JobResult } from "../load/job.ts";
 import { LoadGenerator } from "../load/load-generator.ts";
@@ -50,6 +51,12 @@ export async function runSoak(
   const target = await startServer(folder, directories);
   const generators = [new LoadGenerator(), new LoadGenerator()] as const;
   const bucket = new BenchBucket(target.endpoint);
+  const close = async (): Promise<void> => {
+    for (const generator of generators) await generator.close();
+  };
+  // What runs then fails, and all is cleaned up as after any failure.
+  const stop = (): void => void close();
+  process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
     await bucket.create();
     const whole = { endpoint: target.endpoint, bucket: bucket.name, payload };
@@ -58,14 +65,20 @@ export async function runSoak(
     await generators[0].run(storing(large));
     await generators[0].run(storing(mixed));
     const loads = Promise.all([generators[0].run(large), generators[1].run(mixed)]);
-    // Its failure is met below, when the samples are taken.
-    loads.catch(() => undefined);
-    const samples = await sampled(target, soakSeconds, progress);
+    const endMs = performance.now() + soakSeconds * 1000;
+    let hasFailed = false;
+    // The failure itself is met below.
+    loads.catch(() => {
+      hasFailed = true;
+    });
+    const isOver = (): boolean => hasFailed || performance.now() >= endMs;
+    const samples = await sampled(target, isOver, progress);
     const [largeDone, mixedDone] = await loads;
     return figuresOf(samples, { seconds: soakSeconds, large: largeDone, mixed: mixedDone });
   } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
     bucket.close();
-    await Promise.all(generators.map((generator) => generator.close()));
+    await close();
     await target.stop();
   }
 }
@@ -94,12 +107,11 @@ function storing(job: Job): Job {
 
 async function sampled(
   target: Target,
-  seconds: number,
+  isOver: () => boolean,
   progress: (text: string) => void,
 ): Promise<SoakSample[]> {
   const samples: SoakSample[] = [];
-  const endMs = performance.now() + seconds * 1000;
-  while (performance.now() < endMs) {
+  while (!isOver()) {
     await sleep(SAMPLE_MS);
     const residentBytes = target.residentBytes();
     const lagP99Ms = await target.lagP99Ms();
