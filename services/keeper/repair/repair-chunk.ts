@@ -34,6 +34,11 @@ const NOTHING_REBUILT: RepairResult = { kind: "done", rebuiltCount: 0, rebuiltBy
 interface Diagnosis {
   /** Where each shard can be read. */
   readonly sources: (DiskAddress | undefined)[];
+  /**
+   * Where shards are that their disks hold to be damaged. What could not be read once may be read
+   * now, and each cell is checked again: too little else is left to do without them.
+   */
+  readonly doubted: Map<number, DiskAddress>;
   /** Shards that must be written anew. */
   readonly lost: number[];
   /** Shards that are wrong on a disk that works: they go back to the same disk. */
@@ -61,7 +66,7 @@ export async function repairChunk(
   }
   const { groupId, bucketId } = damaged;
   const place = { groupId, bucketId, ...found };
-  const { sources } = diagnosis;
+  const sources = sourcesOf(found.manifest, diagnosis);
   const take = (bytes: number): Promise<void> => pace.take(bytes, signal);
   const changes = await writeShards(deps, {
     ...{ place, sources, plan, begunMs, signal },
@@ -93,6 +98,16 @@ export async function repairChunk(
     : { kind: "done", rebuiltCount: changes.length, rebuiltBytes: changes.length * oneShard };
 }
 
+/** The good shards; with fewer than are needed, the doubted ones as well. */
+function sourcesOf(
+  { dataShards }: Manifest,
+  { sources, doubted }: Diagnosis,
+): readonly (DiskAddress | undefined)[] {
+  const goodCount = sources.filter((disk) => disk !== undefined).length;
+  if (goodCount >= dataShards) return sources;
+  return sources.map((disk, shardIndex) => disk ?? doubted.get(shardIndex));
+}
+
 async function findChunk(
   deps: KeeperDeps,
   damaged: DamagedChunk,
@@ -109,22 +124,25 @@ async function findChunk(
 
 /** Asks every disk of the chunk to read and check its shard. */
 async function diagnose(deps: KeeperDeps, chunk: Chunk, signal: AbortSignal): Promise<Diagnosis> {
-  const diagnosis: Diagnosis = { sources: [], lost: [], rewritten: new Map(), away: 0 };
+  const sources: Diagnosis["sources"] = [];
+  const lost: Diagnosis["lost"] = [];
+  const rewritten: Diagnosis["rewritten"] = new Map();
+  const doubted: Diagnosis["doubted"] = new Map();
   const states = await Promise.all(
     chunk.diskIds.map((diskId, shardIndex) => shardState(deps, chunk, shardIndex, diskId, signal)),
   );
   let away = 0;
   states.forEach((state, shardIndex) => {
     const disk = deps.view.addressOf(chunk.diskIds[shardIndex] ?? 0);
-    diagnosis.sources.push(state === "good" ? disk : undefined);
+    sources.push(state === "good" ? disk : undefined);
     if (state === "away") away += 1;
     if (state !== "lost" && state !== "wrong") return;
-    diagnosis.lost.push(shardIndex);
-    if (state === "wrong" && disk !== undefined && deps.view.writable(disk.diskId)) {
-      diagnosis.rewritten.set(shardIndex, disk);
-    }
+    lost.push(shardIndex);
+    if (state !== "wrong" || disk === undefined) return;
+    doubted.set(shardIndex, disk);
+    if (deps.view.writable(disk.diskId)) rewritten.set(shardIndex, disk);
   });
-  return { ...diagnosis, away };
+  return { sources, doubted, lost, rewritten, away };
 }
 
 async function shardState(

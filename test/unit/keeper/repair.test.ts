@@ -1,6 +1,8 @@
 // Chunks that lost shards are made whole from the others; nothing is moved that only is away, and a
 // repair that comes too late changes nothing.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Keeper } from "../../../services/keeper/keeper.ts";
 import { LostDiskSearch } from "../../../services/keeper/repair/lost-disk-search.ts";
@@ -8,16 +10,20 @@ import { RepairQueue, type RepairRound } from "../../../services/keeper/repair/r
 import { present } from "../../../services/lib/base/assert.ts";
 import { utf8 } from "../../../services/lib/base/bytes.ts";
 import { StoreError } from "../../../services/lib/base/errors.ts";
+import type { ShardId } from "../../../services/lib/clients/shard-client.ts";
 import {
   type BucketRecord,
   DiskState,
 } from "../../../services/lib/gen/dolium/record/v1/cluster_pb.ts";
 import type { Chunk } from "../../../services/lib/gen/dolium/record/v1/object_pb.ts";
+import { StatShardsResponse_State as ShardState } from "../../../services/lib/gen/dolium/storage/v1/storage_pb.ts";
 import { eventually } from "../../support/eventually.ts";
 import { seededBytes } from "../../support/seeded-bytes.ts";
 import { NEVER, Rig } from "./rig.ts";
 
 const BODY = seededBytes("body", 100 * 1024);
+/** Offset in the segment of a node's only shard. */
+const WITHIN_BODY = 10_000;
 
 interface World {
   readonly rig: Rig;
@@ -103,6 +109,47 @@ test("a node that is only away keeps its shards, and the chunk waits", async (t)
   assert.equal((await repair(world)).repairedChunks, 1);
   assert.deepEqual((await chunkOf(world)).diskIds, chunk.diskIds);
 });
+
+test("shards that their disks doubt are read, and checked, where too little else is left", async (t) => {
+  const world = await open(t);
+  const { rig, bucket, groupId } = world;
+  const { chunkId, diskIds } = await chunkOf(world);
+  for (const shardIndex of [0, 1]) {
+    await misread(rig, present(diskIds[shardIndex], "disk"), { chunkId, shardIndex });
+  }
+  const manifestId = present(await manifestIdOf(world), "manifest");
+  const entry = { bucketId: bucket.bucketId, key: utf8("a"), owed: 2, sinceMs: 1n };
+  const entries = [{ ...entry, manifestId, chunkId }];
+  await rig.execute(groupId, { case: "enqueueRepairs", value: { entries } });
+  const round = await repair(world);
+  assert.equal(round.rebuiltShards, 2);
+  assert.equal(round.waitingChunks, 0);
+  assert.deepEqual((await chunkOf(world)).diskIds, diskIds);
+  assert.deepEqual(await rig.get(bucket, "a"), Buffer.from(BODY));
+});
+
+/** A disk reads a wrong byte once, and holds the shard for damaged until it is written again. */
+async function misread(rig: Rig, diskId: number, name: ShardId): Promise<void> {
+  const isOn = ({ disks }: { readonly disks: readonly { readonly diskId: number }[] }): boolean =>
+    disks.some((disk) => disk.diskId === diskId);
+  const folder = rig.folderOf(present(rig.view.map().nodes.find(isOn), "node").name);
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const path = join(
+    folder,
+    present(
+      files.find((file) => file.endsWith(".seg")),
+      "segment",
+    ),
+  );
+  const right = readFileSync(path);
+  const wrong = Buffer.from(right);
+  wrong.writeUInt8(right.readUInt8(WITHIN_BODY) ^ 1, WITHIN_BODY);
+  writeFileSync(path, wrong);
+  const disk = present(rig.view.addressOf(diskId), "address");
+  const check = { verify: true, signal: NEVER };
+  assert.deepEqual(await rig.shards.stat(disk, [name], check), [ShardState.CORRUPT]);
+  writeFileSync(path, right);
+}
 
 /** A keeper counts the chunk that waits, and for how long. */
 async function showsWhatWaits(rig: Rig): Promise<void> {
