@@ -7,6 +7,7 @@ import { join, relative } from "node:path";
 import process from "node:process";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { packProgram } from "./support/packed-program.ts";
 
 const TEST_TIMEOUT_MS = 15 * 60 * 1000;
 // Files shorter than this are not worth a line of the table of times.
@@ -20,9 +21,19 @@ function testFiles(path: string): string[] {
     .sort();
 }
 
+/** Every cluster, server and command of the tests is a process of the packed program. */
+async function packed(): Promise<void> {
+  try {
+    process.env.DOLIUM_TEST_PROGRAM ??= await packProgram(join(root, "node_modules/.cache"));
+  } catch (error) {
+    process.stdout.write(`The tests run the sources, which are not packed: ${String(error)}\n`);
+  }
+}
+
 const root = join(import.meta.dirname, "..");
 // Every file is a process, and most of them load the same code: it is compiled once.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/tests");
+await packed();
 const wanted = process.argv.slice(2);
 const paths = wanted.length > 0 ? wanted : [join(root, "test")];
 const files = paths.flatMap(testFiles);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Role } from "../../services/cli/dev/cluster-file.ts";
+import { DOLIUM_MAIN } from "../support/dolium-command.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Campus } from "./campuses.ts";
 
@@ -28,7 +29,6 @@ export interface ProcessOptions {
   readonly wrap: (command: readonly string[]) => readonly string[];
 }
 
-const MAIN = join(import.meta.dirname, "../../services/cli/main.ts");
 const RESTART_MS = 500;
 const STOP_MS = 20_000;
 /** A process that ends by itself more often than this will not become ready. */
@@ -75,7 +75,7 @@ export class ChaosProcess {
     this.#isHeld = false;
     clearTimeout(this.#timer);
     const { plan, configPath, environment, wrap } = this.#options;
-    const args = [MAIN, plan.role, "--config", configPath, "--json", "--supervised"];
+    const args = [DOLIUM_MAIN, plan.role, "--config", configPath, "--json", "--supervised"];
     const [command = "", ...rest] = wrap([process.execPath, ...args]);
     const child = spawn(command, rest, { env: { ...environment }, stdio: "pipe" });
     this.#child = child;

@@ -5,8 +5,20 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 
-/** What starts the command from a clone. */
-export const DOLIUM = join(import.meta.dirname, "../../services/cli/bin/dolium");
+/** Where a run of many tests has packed the program (packed-program.ts); empty: nowhere. */
+const PACKED = process.env.DOLIUM_TEST_PROGRAM ?? "";
+
+/** What starts the command. */
+export const DOLIUM =
+  PACKED === ""
+    ? join(import.meta.dirname, "../../services/cli/bin/dolium")
+    : join(PACKED, "bin/dolium");
+
+/** The program itself, for Node. */
+export const DOLIUM_MAIN =
+  PACKED === ""
+    ? join(import.meta.dirname, "../../services/cli/main.ts")
+    : join(PACKED, "services/cli/main.js");
 
 export interface Ended {
   readonly code: number | null;

@@ -6,8 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { startCluster, type TestCluster } from "../../s3/harness.ts";
-
-const MAIN = join(import.meta.dirname, "../../../services/cli/main.ts");
+import { DOLIUM_MAIN } from "../../support/dolium-command.ts";
 
 export interface Ended {
   readonly code: number | null;
@@ -51,7 +50,7 @@ export class CommandBench {
       AWS_REGION: this.cluster.region,
       ...variables,
     };
-    const child = spawn(process.execPath, ["--disable-proto=delete", MAIN, ...args], {
+    const child = spawn(process.execPath, ["--disable-proto=delete", DOLIUM_MAIN, ...args], {
       cwd: this.folder,
       env: environment,
       stdio: ["pipe", "pipe", "pipe"],
