@@ -1,11 +1,10 @@
 // Starts `dolium dev` or `dolium server` as a user would, over a temporary directory, reads its
 // JSON lines, kills and restarts its processes. Everything it started is gone after `stop`.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { readPlan } from "../../services/cli/dev/cluster-file.ts";
 import { FreePorts } from "../../services/cli/dev/free-ports.ts";
@@ -48,7 +47,7 @@ const STOP_TIMEOUT_MS = 30_000;
 export class LocalCluster {
   readonly dataDir: string;
   readonly #ownsData: boolean;
-  readonly #options: ClusterOptions;
+  #options: ClusterOptions;
   readonly #pids = new Map<string, RunningProcess>();
   readonly #ports = new FreePorts();
   readonly #started = new Set<string>();
@@ -122,8 +121,9 @@ export class LocalCluster {
     this.#child = undefined;
   }
 
-  /** Starts again over the same data, on the same port. */
-  async restart(): Promise<void> {
+  /** Starts again over the same data, on the same port, with other arguments where some are given. */
+  async restart(args: readonly string[] | undefined = this.#options.args): Promise<void> {
+    this.#options = { ...this.#options, ...(args === undefined ? {} : { args }) };
     await this.#launch();
   }
 
@@ -146,14 +146,23 @@ export class LocalCluster {
     });
   }
 
-  /** `dolium status --json` over this data directory. */
+  /**
+   * What `dolium status --json` prints over this data directory: the command's own code, without
+   * a process, since tests ask again and again.
+   */
   async status(): Promise<Record<string, unknown>> {
-    const { stdout } = await promisify(execFile)(DOLIUM, ["status", "--json"], {
-      env: { ...process.env, DOLIUM_DATA: this.dataDir },
-      timeout: 30_000,
-    });
-    // One JSON object, by contract.
-    return JSON.parse(stdout) as Record<string, unknown>;
+    // Loaded by those who ask.
+    const { localStatus } = await import("../../services/cli/commands/status.ts");
+    const plan = readPlan(this.dataDir);
+    if (plan === undefined) throw new Error(`${this.dataDir} holds no cluster`);
+    const source = localStatus(this.dataDir, plan);
+    try {
+      const { view } = await source.look();
+      // One JSON object, by contract.
+      return JSON.parse(JSON.stringify(view)) as Record<string, unknown>;
+    } finally {
+      await source.close();
+    }
   }
 
   async stop(): Promise<void> {

@@ -22,7 +22,7 @@ const WATCH_MS = 2000;
 /** Cursor to the corner, the rest of the screen empty (ECMA-48). */
 const CLEAR = "\u001b[H\u001b[J";
 
-interface StatusSource {
+export interface StatusSource {
   /** The cluster as it is now; undefined when nothing answers but the data directory is known. */
   readonly look: () => Promise<{ readonly view: StatusView; readonly silent: boolean }>;
   readonly close: () => Promise<void>;
@@ -72,7 +72,7 @@ async function statusSource(options: StatusOptions): Promise<StatusSource> {
   const dataDir = resolve(options.data ?? process.env.DOLIUM_DATA ?? "data");
   const named = options["admin-url"];
   const plan = named === undefined ? readPlan(dataDir) : undefined;
-  if (plan !== undefined) return localSource(dataDir, plan);
+  if (plan !== undefined) return localStatus(dataDir, plan);
   if ((named ?? process.env.DOLIUM_ADMIN_URL ?? "") === "") {
     throw new UsageError(
       `${dataDir} holds no cluster: name its data directory with --data, or the admin API with --admin-url`,
@@ -89,7 +89,8 @@ async function statusSource(options: StatusOptions): Promise<StatusSource> {
   };
 }
 
-function localSource(dataDir: string, plan: ClusterPlan): StatusSource {
+/** Of the local cluster under `dataDir`, from its metadata replicas. */
+export function localStatus(dataDir: string, plan: ClusterPlan): StatusSource {
   const { addresses, access } = planPlace(dataDir, plan);
   const transport = openTransport(access);
   const ports = {
