@@ -87,10 +87,11 @@ export class Lifecycle {
     this.#running = this.#run();
   }
 
-  async close(): Promise<void> {
+  /** `handOver`: others go on and are to lead; else nobody is left who could. */
+  async close({ handOver }: { readonly handOver: boolean }): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await this.#replica?.handOver();
+    if (handOver) await this.#replica?.handOver();
     await this.#closeReplica();
   }
 

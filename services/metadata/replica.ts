@@ -134,21 +134,24 @@ export class Replica {
   }
 
   /**
-   * Gives up the leadership of every group to a replica that is up to date, as far as there is one.
+   * Gives up the leadership of every group to a replica that is up to date, as far as there is one;
+   * all groups at once.
    */
   async handOver(): Promise<void> {
-    for (const { groupId, raft } of this.#groups.values()) {
-      if (!raft.isLeader()) continue;
-      const { members, peers } = raft.status();
-      const heir = peers
-        .filter((peer) => peer.active && members.voters.includes(peer.nodeId))
-        .sort((a, b) => a.lagEntries - b.lagEntries)[0];
-      if (heir === undefined) continue;
-      try {
-        await raft.transferLeadership(heir.nodeId, { deadlineMs: HAND_OVER_MS });
-      } catch (error) {
-        this.#logger.warn("leadership was not handed over", { groupId, reason: String(error) });
-      }
+    await Promise.all([...this.#groups.values()].map((group) => this.#handOverGroup(group)));
+  }
+
+  async #handOverGroup({ groupId, raft }: ReplicaGroup): Promise<void> {
+    if (!raft.isLeader()) return;
+    const { members, peers } = raft.status();
+    const heir = peers
+      .filter((peer) => peer.active && members.voters.includes(peer.nodeId))
+      .sort((a, b) => a.lagEntries - b.lagEntries)[0];
+    if (heir === undefined) return;
+    try {
+      await raft.transferLeadership(heir.nodeId, { deadlineMs: HAND_OVER_MS });
+    } catch (error) {
+      this.#logger.warn("leadership was not handed over", { groupId, reason: String(error) });
     }
   }
 

@@ -146,14 +146,17 @@ export class MetadataServer {
     await this.#audit.pass();
   }
 
-  /** Hands leadership over, stops, closes. The RPC server is the caller's to close, after this. */
-  async close(): Promise<void> {
+  /**
+   * Hands leadership over (where nobody else goes on, `handOver` is false), stops, closes. The RPC
+   * server is the caller's to close, after this.
+   */
+  async close({ handOver = true }: { readonly handOver?: boolean } = {}): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     await this.#audit.close();
     await this.#digests.close();
     await this.#cluster.close();
-    await this.#lifecycle.close();
+    await this.#lifecycle.close({ handOver });
   }
 
   #leaderChanged(groupId: number, isLeader: boolean): void {

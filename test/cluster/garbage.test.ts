@@ -102,6 +102,13 @@ test("an upload cut off half way leaves orphans, and the sweeper finds them", as
   });
 });
 
+test("a server of several replicas ends without an election among them", async () => {
+  await cluster.stop();
+  const [, ending = ""] = cluster.stderr.split('"message":"stopping"');
+  assert.match(ending, /"message":"stopped"/);
+  assert.doesNotMatch(ending, /leads a group"|not handed over/);
+});
+
 /** Declares `length` bytes, sends `sent` of them, and drops the connection. */
 async function cutUpload(key: string, length: number, sent: number): Promise<void> {
   const url = new URL(cluster.endpoints[0] ?? "");

@@ -326,7 +326,8 @@ async function startMetadata(embedded: Embedded): Promise<string[]> {
       },
     });
     onStop(`${name} calls`, () => server.close(1000));
-    onStop(name, () => replica.close());
+    // The others end with this process: nobody is left to lead.
+    onStop(name, () => replica.close({ handOver: false }));
     return server;
   });
   keepPlan(embedded, names, outer);

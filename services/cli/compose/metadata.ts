@@ -67,6 +67,6 @@ export async function composeMetadata(parts: MetadataParts): Promise<ComposedMet
     address,
     lacks: () => replica.lacks(),
     handOver: () => replica.handOver(),
-    close: () => replica.close(),
+    close: (how) => replica.close(how),
   };
 }
