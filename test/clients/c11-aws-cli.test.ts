@@ -5,14 +5,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { runCommand } from "../support/run-command.ts";
 import { seededBytes } from "../support/seeded-bytes.ts";
 import { startServer, type TestServer } from "../support/test-server.ts";
-import { findClient, rowTest } from "./row-test.ts";
+import { AwsCommands } from "./aws-commands.ts";
+import { rowTest } from "./row-test.ts";
 
 const MIB = 1024 * 1024;
 const BASE_PATH = "/api/v1/s3";
-const cli = await findClient({ name: "AWS CLI", program: "aws", args: ["--version"] });
+const commands = await AwsCommands.start();
+const cli = commands.client;
 let server: TestServer;
 let folder: string;
 
@@ -32,6 +33,7 @@ aws_access_key_id = ${accessKeyId}\naws_secret_access_key = wrong\n`,
 });
 
 after(async () => {
+  await commands.stop();
   await server?.stop();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
@@ -57,7 +59,7 @@ function files(): Record<string, string> {
 }
 
 async function aws(endpoint: string, args: readonly string[]): Promise<string> {
-  return runCommand("aws", ["--endpoint-url", endpoint, ...args], { environment: files() });
+  return commands.run(["--endpoint-url", endpoint, ...args], files());
 }
 
 async function s3(...args: string[]): Promise<string> {

@@ -5,11 +5,13 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { runCommand } from "../support/run-command.ts";
 import { startServer, type TestServer } from "../support/test-server.ts";
+import { AwsCommands } from "./aws-commands.ts";
 import { findClient, findPython, rowTest, runPython } from "./row-test.ts";
 import type { RowName } from "./rows.ts";
 
 const boto3 = await findPython("boto3", "boto3", "boto3.__version__");
-const cli = await findClient({ name: "AWS CLI", program: "aws", args: ["--version"] });
+const commands = await AwsCommands.start();
+const cli = commands.client;
 const curl = await findClient({ name: "curl", program: "curl", args: ["--version"] });
 let server: TestServer;
 let alluxio: TestServer;
@@ -25,6 +27,7 @@ before(async () => {
 });
 
 after(async () => {
+  await commands.stop();
   await alluxio?.stop();
   await server?.stop();
 });
@@ -55,9 +58,7 @@ checks("metadata", ["C8"], "user metadata without a limit", () => alluxio);
 checks("acls", ["D12"], "canned ACLs are stored and returned", aws);
 
 async function api(...args: string[]): Promise<string> {
-  return runCommand("aws", ["s3api", ...args, "--output", "json"], {
-    environment: environment(server),
-  });
+  return commands.run(["s3api", ...args, "--output", "json"], environment(server));
 }
 
 rowTest(cli, ["C11"], "tags of buckets and objects", async () => {

@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { IdentityGateway, type Keys } from "../s3/identity-gateway.ts";
 import { missing, runCommand } from "../support/run-command.ts";
+import { AwsCommands } from "./aws-commands.ts";
 
-const noAws = (await missing("aws", ["--version"])) ?? false;
+const commands = await AwsCommands.start();
+const noAws = commands.client.absent ?? false;
 const noBoto3 = (await missing("python3", ["-c", "import boto3"])) ?? false;
 const BUCKET = "sessions-of-alice";
 
@@ -44,6 +46,7 @@ before(async () => {
   });
 });
 after(async () => {
+  await commands.stop();
   await here?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -65,7 +68,7 @@ async function aws(
   keys: Keys & { readonly sessionToken?: string },
   ...args: readonly string[]
 ): Promise<string> {
-  return runCommand("aws", args, { environment: environmentOf(keys) });
+  return commands.run(args, environmentOf(keys));
 }
 
 interface Made {
