@@ -55,8 +55,10 @@ export class ContainerCluster {
   /** Asks the health page that orchestrators ask, from outside the container. */
   async untilReady(member: Member): Promise<void> {
     const container = this.containerOf(member);
+    let address = "";
     await eventually(`${member.name} is ready`, PATIENCE_MS, async () => {
-      const address = await addressOf(container, this.network);
+      // It keeps its address as long as it runs.
+      if (address === "") address = await addressOf(container, this.network);
       const { status } = await fetch(`http://${address}:9003/health/ready`, {
         signal: AbortSignal.timeout(5000),
       });

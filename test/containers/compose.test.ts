@@ -13,6 +13,8 @@ import { addressOf, docker, drawName, IMAGE, missingDocker } from "./docker.ts";
 const FOLDER = join(import.meta.dirname, "../../deploy/compose");
 const PATIENCE_MS = 300_000;
 const PASSWORD = "of compose tests only";
+/** Nothing of it is kept, so nobody waits for an orderly end. */
+const DOWN = ["down", "--volumes", "--timeout", "1"];
 const isPlugin = (await missing("docker", ["compose", "version"])) === undefined;
 const skip =
   (await missingDocker()) ??
@@ -73,7 +75,7 @@ test("one node", { skip }, async () => {
     await compose(project, file, "up", "--detach", "--no-build");
     await roundTrip(project, file, "dolium");
   } finally {
-    await compose(project, file, "down", "--volumes");
+    await compose(project, file, ...DOWN);
   }
 });
 
@@ -97,7 +99,7 @@ test("a cluster, whose storage is scaled while it runs", { skip }, async () => {
     });
     await roundTrip(project, file, "gateway-2");
   } finally {
-    await compose(project, file, "down", "--volumes");
+    await compose(project, file, ...DOWN);
   }
 });
 
