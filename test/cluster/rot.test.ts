@@ -62,7 +62,7 @@ async function scrubbed(names: readonly string[]): Promise<void> {
 
 before(async () => {
   cluster = await LocalCluster.start({
-    environment: { DOLIUM_STORAGE__SCRUB_PASS_MS_MIN: "1000" },
+    environment: { DOLIUM_STORAGE__SCRUB_PASS_MS_MIN: "500" },
   });
   await cluster.s3().send(new CreateBucketCommand({ Bucket: BUCKET }));
   load = new Workload({
@@ -70,10 +70,10 @@ before(async () => {
     prefix: "objects/",
     clients: [cluster.s3(0, 6), cluster.s3(1, 6)],
     lanes: 4,
-    sizes: [500, 200_000, 3_000_000],
+    sizes: [500, 200_000, 1_500_000],
   });
   await eventually("objects are written", 60_000, async () =>
-    load.count >= 60 ? true : undefined,
+    load.count >= 30 ? true : undefined,
   );
   await load.stop();
 });
