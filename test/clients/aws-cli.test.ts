@@ -19,8 +19,8 @@ import { seededBytes } from "../support/seeded-bytes.ts";
 
 const MIB = 1024 * 1024;
 const FULL = process.env.DOLIUM_TEST_FULL === "1";
-const LARGE_MIB = FULL ? 1024 : 96;
-const SMALL_FILES = FULL ? 10_000 : 300;
+const LARGE_MIB = FULL ? 1024 : 24;
+const SMALL_FILES = FULL ? 10_000 : 120;
 const skip = (await missing("aws", ["--version"])) ?? false;
 
 let cluster: LocalCluster;
@@ -58,7 +58,8 @@ async function hashTree(root: string): Promise<Map<string, string>> {
 before(async () => {
   if (skip !== false) return;
   folder = mkdtempSync(join(tmpdir(), "dolium-aws-"));
-  cluster = await LocalCluster.start();
+  const args = ["dev", "--gateways", "1", "--metadata", "1", "--storage", "3"];
+  cluster = await LocalCluster.start({ args });
   await aws("s3", "mb", "s3://files");
 });
 

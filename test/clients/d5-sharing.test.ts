@@ -30,6 +30,7 @@ before(async () => {
   if (clients.some(({ absent }) => absent !== undefined)) return;
   folder = mkdtempSync(join(tmpdir(), "dolium-sharing-"));
   cluster = await LocalCluster.start({
+    args: ["dev", "--gateways", "2", "--metadata", "1", "--storage", "3"],
     environment: { DOLIUM_IDENTITY__TOKENS: "true", DOLIUM_S3__OBJECT_OWNERSHIP: "ObjectWriter" },
   });
 });

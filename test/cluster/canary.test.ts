@@ -13,6 +13,7 @@ let cluster: LocalCluster;
 
 before(async () => {
   cluster = await LocalCluster.start({
+    args: ["dev", "--gateways", "1", "--metadata", "1", "--storage", "3"],
     environment: { DOLIUM_KEEPER__CANARY_INTERVAL_MS: "1000" },
   });
 });

@@ -3,6 +3,7 @@
 // storage class and the garbage; what was acknowledged is all there, in order.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -25,6 +26,8 @@ import { leaderOf } from "../support/status.ts";
 const TIMEOUT_MS = 180_000;
 const HOUR_MS = 3_600_000;
 const LANES = 3;
+/** Of each lane after each version: what is broken meanwhile takes seconds. */
+const PAUSE_MS = 100;
 const SIZES = [500, 60_000, 700_000];
 const POLICY = { failureDomain: "node", cellBytes: 131_072 };
 let cluster: LocalCluster;
@@ -84,6 +87,7 @@ class Writers {
       const Key = `lane-${lane}/key-${number % 2}`;
       const locked = await this.#write(s3, Key, number);
       if (locked !== undefined) await this.#attack(s3, locked, number);
+      await setTimeout(PAUSE_MS);
     }
   }
 

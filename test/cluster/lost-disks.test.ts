@@ -19,7 +19,7 @@ async function filled(prefix: string, count: number): Promise<Workload> {
     prefix,
     clients: [cluster.s3(0, 6), cluster.s3(1, 6)],
     lanes: 4,
-    sizes: [30_000, 700_000, 5_000_000],
+    sizes: [30_000, 700_000, 2_000_000],
   });
   await eventually("objects are written", 60_000, async () =>
     load.count >= count ? true : undefined,
@@ -38,7 +38,7 @@ after(async () => {
 });
 
 test("a storage node whose disk is deleted is refilled, then two others may die", async () => {
-  const load = await filled("storage/", 40);
+  const load = await filled("storage/", 24);
   const victim = cluster.process("storage-3");
   rmSync(join(victim.dir, "disk-1"), { recursive: true, force: true });
   await cluster.kill("storage-3");
@@ -57,7 +57,7 @@ test("a storage node whose disk is deleted is refilled, then two others may die"
 });
 
 test("a metadata replica whose directory is deleted comes back and counts again", async () => {
-  const load = await filled("metadata/", 30);
+  const load = await filled("metadata/", 15);
   const leader = await leaderOf(cluster, 2);
   const followers = cluster.processes("metadata").filter((running) => running.name !== leader);
   const victim = followers[0];
@@ -75,7 +75,7 @@ test("a metadata replica whose directory is deleted comes back and counts again"
   const formerLeader = cluster.process(leader);
   await cluster.kill(leader);
   await load.verify(cluster.s3(1));
-  const more = await filled("metadata-after/", 10);
+  const more = await filled("metadata-after/", 6);
   await more.verify(cluster.s3(0));
   await cluster.restarted(leader, formerLeader.pid);
 });

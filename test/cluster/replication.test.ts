@@ -2,6 +2,7 @@
 // acknowledged version has its replica in the end, whole and in order, and says so.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -18,7 +19,8 @@ import { seededBytes, sha256Hex } from "../support/seeded-bytes.ts";
 
 const TIMEOUT_MS = 180_000;
 const KEYS = 3;
-const SIZES = [0, 800, 50_000, 3_000_000];
+const SIZES = [0, 800, 50_000, 1_200_000];
+const PAUSE_MS = 50;
 let cluster: LocalCluster;
 
 /** Acknowledged versions, in order. */
@@ -53,6 +55,7 @@ async function writeUntil(stop: Promise<void>): Promise<void> {
     const put = new PutObjectCommand({ Bucket: "source", Key, Body, Metadata: { n: `${number}` } });
     const { VersionId = "" } = await s3.send(put);
     written.push({ Key, VersionId, hash: sha256Hex(Body) });
+    await setTimeout(PAUSE_MS);
   }
   await over;
 }
