@@ -9,8 +9,8 @@ type Settings = Record<string, unknown>;
 const ANYTHING: SchemaNode = {};
 
 /**
- * Puts plain defaults into `settings` (changed in place) wherever a property is missing. Returns the
- * schema for the result, in which what came from a default is free: it accepts `settings` exactly
+ * Puts plain defaults into `settings` (changed in place) wherever a property is missing. Returns
+ * the schema for the result, in which what came from a default is free: it accepts `settings` exactly
  * when `schema` would, given that defaults fit. Defaults with content of their own stay to the
  * validator, which fills and checks what is inside.
  */
