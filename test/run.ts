@@ -44,6 +44,7 @@ const stream = run({
   files,
   concurrency: Math.min(2, availableParallelism()),
   timeout: TEST_TIMEOUT_MS,
+  execArgv: ["--import", join(import.meta.dirname, "support/fewer-hooks.ts")],
   cwd: root,
 });
 stream.on("test:summary", (summary) => {

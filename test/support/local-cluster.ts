@@ -121,7 +121,7 @@ export class LocalCluster {
     this.#child = undefined;
   }
 
-  /** Starts again over the same data, on the same port, with other arguments where some are given. */
+  /** Starts again over the same data, on the same port; with other arguments if some are given. */
   async restart(args: readonly string[] | undefined = this.#options.args): Promise<void> {
     this.#options = { ...this.#options, ...(args === undefined ? {} : { args }) };
     await this.#launch();
