@@ -11,8 +11,8 @@ const ANYTHING: SchemaNode = {};
 /**
  * Puts plain defaults into `settings` (changed in place) wherever a property is missing. Returns
  * the schema for the result, in which what came from a default is free: it accepts `settings`
- * exactly when `schema` would, given that defaults fit. Defaults with content of their own stay to the
- * validator, which fills and checks what is inside.
+ * exactly when `schema` would, given that defaults fit. Defaults with content of their own stay to
+ * the validator, which fills and checks what is inside.
  */
 export function fillDefaults<S extends SchemaNode>(schema: S, settings: Settings): S {
   const remaining = Object.entries(schema.properties ?? {}).map(
