@@ -39,10 +39,10 @@ function namesIn(folder: string): readonly string[] {
 }
 
 /**
- * Short runs: the second compiler of the JVM would cost more than it brings. Sources are UTF-8
- * whatever the machine's locale.
+ * Short runs: the second compiler of the JVM and the threads of its collector would cost more than
+ * they bring. Sources are UTF-8 whatever the machine's locale.
  */
-const JVM = ["-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"];
+const JVM = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8"];
 
 /** What `java` is told so that it runs a program (a file of test/clients/java) over the library. */
 export function javaArguments(

@@ -22,7 +22,7 @@ import { checkListing, KeyCheck, type Listing, loadKeys, makeKeys } from "./key-
 import { startRecordedServer } from "./recorded-bucket.ts";
 import { type Client, findClient, findPython } from "./row-test.ts";
 
-const COUNT = Number(process.env.DOLIUM_TEST_KEYS ?? 5000);
+const COUNT = Number(process.env.DOLIUM_TEST_KEYS ?? 2100);
 /** The keys are recorded and not put (recorded-bucket.ts): a million of them in minutes. */
 const IS_RECORDED = process.env.DOLIUM_TEST_RECORDED === "1";
 const BUCKET = "million";
