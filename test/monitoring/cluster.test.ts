@@ -3,6 +3,7 @@
 // data for every query of the dashboards.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { DASHBOARDS } from "../../deploy/grafana/dashboards.ts";
 import { grafanaQuery } from "../../deploy/grafana/generate.ts";
 import { eventually } from "../support/eventually.ts";
@@ -18,6 +19,8 @@ import { scrape } from "./scrape.ts";
 /** One gateway, three replicas, three storage nodes, a keeper. */
 const PROCESSES = 8;
 const PATIENCE_MS = 240_000;
+/** Between rounds of traffic: half an interval of Prometheus here. */
+const ROUND_MS = 1000;
 let cluster: LocalCluster;
 let acts: ClusterActs;
 let token: string;
@@ -105,6 +108,8 @@ test("a real Prometheus has data for every query, and evaluates every rule", {
     }
   }
   await eventually("every query has data", PATIENCE_MS, async () => {
+    // Rates are of several scrapes: the load is light.
+    await setTimeout(ROUND_MS);
     await acts.traffic();
     await acts.refusal();
     for (const query of empty.keys()) {
