@@ -26,6 +26,8 @@ function below(bound: number): number {
   return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
 }
 
+/** Of bits at random places of each kind of file. */
+const ROUNDS = process.env.DOLIUM_TEST_FULL === "1" ? 250 : 60;
 const disk = createDisk();
 const factory = createKvFactory({ writeBufferBytes: 512 * 1024, tableBytes: 1024 * 1024 });
 const isCorrupt = (error: unknown) => isStoreError(error, "corrupt");
@@ -148,7 +150,7 @@ test("an undamaged store passes, and so does one that does not exist", async () 
 test("every flipped bit in tables is noticed", async () => {
   const path = await copyStore("tables");
   const tables = await namesOf(path, /\.ldb$/);
-  for (let round = 0; round < 150; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const name = tables[below(tables.length)] ?? "";
     await assertNoticed(path, name, below((await stat(join(path, name))).size));
   }
@@ -159,7 +161,7 @@ test("every flipped bit in tables is noticed", async () => {
     for (let bit = 1; bit < 256; bit *= 2) await assertNoticed(path, shortest, offset, bit);
   }
   // The ends of tables: filter, metaindex, index and footer.
-  for (let round = 0; round < 100; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const name = tables[below(tables.length)] ?? "";
     const { size } = await stat(join(path, name));
     await assertNoticed(path, name, size - 1 - below(Math.min(size, 2000)));
@@ -171,7 +173,7 @@ test("every flipped bit in the manifest and CURRENT is noticed", async () => {
   const path = await copyStore("manifest");
   const [manifest = ""] = await namesOf(path, /^MANIFEST/);
   const bytes = await readFile(join(path, manifest));
-  for (let round = 0; round < 150; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     await assertNoticed(path, manifest, below(bytes.length));
   }
   const last = lastRecordStart(bytes);
@@ -189,9 +191,9 @@ test("every flipped bit in a log is noticed, except in its last record", async (
   const bytes = await readFile(join(path, log));
   const end = lastRecordStart(bytes);
   assert.ok(end > 3 * 32768, "the log has several blocks");
-  for (let round = 0; round < 250; round += 1) await assertNoticed(path, log, below(end));
+  for (let round = 0; round < ROUNDS; round += 1) await assertNoticed(path, log, below(end));
   const headers = fragmentsOf(bytes).filter(({ offset }) => offset < end);
-  for (let round = 0; round < 100; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const header = headers[below(headers.length)];
     await assertNoticed(path, log, (header?.offset ?? 0) + below(7));
   }
