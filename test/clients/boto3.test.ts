@@ -9,7 +9,7 @@ const skip = (await missing("python3", ["-c", "import boto3"])) ?? false;
 let server: TestServer;
 
 before(async () => {
-  if (skip === false) server = await startServer();
+  if (skip === false) server = await startServer({}, 6);
 });
 
 after(async () => {

@@ -2,7 +2,7 @@
 import { CreateBucketCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { consoleTest, useConsole } from "./console-page.ts";
 
-useConsole();
+useConsole({}, 6);
 
 consoleTest("nodes and disks with their states, and what a drain would move", async (visit) => {
   const { page, go, signIn, check } = visit;

@@ -16,7 +16,13 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { S3Client } from "@aws-sdk/client-s3";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type Cookie,
+  chromium,
+  type Page,
+} from "playwright-core";
 import { buildConsole } from "../../services/console/build-console.ts";
 import { eventually } from "../support/eventually.ts";
 import { startServer, type TestServer } from "../support/test-server.ts";
@@ -58,13 +64,15 @@ export interface Visit {
   readonly signIn: (accessKeyId?: string, secretAccessKey?: string) => Promise<void>;
   /** Waits until the expression is true in the page. */
   readonly until: (expression: string) => Promise<void>;
-  /** No rule of WCAG A or AA, nor of good practice, is broken; and a picture is taken. */
+  /** No rule of WCAG A or AA, nor of good practice, is broken; takes a picture if they are kept. */
   readonly check: (name: string) => Promise<void>;
   /** Texts of what went wrong in the page that a test expects: those are no failure. */
   readonly expected: string[];
 }
 
 interface Rig {
+  /** The root user's, once somebody has signed in by the form. */
+  session: readonly Cookie[] | undefined;
   readonly server: TestServer;
   readonly browser: Browser;
   readonly pictures: string;
@@ -73,12 +81,15 @@ interface Rig {
 
 let rig: Rig | undefined;
 
-async function startRig(environment: Readonly<Record<string, string>>): Promise<Rig> {
+async function startRig(
+  environment: Readonly<Record<string, string>>,
+  directories: number | undefined,
+): Promise<Rig> {
   const executablePath = findChromium() ?? "";
   if (!existsSync(join(DIST, "index.html"))) {
     await buildConsole(DIST);
   }
-  const server = await startServer(environment);
+  const server = await startServer(environment, directories);
   const kept = process.env.DOLIUM_TEST_PICTURES;
   const pictures = kept ?? mkdtempSync(join(tmpdir(), "dolium-console-"));
   mkdirSync(pictures, { recursive: true });
@@ -88,7 +99,7 @@ async function startRig(environment: Readonly<Record<string, string>>): Promise<
     // Without a locale of UTF-8 Chromium gives downloads with other letters a name of its own.
     const env = { ...process.env, LC_ALL: "C.UTF-8" };
     const browser = await chromium.launch({ executablePath, args, env, timeout: WAIT_MS * 3 });
-    return { server, browser, pictures, keeps: kept !== undefined };
+    return { server, browser, pictures, keeps: kept !== undefined, session: undefined };
   } catch (error) {
     await server.stop();
     throw error;
@@ -96,11 +107,14 @@ async function startRig(environment: Readonly<Record<string, string>>): Promise<
 }
 
 /** Starts what the tests of a file share, and ends it behind them. */
-export function useConsole(environment: Readonly<Record<string, string>> = {}): void {
+export function useConsole(
+  environment: Readonly<Record<string, string>> = {},
+  directories?: number,
+): void {
   if (findChromium() === undefined) return;
   before(
     async () => {
-      rig = await startRig(environment);
+      rig = await startRig(environment, directories);
     },
     { timeout: TEST_MS },
   );
@@ -153,8 +167,21 @@ async function violations(page: Page): Promise<string[]> {
   });
 }
 
+/** Goes on with the session of an earlier test; false where it has ended: the form is there. */
+async function resumed(running: Rig, context: BrowserContext, page: Page): Promise<boolean> {
+  if (running.session === undefined) return false;
+  await context.addCookies([...running.session]);
+  await page.goto(`${running.server.endpoint}/_console/`);
+  const pages = page.getByRole("navigation", { name: "Pages" });
+  await pages
+    .or(page.getByLabel("Access key", { exact: true }))
+    .first()
+    .waitFor();
+  return pages.isVisible();
+}
+
 function visitOf(running: Rig, context: BrowserContext, page: Page): Visit {
-  const { server, pictures } = running;
+  const { server, pictures, keeps } = running;
   const url = `${server.endpoint}/_console/`;
   const { accessKeyId, secretAccessKey, region, endpoint } = server;
   const credentials = { accessKeyId, secretAccessKey };
@@ -168,11 +195,15 @@ function visitOf(running: Rig, context: BrowserContext, page: Page): Visit {
       await page.goto(`${url}#/${place}`);
     },
     signIn: async (id = accessKeyId, secret = secretAccessKey) => {
-      if (!page.url().startsWith("http")) await page.goto(url);
+      const isNew = !page.url().startsWith("http");
+      const isRoot = id === accessKeyId && secret === secretAccessKey;
+      if (isNew && isRoot && (await resumed(running, context, page))) return;
+      if (isNew) await page.goto(url);
       await page.getByLabel("Access key", { exact: true }).fill(id);
       await page.getByLabel("Secret key").fill(secret);
       await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await page.getByRole("navigation", { name: "Pages" }).waitFor();
+      if (isRoot) running.session = await context.cookies();
     },
     until: async (expression) => {
       await eventually(expression, WAIT_MS, async () => {
@@ -180,7 +211,7 @@ function visitOf(running: Rig, context: BrowserContext, page: Page): Visit {
       });
     },
     check: async (name) => {
-      await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+      if (keeps) await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
       assert.deepEqual(await violations(page), [], name);
     },
     expected: [],

@@ -21,7 +21,7 @@ import { consoleTest, useConsole, WAIT_MS } from "./console-page.ts";
 useConsole();
 
 const MEBI = 1024 ** 2;
-const LARGE_MIB = process.env.DOLIUM_TEST_FULL === "1" ? 2048 : 64;
+const LARGE_MIB = process.env.DOLIUM_TEST_FULL === "1" ? 2048 : 32;
 /** A busy machine takes two MiB in a second. */
 const LARGE_WAIT_MS = Math.max(WAIT_MS * 5, LARGE_MIB * 1000);
 const folder = mkdtempSync(join(tmpdir(), "dolium-uploads-"));
@@ -150,7 +150,7 @@ consoleTest("a large upload goes on where it was after the page was loaded anew"
 consoleTest("another file of that name does not take an upload up", async (visit) => {
   const { page, s3, go, signIn } = visit;
   await s3.send(new CreateBucketCommand({ Bucket: "other" }));
-  const file = await makeFile("same.bin", 24);
+  const file = await makeFile("same.bin", 17);
   await signIn();
   await go("b/other");
   await page.getByText("Nothing here.").waitFor();
@@ -165,7 +165,7 @@ consoleTest("another file of that name does not take an upload up", async (visit
   await page.unrouteAll({ behavior: "ignoreErrors" });
   await page.reload();
   await page.getByText("interrupted: pick the file again to go on").waitFor();
-  const changed = await makeFile("changed.bin", 25);
+  const changed = await makeFile("changed.bin", 18);
   await page.locator('[data-pick="again"]').setInputFiles(changed.path);
   await page.getByText("This is not the same file").waitFor();
   await page.getByRole("button", { name: "Remove same.bin" }).click();
@@ -176,7 +176,7 @@ consoleTest("another file of that name does not take an upload up", async (visit
 
 consoleTest("an upload is paused and goes on", async ({ page, s3, go, signIn }) => {
   await s3.send(new CreateBucketCommand({ Bucket: "paused" }));
-  const file = await makeFile("paused.bin", 32);
+  const file = await makeFile("paused.bin", 17);
   await signIn();
   await go("b/paused");
   await page.getByText("Nothing here.").waitFor();
@@ -192,7 +192,7 @@ consoleTest("an upload is paused and goes on", async ({ page, s3, go, signIn }) 
 consoleTest("an upload is paused while the addresses of its parts are signed", async (visit) => {
   const { page, s3, go, signIn } = visit;
   await s3.send(new CreateBucketCommand({ Bucket: "signing" }));
-  const file = await makeFile("signing.bin", 32);
+  const file = await makeFile("signing.bin", 17);
   await signIn();
   await go("b/signing");
   await page.getByText("Nothing here.").waitFor();

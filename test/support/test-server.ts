@@ -1,4 +1,4 @@
-// One `dolium server` process over six temporary directories, for tests of the S3 surface.
+// One `dolium server` process over temporary directories, for tests of the S3 surface.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,13 +14,15 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-const DIRECTORIES = 6;
+/** Two data shards and one of parity, three metadata replicas: every kind of work, none often. */
+const DIRECTORIES = 3;
 
 export async function startServer(
   environment: Readonly<Record<string, string>> = {},
+  count = DIRECTORIES,
 ): Promise<TestServer> {
   const root = mkdtempSync(join(tmpdir(), "dolium-server-"));
-  const directories = Array.from({ length: DIRECTORIES }, (_, at) => join(root, `disk-${at + 1}`));
+  const directories = Array.from({ length: count }, (_, at) => join(root, `disk-${at + 1}`));
   const cluster = await LocalCluster.start({
     args: ["server", ...directories],
     dataDir: root,
