@@ -22,6 +22,15 @@ import { readStatus } from "../support/status.ts";
 
 const MIB = 1024 * 1024;
 const BUCKET = "full";
+/**
+ * A quarter of each goes to each of the six nodes; one of these has room for some fifty of them. A
+ * shard is about what has to come free before a disk is used again: larger ones would let it turn
+ * full and back all the time.
+ */
+const OBJECT_MIB = 1;
+const SMALL_DISK_MIB = 20;
+const OBJECTS = 60;
+const DELETED = 48;
 const skip = cannotMount() ?? false;
 const environment = {
   DOLIUM_KEEPER__GARBAGE_DELAY_MS: "0",
@@ -48,29 +57,30 @@ test("one disk of six is full: writes go elsewhere, space that returns is used a
   skip,
 }, async (context) => {
   const root = mkdtempSync(join(tmpdir(), "dolium-full-"));
-  const small = mountSmall(root, join(root, "data", "storage-1", "disk-1"), 96);
+  const small = mountSmall(root, join(root, "data", "storage-1", "disk-1"), SMALL_DISK_MIB);
   context.after(() => {
     small.unmount();
     rmSync(root, { recursive: true, force: true });
   });
-  const cluster = await LocalCluster.start({ dataDir: join(root, "data"), environment });
+  const args = ["dev", "--gateways", "1", "--metadata", "1"];
+  const cluster = await LocalCluster.start({ args, dataDir: join(root, "data"), environment });
   context.after(() => cluster.stop());
   const s3 = cluster.s3(0, 6);
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
-  const keys = Array.from({ length: 20 }, (_, at) => `object-${at}`);
-  for (const key of keys) await put(s3, key, 24);
+  const keys = Array.from({ length: OBJECTS }, (_, at) => `object-${at}`);
+  for (const key of keys) await put(s3, key, OBJECT_MIB);
   await eventually("the full disk is known", 60_000, async () =>
     (await diskStates(cluster, "storage-1")).includes("readonly") ? true : undefined,
   );
-  for (const key of keys) await verify(s3, key, 24);
-  for (const key of keys.slice(0, 16)) {
+  for (const key of keys) await verify(s3, key, OBJECT_MIB);
+  for (const key of keys.slice(0, DELETED)) {
     await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
   }
   await eventually("space returns", 60_000, async () =>
     (await diskStates(cluster, "storage-1")).includes("up") ? true : undefined,
   );
-  await put(s3, "afterwards", 24);
-  for (const key of keys.slice(16)) await verify(s3, key, 24);
+  await put(s3, "afterwards", OBJECT_MIB);
+  for (const key of keys.slice(DELETED)) await verify(s3, key, OBJECT_MIB);
 });
 
 test("no room anywhere: 507, deletes work, and then writes again", { skip }, async (context) => {
