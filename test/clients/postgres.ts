@@ -41,9 +41,16 @@ export class Postgres {
   }
 
   static async create(options: PostgresOptions): Promise<Postgres> {
+    const postgres = await Postgres.place(options);
+    const flags = ["-D", postgres.data, "-A", "trust", "--no-sync"];
+    await postgres.run(join(options.programs, "initdb"), flags);
+    return postgres;
+  }
+
+  /** Without data: those come from elsewhere. */
+  static async place(options: PostgresOptions): Promise<Postgres> {
     const postgres = new Postgres(options);
     await postgres.own(options.folder);
-    await postgres.run(join(options.programs, "initdb"), ["-D", postgres.data, "-A", "trust"]);
     return postgres;
   }
 
