@@ -3,6 +3,7 @@
 // runner's hooks on every promise would cost half as much again.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -38,6 +39,18 @@ test("two runs of a seed are the same, event by event, and lose nothing", async 
   assert.ok((totals["put ok"] ?? 0) > 5, stdout);
   assert.ok((totals["get ok"] ?? 0) > 5, stdout);
 });
+
+/** Lines of seeds.txt: a seed, and the fault that it once found. */
+const FOUND = readFileSync(join(import.meta.dirname, "seeds.txt"), "utf8").matchAll(
+  /^(?<seed>\d+) +(?<fault>.+)$/gm,
+);
+
+for (const { groups: { seed = "", fault = "" } = {} } of FOUND) {
+  test(`seed ${seed} holds: ${fault}`, async () => {
+    const { code, stderr } = await simulate("--seed", seed);
+    assert.equal(code, 0, stderr);
+  });
+}
 
 /** A change of the product changes what a seed does: the next ones are tried too. */
 const SEEDS = 5;
