@@ -115,7 +115,11 @@ export class ContainerCluster {
     const names = MEMBERS.map((member) => this.containerOf(member));
     await docker("rm", "--force", "--volumes", ...names);
     await docker("volume", "rm", "--force", ...names);
-    await docker("network", "rm", this.network);
+    // The daemon lets go of endpoints that were cut off and joined again a little later.
+    await eventually("the network is removed", 60_000, async () => {
+      await docker("network", "rm", this.network);
+      return true;
+    });
   }
 
   async #learnGateways(): Promise<void> {

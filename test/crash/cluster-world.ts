@@ -170,12 +170,12 @@ export class ClusterWorld {
     await this.#change(key, body.id, call);
   }
 
-  /** Flips a bit in the first shard that the first storage node has. */
+  /** Flips a bit in the first shard of the first storage node that has any. */
   rot(): void {
-    const [node] = this.cluster.storage;
-    const { disk } = node ?? assert.fail("no storage node");
-    const [path] = disk.filePaths().filter((name) => name.includes("/segments/"));
-    assert.ok(path !== undefined);
+    const isSegment = (name: string): boolean => name.includes("/segments/");
+    const holder = this.cluster.storage.find(({ disk }) => disk.filePaths().some(isSegment));
+    const { disk } = holder ?? assert.fail("no storage node has a shard");
+    const path = disk.filePaths().find(isSegment) ?? assert.fail("no segment");
     // Behind the segment's header and the record's: in the first cell.
     disk.flipBit(path, FIRST_CELL, 1);
   }

@@ -24,6 +24,7 @@ const UNAVAILABLE = 5;
 const COMMAND_MS = 120_000;
 const BUSY: ReadonlySet<string> = new Set(["InternalError", "ServiceUnavailable", "SlowDown"]);
 const LARGE = 1_500_000;
+const ROTTEN_BODIES = 4;
 
 export class ClusterActs {
   readonly #cluster: LocalCluster;
@@ -136,12 +137,16 @@ export class ClusterActs {
     await this.#s3.send(new DeleteObjectsCommand({ Bucket: BUCKET, Delete: { Objects } }));
   }
 
-  /** Every shard on one node is overwritten, and read. */
+  /** Every shard on one node is overwritten, and read: of one body they may all be parity. */
   async #rot(): Promise<void> {
-    await this.traffic();
+    const rounds: number[] = [];
+    while (rounds.length < ROTTEN_BODIES) {
+      await this.traffic();
+      rounds.push(this.#round);
+    }
     const { dir } = this.#cluster.process("storage-2");
     for (const path of segmentsBelow(dir)) spoil(path);
-    await this.#read(`large/${this.#round}`);
+    for (const round of rounds) await this.#read(`large/${round}`);
   }
 
   /** A cluster on a busy machine may not answer at once. */
