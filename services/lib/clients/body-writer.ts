@@ -17,7 +17,7 @@ import type { ErasureCompute } from "../ports/compute.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import { ByteSource } from "./byte-source.ts";
-import { ChunkFiller } from "./chunk-filler.ts";
+import { ChunkFiller, enoughPlaces } from "./chunk-filler.ts";
 import { schemeOf } from "./chunk-rebuild.ts";
 import { ChunkWriter, type ChunkWriteTimes } from "./chunk-writer.ts";
 import type { ClusterView, Placement } from "./cluster-view.ts";
@@ -198,10 +198,9 @@ export class BodyWriter {
     const { chunkId, placement, diskIds: held } = chunk;
     const placed = placement.disks.map(({ diskId }) => diskId);
     const avoided = placed.filter((diskId) => !held.includes(diskId));
-    const { view } = this.#deps;
     const count = placed.length - held.length;
-    const targets = view.replacements(policy, { chunkId, held, count, avoided });
-    return view.enough(policy, [...held, ...targets.map(({ diskId }) => diskId)]);
+    const wish = { chunkId, held, count, avoided };
+    return enoughPlaces(this.#deps.view, policy, wish) !== undefined;
   }
 
   /** Fills one stripe while the one before is still being coded and sent. */

@@ -8,7 +8,7 @@ import type { Chunk, Manifest } from "../gen/dolium/record/v1/object_pb.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ErasureCompute } from "../ports/compute.ts";
 import { rebuildShards } from "./chunk-rebuild.ts";
-import type { ClusterView, Placement } from "./cluster-view.ts";
+import type { ClusterView, Placement, ReplacementWish } from "./cluster-view.ts";
 import type { DiskAddress, ShardClient } from "./shard-client.ts";
 
 export interface ChunkFillerDeps {
@@ -99,14 +99,10 @@ export class ChunkFiller {
     avoided: ReadonlySet<number>,
   ): readonly DiskAddress[] {
     const { view } = this.#deps;
-    const held = diskIds.filter((diskId) => diskId !== 0);
+    const held = heldBy({ diskIds });
     if (held.length < manifest.dataShards) return [];
-    const targets = view.replacements(policy, {
-      ...{ chunkId, held, avoided: [...avoided] },
-      count: diskIds.length - held.length,
-    });
-    const diskIdsThen = [...held, ...targets.map((target) => target.diskId)];
-    return view.enough(policy, diskIdsThen) ? targets : [];
+    const count = diskIds.length - held.length;
+    return enoughPlaces(view, policy, { chunkId, held, count, avoided: [...avoided] }) ?? [];
   }
 
   /** Those that do not become durable stay missing. */
@@ -133,7 +129,18 @@ export class ChunkFiller {
   }
 }
 
-function heldBy(record: Chunk): number[] {
+/** Other disks for a chunk's missing shards; undefined where not even they would be enough. */
+export function enoughPlaces(
+  view: ClusterView,
+  policy: string,
+  wish: ReplacementWish,
+): readonly DiskAddress[] | undefined {
+  const places = view.replacements(policy, wish);
+  const diskIds = [...wish.held, ...places.map(({ diskId }) => diskId)];
+  return view.enough(policy, diskIds) ? places : undefined;
+}
+
+function heldBy(record: Pick<Chunk, "diskIds">): number[] {
   return record.diskIds.filter((diskId) => diskId !== 0);
 }
 
