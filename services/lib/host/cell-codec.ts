@@ -87,13 +87,8 @@ function encodeRun({ data, cellBytes, checksums }: Run): Uint8Array {
   const sumsBytes = checksums.length * FIXED32_BYTES;
   const runBytes = 1 + varintBytes(data.byteLength) + data.byteLength + 1 + varintBytes(cellBytes);
   const wholeBytes = runBytes + 1 + varintBytes(sumsBytes) + sumsBytes;
-  const bytes = takeBuffer(1 + varintBytes(wholeBytes) + wholeBytes);
-  let at = bytes.writeUInt8((RUN_FIELD_IN_RESPONSE << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, 0);
-  at = writeVarint(bytes, wholeBytes, at);
-  at = bytes.writeUInt8((DATA_FIELD << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, at);
-  at = writeVarint(bytes, data.byteLength, at);
-  bytes.set(data, at);
-  at = bytes.writeUInt8((RUN_CELL_BYTES_FIELD << TAG_SHIFT) | WIRE_VARINT, at + data.byteLength);
+  const [bytes, behindData] = beginMessage(RUN_FIELD_IN_RESPONSE, wholeBytes, data);
+  let at = bytes.writeUInt8((RUN_CELL_BYTES_FIELD << TAG_SHIFT) | WIRE_VARINT, behindData);
   at = writeVarint(bytes, cellBytes, at);
   at = bytes.writeUInt8((RUN_CHECKSUMS_FIELD << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, at);
   at = writeVarint(bytes, sumsBytes, at);
@@ -105,15 +100,28 @@ function encode(field: number, cell: Cell): Uint8Array {
   const { data, checksum } = cell;
   const dataLength = varintBytes(data.byteLength);
   const cellBytes = 1 + dataLength + data.byteLength + FIXED32_FIELD_BYTES;
-  const bytes = takeBuffer(1 + varintBytes(cellBytes) + cellBytes);
+  const [bytes, behindData] = beginMessage(field, cellBytes, data);
+  const at = bytes.writeUInt8((CHECKSUM_FIELD << TAG_SHIFT) | WIRE_FIXED32, behindData);
+  bytes.writeUInt32LE(checksum, at);
+  return bytes;
+}
+
+/**
+ * A message whose `field` holds `length` bytes, of which the tag, length and bytes of `data` are
+ * written; and where the rest goes.
+ */
+function beginMessage(
+  field: number,
+  length: number,
+  data: Uint8Array,
+): readonly [bytes: Buffer, behindData: number] {
+  const bytes = takeBuffer(1 + varintBytes(length) + length);
   let at = bytes.writeUInt8((field << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, 0);
-  at = writeVarint(bytes, cellBytes, at);
+  at = writeVarint(bytes, length, at);
   at = bytes.writeUInt8((DATA_FIELD << TAG_SHIFT) | WIRE_LENGTH_DELIMITED, at);
   at = writeVarint(bytes, data.byteLength, at);
   bytes.set(data, at);
-  at = bytes.writeUInt8((CHECKSUM_FIELD << TAG_SHIFT) | WIRE_FIXED32, at + data.byteLength);
-  bytes.writeUInt32LE(checksum, at);
-  return bytes;
+  return [bytes, at + data.byteLength];
 }
 
 /** The run of cells in a message that was encoded is not needed any more. */
