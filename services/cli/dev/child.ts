@@ -23,6 +23,11 @@ const RESTART_MIN_MS = 200;
 const RESTART_MAX_MS = 2000;
 const STOP_MS = 15_000;
 
+/** As services/cli/bin/dolium sets them where a role is started by itself. */
+function memorySettings(role: string): Readonly<Record<string, string>> {
+  return role === "gateway" ? { MALLOC_MMAP_THRESHOLD_: "65536" } : {};
+}
+
 export class Child {
   readonly planned: PlannedProcess;
   readonly #options: ChildOptions;
@@ -61,7 +66,7 @@ export class Child {
     const started = spawn(
       process.execPath,
       [...process.execArgv, main, planned.role, "--config", configPath, "--json", "--supervised"],
-      { env: { ...environment }, stdio: ["pipe", "pipe", "pipe"] },
+      { env: { ...environment, ...memorySettings(planned.role) }, stdio: ["pipe", "pipe", "pipe"] },
     );
     this.starts += 1;
     this.#process = started;

@@ -25,8 +25,22 @@ export class FreeBuffers<B extends Uint8Array> {
   /** Lets go of buffers, of lengths not put for long first, until all fit `bytesMax`. */
   shrinkTo(bytesMax: number): void {
     for (const [length, list] of this.#byLength) {
-      while (this.#bytes > bytesMax && list.pop() !== undefined) this.#bytes -= length;
+      while (this.#bytes > bytesMax) {
+        const buffer = list.pop();
+        if (buffer === undefined) break;
+        this.#bytes -= length;
+        freeMemory(buffer);
+      }
       if (list.length === 0) this.#byLength.delete(length);
     }
   }
+}
+
+/**
+ * Gives the memory of `buffer` back to the system now, where it has all of it, instead of with one
+ * of the next collections: those count objects and leave large memory behind small ones for long.
+ * Views of it are empty from here on.
+ */
+export function freeMemory({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -4,7 +4,7 @@
 // must: what is not given back in full is left to the garbage collector, so that who forgets costs
 // time; but who gives back bytes that are still to be read serves wrong ones.
 import { assert } from "./assert.ts";
-import { FreeBuffers } from "./free-buffers.ts";
+import { FreeBuffers, freeMemory } from "./free-buffers.ts";
 
 /** Smaller ones are not worth it. */
 export const READ_BUFFER_BYTES_MIN = 128 * 1024;
@@ -14,6 +14,8 @@ const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 const free = new FreeBuffers<Uint8Array>();
 /** Bytes that were not given back yet, of buffers that are in use. */
 const outstanding = new WeakMap<ArrayBufferLike, number>();
+/** Memory that came with a message: it is freed, not used again. */
+const adopted = new WeakSet<ArrayBufferLike>();
 
 /** A buffer of its own memory with anything in it: the taker fills it before others see it. */
 export function takeReadBuffer(byteLength: number): Uint8Array {
@@ -39,6 +41,21 @@ export function giveBackRead(view: Uint8Array): void {
     return;
   }
   outstanding.delete(buffer);
+  if (adopted.delete(buffer)) {
+    freeMemory(new Uint8Array(buffer));
+    return;
+  }
   free.put(new Uint8Array(buffer));
   free.shrinkTo(KEPT_BYTES_MAX);
+}
+
+/**
+ * `view` is what is wanted of a message's own memory: that is freed once all of `view` was given
+ * back.
+ */
+export function adoptRead(view: Uint8Array): void {
+  const { buffer } = view;
+  if (view.byteLength < READ_BUFFER_BYTES_MIN || outstanding.has(buffer)) return;
+  outstanding.set(buffer, view.byteLength);
+  adopted.add(buffer);
 }

@@ -25,6 +25,8 @@ export class StripeBuffer {
 }
 
 const ROUND_BYTES = 64 * 1024;
+/** Kept when nobody holds a buffer. */
+const IDLE_BYTES_MAX = 4 * 1024 * 1024;
 const WAITERS_MAX = 10_000;
 
 export class StripePool {
@@ -53,6 +55,7 @@ export class StripePool {
   giveBack(bytes: Uint8Array, taken: number, reusable: boolean): void {
     if (reusable) this.#free.put(new Uint8Array(bytes.buffer, bytes.byteOffset, taken));
     this.#budget.release(Math.min(taken, this.#budget.capacity));
-    this.#free.shrinkTo(this.#budget.free);
+    const isIdle = this.#budget.free === this.#budget.capacity;
+    this.#free.shrinkTo(isIdle ? IDLE_BYTES_MAX : this.#budget.free);
   }
 }

@@ -4,7 +4,7 @@
 // back.
 import type { DescMessage } from "@bufbuild/protobuf";
 import { FreeBuffers } from "../base/free-buffers.ts";
-import { giveBackRead } from "../base/read-buffers.ts";
+import { adoptRead, giveBackRead } from "../base/read-buffers.ts";
 import {
   ReadShardResponseSchema,
   WriteShardRequestSchema,
@@ -25,6 +25,8 @@ const TAG_SHIFT = 3;
 const FIXED32_FIELD_BYTES = 5;
 
 const FIXED32_BYTES = 4;
+/** Stands before each message where it crossed by gRPC, in the same memory. */
+const GRPC_HEADER_BYTES = 5;
 const UINT32_MAX = 0xffff_ffff;
 
 interface Cell {
@@ -131,9 +133,20 @@ export function releaseCarried(schema: DescMessage, message: object): void {
   if (run !== undefined) giveBackRead(run.data);
 }
 
+/**
+ * The run of cells in `message`, decoded from `bytes`, takes their memory with it: it is freed when
+ * all of the run was given back.
+ */
+export function adoptCarried(schema: DescMessage, message: object, bytes: Uint8Array): void {
+  if (schema !== ReadShardResponseSchema) return;
+  if (bytes.buffer.byteLength - bytes.byteLength > GRPC_HEADER_BYTES) return;
+  const run = runOf(Reflect.get(message, "run"));
+  if (run !== undefined) adoptRead(run.data);
+}
+
 /** Messages of this length and more are kept; a cell of the usual size is one. */
 const KEPT_LENGTH_MIN = 32 * 1024;
-const KEPT_BYTES_MAX = 12 * 1024 * 1024;
+const KEPT_BYTES_MAX = 6 * 1024 * 1024;
 
 const freeBuffers = new FreeBuffers<Buffer>();
 

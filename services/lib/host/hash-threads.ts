@@ -45,10 +45,10 @@ const PROGRAM = new URL("./hash-thread.ts", import.meta.url);
 const THREADS_MAX = 4;
 const STREAMS_MAX = 16;
 const BYTES_MIN = 1024 * 1024;
-const BLOCK_BYTES = 512 * 1024;
+const BLOCK_BYTES = 128 * 1024;
 /** One is filled while another is hashed; the third bridges the moment between. */
 const BLOCKS_OF_STREAM = 3;
-const FREE_BLOCKS_MAX = 2 * BLOCKS_OF_STREAM;
+const FREE_BLOCKS_MAX = STREAMS_MAX * BLOCKS_OF_STREAM;
 const MEMORY = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 };
 
 export function createHashThreads(options: HashThreadsOptions = {}): HashThreads {

@@ -12,7 +12,7 @@ import {
 import { StoreError } from "../base/errors.ts";
 import { RPC_MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Log } from "../ports/log.ts";
-import { encodeCellMessage } from "./cell-codec.ts";
+import { adoptCarried, encodeCellMessage } from "./cell-codec.ts";
 import { type Frame, PassedMessage } from "./passed-message.ts";
 
 const ERROR_TEXT_MAX = 2000;
@@ -37,7 +37,9 @@ export function decodeMessage<D extends DescMessage>(
   failure: "invalid" | "corrupt",
 ): MessageShape<D> {
   try {
-    return fromBinary(schema, bytes);
+    const message = fromBinary(schema, bytes);
+    adoptCarried(schema, message, bytes);
+    return message;
   } catch (error) {
     throw new StoreError(failure, `malformed ${schema.typeName}`, { cause: error });
   }

@@ -1,7 +1,9 @@
-// Memory of reads is used again when every byte of it was given back, and not before.
+// Memory of reads is used again when every byte of it was given back, and not before; that of
+// messages is freed then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  adoptRead,
   giveBackRead,
   READ_BUFFER_BYTES_MIN,
   takeReadBuffer,
@@ -39,10 +41,29 @@ test("other memory, and small memory, is left alone", () => {
   assert.notEqual(takeReadBuffer(READ_BUFFER_BYTES_MIN - 1).buffer, small.buffer);
 });
 
-test("what is kept is bounded", () => {
+test("memory that came with a message is freed when all that was wanted of it was given back", () => {
+  const message = new Uint8Array(LENGTH + 20);
+  const wanted = message.subarray(8, 8 + LENGTH);
+  adoptRead(wanted);
+  giveBackRead(wanted.subarray(0, 1000));
+  assert.equal(message.byteLength, LENGTH + 20, "the rest is still to be read");
+  giveBackRead(wanted.subarray(1000));
+  assert.equal(message.byteLength, 0);
+  assert.notEqual(takeReadBuffer(LENGTH).byteLength, 0);
+});
+
+test("a buffer taken here stays one that is used again, though a message carried it", () => {
+  const taken = takeReadBuffer(LENGTH);
+  adoptRead(taken.subarray(0, LENGTH - 1000));
+  giveBackRead(taken);
+  assert.equal(takeReadBuffer(LENGTH).buffer, taken.buffer);
+});
+
+test("what is kept is bounded, and the memory of the rest is freed at once", () => {
   const many = Array.from({ length: 40 }, () => takeReadBuffer(2 ** 20));
   for (const buffer of many) giveBackRead(buffer);
   const known = new Set(many.map(({ buffer }) => buffer));
   const again = Array.from({ length: 40 }, () => takeReadBuffer(2 ** 20));
   assert.equal(again.filter(({ buffer }) => known.has(buffer)).length, 16);
+  assert.equal(many.filter(({ byteLength }) => byteLength === 0).length, 24);
 });

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { giveBackRead, READ_BUFFER_BYTES_MIN } from "../../../services/lib/base/read-buffers.ts";
 import {
   ReadShardRequestSchema,
   ReadShardResponseSchema,
   WriteShardRequestSchema,
 } from "../../../services/lib/gen/dolium/storage/v1/storage_pb.ts";
 import { encodeCellMessage } from "../../../services/lib/host/cell-codec.ts";
+import { decodeMessage } from "../../../services/lib/host/rpc-codec.ts";
 
 const LENGTHS = [1, 2, 113, 114, 120, 121, 122, 127, 128, 16_370, 16_384, 262_144, 2_097_152];
 
@@ -57,4 +59,28 @@ test("everything else is left to the general encoder", () => {
   assert.equal(encodeCellMessage(WriteShardRequestSchema, header), undefined);
   assert.equal(encodeCellMessage(WriteShardRequestSchema, {}), undefined);
   assert.equal(encodeCellMessage(ReadShardRequestSchema, { firstCell: 1 }), undefined);
+});
+
+/** A run in a message that begins `before` bytes into its memory. */
+function receivedRun(before: number): { readonly memory: Uint8Array; readonly run: Uint8Array } {
+  const data = new Uint8Array(READ_BUFFER_BYTES_MIN).fill(9);
+  const run = { data, cellBytes: data.byteLength, checksums: [1] };
+  const bytes = encodeCellMessage(ReadShardResponseSchema, { run }) ?? new Uint8Array();
+  const memory = new Uint8Array(before + bytes.byteLength);
+  memory.set(bytes, before);
+  const message = decodeMessage(ReadShardResponseSchema, memory.subarray(before), "corrupt");
+  return { memory, run: message.run?.data ?? new Uint8Array() };
+}
+
+test("a message's own memory is freed with the run it carried; memory of others is not", () => {
+  for (const [before, isOwn] of [
+    [0, true],
+    [5, true],
+    [6, false],
+  ] as const) {
+    const { memory, run } = receivedRun(before);
+    assert.equal(run.byteLength, READ_BUFFER_BYTES_MIN);
+    giveBackRead(run);
+    assert.equal(memory.byteLength === 0, isOwn, `${before} bytes before the message`);
+  }
 });
