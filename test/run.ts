@@ -8,6 +8,7 @@ import process from "node:process";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { packProgram } from "./support/packed-program.ts";
+import { sharedProcesses } from "./support/shared-processes.ts";
 
 const TEST_TIMEOUT_MS = 15 * 60 * 1000;
 // Files shorter than this are not worth a line of the table of times.
@@ -37,19 +38,34 @@ await packed();
 const wanted = process.argv.slice(2);
 const paths = wanted.length > 0 ? wanted : [join(root, "test")];
 const files = paths.flatMap(testFiles);
+// A file alone is run as it is, the better to be looked into.
+const started =
+  files.length === 1
+    ? files
+    : sharedProcesses(files, {
+        tests: join(root, "test"),
+        folder: join(root, "node_modules/.cache/tests-together"),
+      });
 
+const together = new Set(started.filter((file) => !files.includes(file)));
+// Tests wait for disks, timers and each other: one more at a time than there are processors.
+const LANES_MAX = 4;
 const counts = { passed: 0, failed: 0, skipped: 0 };
-const slow: { file: string; ms: number }[] = [];
+/** Milliseconds by file; of those that share a process, what their tests took. */
+const slow = new Map<string, number>();
+const add = (file: string, ms: number): void => {
+  slow.set(file, (slow.get(file) ?? 0) + ms);
+};
 const stream = run({
-  files,
-  concurrency: Math.min(2, availableParallelism()),
+  files: started,
+  concurrency: Math.min(LANES_MAX, availableParallelism() + 1),
   timeout: TEST_TIMEOUT_MS,
   execArgv: ["--import", join(import.meta.dirname, "support/fewer-hooks.ts")],
   cwd: root,
 });
 stream.on("test:summary", (summary) => {
   if (summary.file !== undefined) {
-    slow.push({ file: relative(root, summary.file), ms: summary.duration_ms });
+    if (!together.has(summary.file)) add(summary.file, summary.duration_ms);
     return;
   }
   const { tests, passed, skipped, todo } = summary.counts;
@@ -57,6 +73,12 @@ stream.on("test:summary", (summary) => {
   counts.skipped = skipped + todo;
   counts.failed = tests - passed - counts.skipped;
 });
+for (const outcome of ["test:pass", "test:fail"] as const) {
+  stream.on(outcome, ({ nesting, file, details }) => {
+    if (nesting > 0 || file === undefined || files.length === 1) return;
+    if (!started.includes(file)) add(file, details.duration_ms);
+  });
+}
 // A file whose process died reports no test of its own: how it died is all there is.
 stream.on("test:fail", ({ name, details: { error } }) => {
   const { exitCode, signal } = error as Error & { exitCode?: unknown; signal?: unknown };
@@ -65,9 +87,10 @@ stream.on("test:fail", ({ name, details: { error } }) => {
 });
 stream.on("end", () => {
   process.once("beforeExit", () => {
-    for (const { file, ms } of slow.sort((a, b) => b.ms - a.ms)) {
+    for (const [file, ms] of [...slow].sort(([, a], [, b]) => b - a)) {
       if (ms < SLOW_FILE_MS) break;
-      process.stdout.write(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}\n`);
+      const seconds = (ms / 1000).toFixed(1).padStart(7);
+      process.stdout.write(`${seconds} s  ${relative(root, file)}\n`);
     }
     process.stdout.write(
       `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,

@@ -58,6 +58,7 @@ consoleTest("there and back, signed in, out again, and in as the same", async (v
   allowProvider(visit);
   const user = newPerson();
   await page.goto(url);
+  await page.getByRole("link", { name: "Sign in with campus" }).waitFor();
   await check("sign-in-provider");
   await askProvider(visit);
   await isIn(visit, user);

@@ -84,12 +84,15 @@ function App(): JSX.Element {
       },
     );
   }, []);
-  if (state.value === "asking") return <p class="empty-state">Loading…</p>;
-  if (state.value === "failed") {
+  if (state.value !== "ready") {
     return (
       <main class="sign-in">
         <h1 class="hidden">Dolium</h1>
-        <Failure text={failure.value} />
+        {state.value === "failed" ? (
+          <Failure text={failure.value} />
+        ) : (
+          <p class="empty-state">Loading…</p>
+        )}
       </main>
     );
   }
