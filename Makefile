@@ -40,7 +40,7 @@ containers: image ## the image as one node, in compose and as a cluster under fa
 run: install ## start a local cluster, S3 on 127.0.0.1:9000 (DOLIUM_S3_PORT), data in ./data (DOLIUM_DATA)
 	@exec npx --no-install dolium dev
 
-test: install check check-gen check-built ## everything that CI runs on code and processes
+test: install check-gen check-built ## everything that CI runs on code and processes
 	node test/run.ts
 
 check: install ## types and lint

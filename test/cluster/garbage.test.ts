@@ -55,9 +55,9 @@ before(async () => {
       DOLIUM_KEEPER__STALE_UPLOAD_MS: "5000",
     },
   });
-  await cluster.s3().send(new CreateBucketCommand({ Bucket: BUCKET }));
+  await cluster.s3(0, 6).send(new CreateBucketCommand({ Bucket: BUCKET }));
   const Body = seededBytes("alive", 3 * MIB);
-  await cluster.s3().send(new PutObjectCommand({ Bucket: BUCKET, Key: "alive", Body }));
+  await cluster.s3(0, 6).send(new PutObjectCommand({ Bucket: BUCKET, Key: "alive", Body }));
 });
 
 after(async () => {
@@ -66,7 +66,7 @@ after(async () => {
 });
 
 test("shards of overwritten and deleted objects go, those of the living stay", async () => {
-  const s3 = cluster.s3();
+  const s3 = cluster.s3(0, 6);
   for (let round = 0; round < 5; round += 1) {
     const Body = seededBytes(`round ${round}`, MIB);
     await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: "changing", Body }));
@@ -78,7 +78,7 @@ test("shards of overwritten and deleted objects go, those of the living stay", a
 
 test("an upload that nobody touches is aborted and its parts go", async () => {
   const target = { Bucket: BUCKET, Key: "stale" };
-  const s3 = cluster.s3();
+  const s3 = cluster.s3(0, 6);
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand(target));
   const Body = seededBytes("part", MIB);
   await s3.send(new UploadPartCommand({ ...target, UploadId, PartNumber: 1, Body }));
@@ -94,12 +94,17 @@ test("an upload that nobody touches is aborted and its parts go", async () => {
 test("an upload cut off half way leaves orphans, and the sweeper finds them", async () => {
   await cutUpload("cut", 40 * MIB, 36 * MIB);
   await untilShards("orphans are gone", (count) => count === 6);
-  const { Body } = await cluster.s3().send(new GetObjectCommand({ Bucket: BUCKET, Key: "alive" }));
+  const { Body } = await cluster
+    .s3(0, 6)
+    .send(new GetObjectCommand({ Bucket: BUCKET, Key: "alive" }));
   const read = (await Body?.transformToByteArray()) ?? new Uint8Array(0);
   assert.equal(sha256Hex(read), sha256Hex(seededBytes("alive", 3 * MIB)));
-  await assert.rejects(cluster.s3().send(new GetObjectCommand({ Bucket: BUCKET, Key: "cut" })), {
-    name: "NoSuchKey",
-  });
+  await assert.rejects(
+    cluster.s3(0, 6).send(new GetObjectCommand({ Bucket: BUCKET, Key: "cut" })),
+    {
+      name: "NoSuchKey",
+    },
+  );
 });
 
 test("a server of several replicas ends without an election among them", async () => {

@@ -2,8 +2,8 @@
 // whatever was not synced is gone when they are mounted again. Needs root and xfs_io; `cannotCut`
 // says what is missing. `remove` leaves neither mounts nor loop devices nor images.
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { eventually } from "../support/eventually.ts";
 
@@ -11,7 +11,7 @@ export type FilesystemKind = "ext4" | "xfs";
 
 /** XFS refuses to be smaller. */
 const IMAGE_MIB = 400;
-const UNMOUNT_TIMEOUT_MS = 60_000;
+const UNMOUNT_TIMEOUT_MS = 180_000;
 const run = promisify(execFile);
 
 interface Mount {
@@ -92,6 +92,11 @@ export class LoopFilesystems {
           return true;
         });
         mount.isMounted = false;
+        // A mount namespace made meanwhile (by a container that starts) holds what was mounted then
+        // for a while: mounting would find it again as it is, without power.
+        await eventually(`the system lets go of ${mount.device}`, UNMOUNT_TIMEOUT_MS, async () =>
+          existsSync(join("/sys/fs", this.#kind, basename(mount.device))) ? undefined : true,
+        );
         await run("mount", [mount.device, mount.target]);
         mount.isMounted = true;
       }),

@@ -47,5 +47,14 @@ export function sharedProcesses(
     return path;
   });
   const alone = files.filter((file) => !together.includes(file));
-  return [...alone, ...shared];
+  return spreadAmong(alone, shared);
+}
+
+/** Tests of clusters use the processors, those of units wait: they do best side by side. */
+function spreadAmong(files: readonly string[], others: readonly string[]): string[] {
+  const stride = Math.ceil(files.length / (others.length + 1));
+  return Array.from({ length: others.length + 1 }, (_, at) => [
+    ...files.slice(at * stride, (at + 1) * stride),
+    ...others.slice(at, at + 1),
+  ]).flat();
 }
