@@ -18,18 +18,18 @@ import { seededBytes } from "../support/seeded-bytes.ts";
 const MIB = 1024 * 1024;
 const FULL = process.env.DOLIUM_TEST_FULL === "1";
 const PART_BYTES = 8 * MIB;
-const PART_COUNT = (FULL ? 5 * 1024 * MIB : 128 * MIB) / PART_BYTES;
+const PART_COUNT = (FULL ? 5 * 1024 * MIB : 96 * MIB) / PART_BYTES;
 // What the AWS command sends at a time.
 const PARTS_AT_ONCE = 10;
 const STREAM_LIMIT_MIB = 300;
-const BODY_COUNT = FULL ? 200 : 40;
+const BODY_COUNT = FULL ? 200 : 30;
 const CROWD_LIMIT_MIB = 600;
 const target = { Bucket: "memory", Key: "large" };
 
 let cluster: LocalCluster;
 
 before(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.start({ args: ["dev", "--gateways", "1", "--metadata", "1"] });
   await cluster.s3().send(new CreateBucketCommand({ Bucket: target.Bucket }));
 });
 after(async () => {

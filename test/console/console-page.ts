@@ -80,6 +80,9 @@ interface Rig {
 }
 
 let rig: Rig | undefined;
+/** Of the files that run in this process: the first starts the rig, the last ends it. */
+let users = 0;
+let starting: Promise<Rig> | undefined;
 
 async function startRig(
   environment: Readonly<Record<string, string>>,
@@ -106,7 +109,10 @@ async function startRig(
   }
 }
 
-/** Starts what the tests of a file share, and ends it behind them. */
+/**
+ * Starts what the tests of a file share, and ends it behind them. Files that change nothing of the
+ * server and run in one process share one.
+ */
 export function useConsole(
   environment: Readonly<Record<string, string>> = {},
   directories?: number,
@@ -114,12 +120,16 @@ export function useConsole(
   if (findChromium() === undefined) return;
   before(
     async () => {
-      rig = await startRig(environment, directories);
+      users += 1;
+      starting ??= startRig(environment, directories);
+      rig = await starting;
     },
     { timeout: TEST_MS },
   );
   after(
     async () => {
+      users -= 1;
+      if (users > 0) return;
       await rig?.browser.close();
       await rig?.server.stop();
       if (rig?.keeps === false) rmSync(rig.pictures, { recursive: true, force: true });

@@ -7,6 +7,8 @@ import { pathToFileURL } from "node:url";
 
 /** Folders of tests that start no processes of their own, or few. */
 const FOLDERS = ["unit", "s3", "security"];
+/** Tests of the console that take the server as it comes share it, and the browser. */
+const CONSOLE = { folder: "console", sign: "useConsole();" };
 /** What makes a file keep its process to itself. */
 const ALONE = [
   /\b(beforeEach|afterEach)\(/,
@@ -31,22 +33,27 @@ export function sharedProcesses(
   files: readonly string[],
   { tests, folder }: { readonly tests: string; readonly folder: string },
 ): string[] {
-  const together = files.filter((file) => {
+  const [together, ofConsole, alone]: [string[], string[], string[]] = [[], [], []];
+  for (const file of files) {
     const [first = ""] = relative(tests, file).split(sep);
-    return FOLDERS.includes(first) && sharesItsProcess(readFileSync(file, "utf8"));
-  });
-  const count = Math.ceil(together.length / FILES_IN_ONE);
+    const source = readFileSync(file, "utf8");
+    if (FOLDERS.includes(first) && sharesItsProcess(source)) together.push(file);
+    else if (first === CONSOLE.folder && source.includes(CONSOLE.sign)) ofConsole.push(file);
+    else alone.push(file);
+  }
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const shared = Array.from({ length: count }, (_, at) => {
+  const count = Math.ceil(together.length / FILES_IN_ONE);
+  // Each count-th: neighbours resemble each other, and so do then the processes.
+  const batches = Array.from({ length: count }, (_, at) =>
+    together.filter((_file, index) => index % count === at),
+  );
+  const shared = [...(ofConsole.length > 0 ? [ofConsole] : []), ...batches].map((members, at) => {
     const path = join(folder, `together-${at + 1}.test.mjs`);
-    // Each count-th: neighbours resemble each other, and so do then the processes.
-    const members = together.filter((_file, index) => index % count === at);
     const lines = members.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
     writeFileSync(path, lines.join(""));
     return path;
   });
-  const alone = files.filter((file) => !together.includes(file));
   return spreadAmong(alone, shared);
 }
 

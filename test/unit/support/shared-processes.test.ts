@@ -48,6 +48,19 @@ test("files go together, those that change their process and those of clusters a
   assert.deepEqual(loaded.flat().sort(), [...plain, s3].sort());
 });
 
+test("tests of the console that take the server as it comes share it", (t) => {
+  const { tests, folder } = rig(t);
+  mkdirSync(join(tests, "console"));
+  const shared = ["objects", "pages"].map((name) => join(tests, `console/${name}.test.ts`));
+  for (const path of shared) writeFileSync(path, "useConsole();\n");
+  const own = join(tests, "console/access.test.ts");
+  writeFileSync(own, 'useConsole({ DOLIUM_IDENTITY__TOKENS: "true" });\n');
+  const [first, second, ...others] = sharedProcesses([own, ...shared], { tests, folder });
+  assert.equal(first, own);
+  assert.deepEqual(loadedBy(second ?? ""), shared);
+  assert.deepEqual(others, []);
+});
+
 test("what an earlier run made is gone", (t) => {
   const { tests, folder } = rig(t);
   const file = join(tests, "s3/put.test.ts");
