@@ -27,7 +27,7 @@ function below(bound: number): number {
 }
 
 /** Of bits at random places of each kind of file. */
-const ROUNDS = process.env.DOLIUM_TEST_FULL === "1" ? 250 : 30;
+const ROUNDS = process.env.DOLIUM_TEST_FULL === "1" ? 250 : 60;
 const disk = createDisk();
 const factory = createKvFactory({ writeBufferBytes: 512 * 1024, tableBytes: 1024 * 1024 });
 const isCorrupt = (error: unknown) => isStoreError(error, "corrupt");

@@ -146,7 +146,7 @@ test("every group is full and spread evenly over domains", () => {
         }
       },
     ),
-    { numRuns: process.env.DOLIUM_TEST_FULL === "1" ? 150 : 50 },
+    { numRuns: 150 },
   );
 });
 
